@@ -1,0 +1,49 @@
+"""Instants as whole milliseconds since 1970 UTC, and the local calendar of Asia/Shanghai (UTC+8, no summer time since 1991)."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+OFFSET_MS = 8 * HOUR_MS
+
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_ms(instant: datetime) -> int:
+    """Whole milliseconds since the epoch, rounded down; `instant` must carry its offset."""
+    return ((instant - _EPOCH) // _MICROSECOND) // 1000
+
+
+def to_datetime(instant_ms: int) -> datetime:
+    """The instant on Shanghai's clock."""
+    return _EPOCH.astimezone(SHANGHAI) + timedelta(milliseconds=instant_ms)
+
+
+def rfc3339(instant_ms: int) -> str:
+    """The instant as every wire carries it: `2026-01-02T03:04:05.678+08:00`."""
+    return to_datetime(instant_ms).isoformat(timespec="milliseconds")
+
+
+def local_day(instant_ms: int) -> int:
+    """Days since 1970-01-01 on Shanghai's calendar."""
+    return (instant_ms + OFFSET_MS) // DAY_MS
+
+
+def day_start_ms(day: int) -> int:
+    """The local midnight that begins `day`."""
+    return day * DAY_MS - OFFSET_MS
+
+
+def to_date(day: int) -> date:
+    """`day` as a calendar date."""
+    return date.fromordinal(_EPOCH_DAY + day)
+
+
+def day_of(calendar_date: date) -> int:
+    """A calendar date as days since 1970-01-01."""
+    return calendar_date.toordinal() - _EPOCH_DAY

@@ -1,0 +1,38 @@
+"""What the fold says to the outside: records for output topics, replies to checkout, contributions to the second hop.
+
+Every output carries a deterministic id: derived again after a crash, it is sent again with the same id (design.md 3.3).
+"""
+
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+Topic = Literal["alerts", "decisions", "withholding"]
+
+
+class Output(NamedTuple):
+    """One record for an output topic. `body` is its JSON content and carries `id` under its public name."""
+
+    topic: Topic
+    key: str
+    id: str
+    body: dict[str, Any]
+
+
+class Reply(NamedTuple):
+    """The answer to one checkout attempt: an HTTP status and the full, unmasked body."""
+
+    reply_to: str
+    attempt: str
+    status: int
+    body: dict[str, Any]
+
+
+def derived_id(prefix: str, *parts: object) -> str:
+    """`prefix` + the first 32 hex digits of SHA-256 over the parts joined by '|'."""
+    text = "|".join(str(part) for part in parts)
+    return f"{prefix}{sha256(text.encode()).hexdigest()[:32]}"
+
+
+def alert_id(rule_id: str, level: int, subject_kind: str, subject_id: str, service: str, crossing_id: str) -> str:
+    """The public id of an alert (contract.md, Alerts)."""
+    return derived_id("al_", rule_id, level, subject_kind, subject_id, service, crossing_id)
