@@ -6,7 +6,7 @@ Every output carries a deterministic id: derived again after a crash, it is sent
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
-Topic = Literal["alerts", "decisions", "withholding"]
+Topic = Literal["alerts", "decisions", "withholding", "deadletter"]
 
 
 class Output(NamedTuple):

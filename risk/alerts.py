@@ -1,0 +1,70 @@
+"""The one shape of an alert, as `alerts.v1` carries it. It knows no rule; a rule hands it the facts."""
+
+from typing import Any, NamedTuple
+
+from risk.local_time import rfc3339
+from risk.outputs import Output, alert_id
+
+
+class Crossing(NamedTuple):
+    """Where a measure met its threshold: whose, by which event, when, seen against allowed."""
+
+    rule_id: str
+    level: int
+    kind: str
+    sev: int
+    subject_kind: str
+    subject_id: str
+    crossing_id: str
+    occurred_ms: int
+    detected_ms: int
+    observed: int
+    allowed: int
+
+
+def alert(
+    crossing: Crossing,
+    *,
+    episode: str,
+    clause: dict[str, Any],
+    policy_version: str,
+    texts: tuple[str, str],
+    evidence: tuple[str, ...] = (),
+    service: str = "",
+    window_ms: int = 0,
+    **optional: Any,
+) -> Output:
+    """One alert record. `texts` are (zh, en) templates with {observed} and {allowed}; `optional` are contract fields that apply."""
+    identity = alert_id(
+        crossing.rule_id,
+        crossing.level,
+        crossing.subject_kind,
+        crossing.subject_id,
+        service,
+        crossing.crossing_id,
+    )
+    body: dict[str, Any] = {
+        "alert_id": identity,
+        "rule_id": crossing.rule_id,
+        "level": crossing.level,
+        "kind": crossing.kind,
+        "sev_deg": crossing.sev,
+        "subject_kind": crossing.subject_kind,
+        "subject_id": crossing.subject_id,
+        "occurred_at": rfc3339(crossing.occurred_ms),
+        "detected_at": rfc3339(crossing.detected_ms),
+        "observed": crossing.observed,
+        "allowed": crossing.allowed,
+        "episode": episode,
+        "vola_evid": list(dict.fromkeys((crossing.crossing_id, *evidence))),
+        "vola_cont_zh": texts[0].format(observed=crossing.observed, allowed=crossing.allowed),
+        "vola_cont_en": texts[1].format(observed=crossing.observed, allowed=crossing.allowed),
+        "clause": clause,
+        "policy_version": policy_version,
+    }
+    if service:
+        body["service"] = service
+    if window_ms:
+        body["window_s"] = window_ms // 1000
+    body.update((name, value) for name, value in optional.items() if value is not None)
+    return Output("alerts", crossing.subject_id, identity, body)
