@@ -1,0 +1,173 @@
+"""The command groups of `xinmai`: topics, deadletters, orders, show, policy, simulate. They only hand on the words."""
+
+from pathlib import Path
+from typing import Literal
+
+from cyclopts import App
+
+from streams.command_words import Format, Json, settings
+
+topics = App(name="topics", help="Create the topics, or check that they keep what they must keep.")
+deadletters = App(name="deadletters", help="What was refused, and sending it again.")
+orders = App(name="orders", help="Stop and restart orders to the bank; works within a second.")
+show = App(name="show", help="One subject as Redis has it now.")
+policy = App(name="policy", help="The dated, cited rules: check, show, activate.")
+simulate = App(name="simulate", help="Worlds to try the engine on.")
+
+
+@topics.command(name="create")
+def topics_create(*, json: Json = False) -> int:
+    """Create the missing topics, with the first policy as record 0 of every partition."""
+    from streams.topics import create
+
+    return create(settings(), as_json=json)
+
+
+@topics.command(name="check")
+def topics_check(*, json: Json = False) -> int:
+    """Fail (exit 1) on less retention, replication or partitions than the log needs."""
+    from streams.topics import check
+
+    return check(settings(), as_json=json)
+
+
+@deadletters.command(name="list")
+def deadletters_list(*, json: Json = False) -> int:
+    """What was refused: reason, origin, and the line to resend."""
+    from streams.deadletters import run_list
+
+    return run_list(settings(), as_json=json)
+
+
+@deadletters.command(name="retry")
+def deadletters_retry(*ids: str, json: Json = False) -> int:
+    """Send refused canonical records again: those named, or all that can be retried."""
+    from streams.deadletters import run_retry
+
+    return run_retry(settings(), ids, as_json=json)
+
+
+@orders.command(name="pause")
+def orders_pause(*, bank: str | None = None, institution: str | None = None, json: Json = False) -> int:
+    """No order leaves until `resume`: all, those of one bank, or those to one institution."""
+    from streams.orders import run_pause
+
+    return run_pause(settings(), bank=bank, institution=institution, as_json=json)
+
+
+@orders.command(name="resume")
+def orders_resume(*, bank: str | None = None, institution: str | None = None, json: Json = False) -> int:
+    """Let paused orders leave again."""
+    from streams.orders import run_resume
+
+    return run_resume(settings(), bank=bank, institution=institution, as_json=json)
+
+
+@show.command(name="person")
+def show_person(subject_id: str, /, *, json: Json = False) -> int:
+    """Visits, windows, credit and open holds of one insured person."""
+    from streams.show import run_show
+
+    return run_show(settings(), "person", subject_id, as_json=json)
+
+
+@show.command(name="institution")
+def show_institution(subject_id: str, /, *, json: Json = False) -> int:
+    """Windows of one hospital or pharmacy."""
+    from streams.show import run_show
+
+    return run_show(settings(), "institution", subject_id, as_json=json)
+
+
+@show.command(name="staff")
+def show_staff(subject_id: str, /, *, json: Json = False) -> int:
+    """Windows of one doctor, pharmacist, nurse or technician."""
+    from streams.show import run_show
+
+    return run_show(settings(), "staff", subject_id, as_json=json)
+
+
+@policy.command(name="check")
+def policy_check(directory: Path | None = None, *, json: Json = False) -> int:
+    """Parse a policy directory strictly. Exit 1 on an unknown key, a missing source, a wrong order."""
+    from streams.policy_commands import check
+
+    return check(directory, as_json=json)
+
+
+@policy.command(name="show")
+def policy_show(directory: Path | None = None, *, day: str | None = None, json: Json = False) -> int:
+    """Every parameter in force on a day, with its source.
+
+    Args:
+        directory: A policy directory; the configured one if not given.
+        day: `2026-04-01`; today in Shanghai if not given.
+    """
+    from streams.policy_commands import show_terms
+
+    return show_terms(directory, day=day, as_json=json)
+
+
+@policy.command(name="activate")
+def policy_activate(directory: Path, *, json: Json = False) -> int:
+    """Append the policy to every partition of both logs: from there on it is the one in force."""
+    from streams.policy_commands import activate
+
+    return activate(settings(), directory, as_json=json)
+
+
+@simulate.command(name="city")
+def simulate_city(
+    *,
+    people: int = 10_000,
+    institutions: int = 40,
+    days: int = 1,
+    speed: float = 0.0,
+    seed: int = 1,
+    start: str | None = None,
+    visits_per_year: float = 4.8,
+    signed_percent: float = 30.0,
+    late_percent: float = 1.0,
+    duplicate_percent: float = 1.0,
+    plants: int = 1,
+    format: Format = "canonical",
+    out: str = "-",
+    labels: Path | None = None,
+    into: Literal["kafka", "http"] | None = None,
+    json: Json = False,
+) -> int:
+    """A seeded city: visits, fees, settlements, reversals, agreements, and labelled misconduct.
+
+    Args:
+        people: Insured persons; a clinic has 500, a province 65,000,000.
+        institutions: Hospitals and pharmacies together.
+        days: Local days to simulate.
+        speed: Simulated seconds per second; 0 as fast as possible.
+        seed: The same seed gives the same bytes.
+        start: First local day, `2026-03-01`; without it the last day is yesterday.
+        visits_per_year: Visits per person and year (4.8 is the national mean).
+        signed_percent: Share of persons with agreement, level and commitment.
+        late_percent: Share of visits whose messages arrive hours late.
+        duplicate_percent: Share of messages sent twice.
+        plants: How often each kind of misconduct is planted; 0 none.
+        format: `canonical` events or `national` messages. National messages carry no bank and no authority facts.
+        out: File to write, `-` for stdout. Not used with --into.
+        labels: File for the planted misconduct: {rule, level, subject, day, event_ids} per line.
+        into: Send into the running engine, by Kafka or by HTTP, instead of writing.
+    """
+    from streams.city.command import run_city
+    from streams.city.plan import CityPlan
+
+    plan = CityPlan.of(
+        people=people,
+        institutions=institutions,
+        days=days,
+        seed=seed,
+        start=start,
+        visits_per_year=visits_per_year,
+        signed_percent=signed_percent,
+        late_percent=late_percent,
+        duplicate_percent=duplicate_percent,
+        plants=plants,
+    )
+    return run_city(plan, form=format, out=out, labels=labels, into=into, speed=speed, as_json=json)

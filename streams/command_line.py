@@ -1,0 +1,184 @@
+"""`xinmai`: every command of contract.md, "Command line". Names, options and exit codes live here, the work elsewhere.
+
+Exit codes: 0 done, 1 found something wrong, 2 could not run. Bodies are imported when called: `--help` loads no Kafka.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from streams.command_groups import deadletters, orders, policy, show, simulate, topics
+from streams.command_words import Format, Json, settings
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("xinmai")
+
+
+app = App(
+    name="xinmai",
+    help="信脉 Xinmai: real-time credit for medical insurance — warnings, holds, captures and withholding.",
+    default_parameter=Parameter(negative=()),
+    version=_version,
+    version_flags=("--version",),
+    help_format="plaintext",
+)
+for group in (topics, deadletters, orders, show, policy, simulate):
+    app.command(group)
+
+
+@app.command
+def up(*, json: Json = False) -> int:
+    """Run everything on this machine: broker, Redis, worker, API and bank simulator. Ctrl-C stops all of it."""
+    from streams.up import run_up
+
+    return run_up(as_json=json)
+
+
+@app.command
+def demo(*, seconds: float | None = None, json: Json = False) -> int:
+    """`up`, a simulated city, and what there is to look at.
+
+    Args:
+        seconds: End by itself after so many seconds; without it, on Ctrl-C.
+    """
+    from streams.demo import run_demo
+
+    return run_demo(seconds=seconds, as_json=json)
+
+
+@app.command
+def worker() -> int:
+    """Run one worker: lanes that judge, agents that talk to the outside world."""
+    from streams.app import run_worker
+
+    return run_worker(settings()) or 0
+
+
+@app.command
+def api() -> int:
+    """Run one checkout API process."""
+    from streams.api import run_api
+
+    return run_api(settings()) or 0
+
+
+@app.command
+def ingest(file: str, *, format: Format = "canonical", json: Json = False) -> int:
+    """Send a file of events (or `-`, stdin), one JSON object per line. Exit 1 if a line was refused.
+
+    Args:
+        file: Path of the file, or `-`.
+        format: `canonical` events, or `national` messages (国家医保平台交易报文).
+    """
+    from streams.ingest import run_ingest
+
+    return run_ingest(settings(), file, format=format, as_json=json)
+
+
+@app.command
+def alerts(*, follow: bool = False, limit: int = 50, rule: str | None = None, json: Json = False) -> int:
+    """The newest alerts, oldest first.
+
+    Args:
+        follow: Stay and print each new one.
+        limit: At most so many of the past.
+        rule: Only this rule, such as P03.
+    """
+    from streams.alerts_reader import run_alerts
+
+    return run_alerts(settings(), follow=follow, limit=limit, rule_id=rule, as_json=json)
+
+
+@app.command
+def bench(name: str, *, quick: bool = False, json: Json = False) -> int:
+    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, city.
+
+    Args:
+        quick: A small load, to see that it runs; its numbers are worth nothing.
+    """
+    from streams.bench import run_bench
+
+    return run_bench(name, quick=quick, as_json=json)
+
+
+@app.command
+def verify(*, outputs: bool = False, json: Json = False) -> int:
+    """Fold the log again and compare it with Redis, byte for byte. Exit 1 naming what differs.
+
+    Args:
+        outputs: Also compare every derived output with its topic.
+    """
+    from streams.verify import verify as run
+
+    return _code(run(settings(), outputs=outputs, as_json=json))
+
+
+@app.command
+def rebuild(*, json: Json = False) -> int:
+    """Fill an empty Redis from the log; publishes nothing."""
+    from streams.verify import rebuild as run
+
+    return _code(run(settings(), as_json=json))
+
+
+@app.command
+def replay(*, policy: Path, json: Json = False) -> int:
+    """Fold the log under another policy, into a store of its own, and say what would have been different.
+
+    Args:
+        policy: The other policy's directory.
+    """
+    from streams.verify import replay as run
+
+    return _code(run(settings(), policy, as_json=json))
+
+
+def _code(answer: Any) -> int:
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) else 0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; the exit code. A failure we expect is one line on stderr, a bug is a traceback."""
+    try:
+        answer = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _complain(f"命令行参数有误 / bad command line: {error}. Try: xinmai --help")
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except SystemExit as ending:
+        return _complain(str(ending.code)) if isinstance(ending.code, str) else int(ending.code or 0)
+    except Exception as error:
+        return _failed(error)
+    return _code(answer)
+
+
+def _failed(error: Exception) -> int:
+    from streams.stop import Stop
+
+    if isinstance(error, Stop):
+        return _complain(f"{error.zh} / {error.en}", error.exit_code)
+    room = type(error).__module__.split(".")[0]
+    if room in {"risk", "connectors", "streams"} or isinstance(error, FileNotFoundError):
+        return _complain(f"未能运行 / could not run: {error}")
+    import traceback
+
+    traceback.print_exc()
+    return 2
+
+
+def _complain(sentence: str, exit_code: int = 2) -> int:
+    print("xinmai: " + " ".join(sentence.split()), file=sys.stderr)
+    return exit_code
