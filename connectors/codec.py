@@ -1,4 +1,4 @@
-"""Facts as JSON and back: what a lane reads, what every edge writes. Not the strict edge: that is strict_line.py.
+"""Facts as JSON and back: what a lane reads, what every edge writes.
 
 A lane must survive any bytes on its topic, so `decode_fact` lets through only what the fold can compute with: a known
 type, numbers that fit 64-bit arithmetic, instants with an offset. It ignores fields that it does not know: they are
@@ -15,8 +15,12 @@ from typing import Any, NamedTuple, cast, get_args, get_type_hints
 import msgspec
 import orjson
 
+from connectors.canonical_line import check_line
+from connectors.refusals import Refused
 from risk.facts import FACTS, Fact
-from risk.local_time import rfc3339, to_ms
+from risk.local_time import SHANGHAI
+
+__all__ = ["BadRecord", "Refused", "check_line", "decode_fact", "encode_fact"]
 
 AMOUNT_MAX = 10**16 - 1
 """The largest amount in fen: the national num(16,2)."""
@@ -119,12 +123,17 @@ def _without_content(message: str) -> str:
     return "a field has a value that is not allowed" if message.startswith("Invalid") else message
 
 
+def _instant(instant: datetime) -> str:
+    """What risk.local_time.rfc3339 writes, without the way through milliseconds."""
+    return instant.astimezone(SHANGHAI).isoformat(timespec="milliseconds")
+
+
 def encode_fact(fact: Fact) -> bytes:
     """The fact as canonical JSON: `event_type` first (a lane finds its decoder by it), defaults left out."""
     plan = _PLANS[fact.event_type]
-    record: dict[str, object] = {"event_type": fact.event_type, "occurred_at": rfc3339(to_ms(fact.occurred_at))}
+    record: dict[str, object] = {"event_type": fact.event_type, "occurred_at": _instant(fact.occurred_at)}
     for name, default in plan.defaults:
         value = getattr(fact, name)
         if default is MISSING or value != default:
-            record[name] = rfc3339(to_ms(value)) if isinstance(value, datetime) else value
+            record[name] = _instant(value) if isinstance(value, datetime) else value
     return orjson.dumps(record)

@@ -1,0 +1,122 @@
+"""Why an edge turned a line away: a public code, the field, and what to do about it in Chinese and English.
+
+Codes are public: never renamed, never reused. A text never repeats the content of a line: it may hold a name.
+"""
+
+from re import compile as pattern
+from typing import Literal
+
+Result = Literal["accepted", "refused", "forbidden", "ignored"]
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "TOO_LARGE": (
+        "一行超过{limit}字节，请拆分后重发",
+        "the line is longer than {limit} bytes; split it and send it again",
+    ),
+    "NOT_JSON": (
+        "不是一个JSON对象（UTF-8），请检查编码与引号，一行一个对象",
+        "not one JSON object in UTF-8; check encoding and quotes, one object per line",
+    ),
+    "UNKNOWN_EVENT_TYPE": (
+        "事件类型{field}未知，请对照接口文档（config/schemas）",
+        "this {field} is not known here; compare it with config/schemas",
+    ),
+    "EVENT_TYPE_FORBIDDEN": (
+        "本令牌无权发送此类事件，请由有权的机构发送",
+        "this token may not post this event type; the body in charge of it must send it",
+    ),
+    "ENGINE_ONLY": (
+        "此类事件只能由引擎写入，请使用对应接口",
+        "only the engine appends this event type; use the call that causes it",
+    ),
+    "INSTITUTION_FORBIDDEN": (
+        "{field}不是本令牌所属机构，请用该机构的令牌发送",
+        "{field} is not the institution of this token; send it with that institution's own token",
+    ),
+    "BANK_FORBIDDEN": (
+        "{field}不是本令牌所属银行，请用该银行的令牌发送",
+        "{field} is not the bank of this token; send it with that bank's own token",
+    ),
+    "UNKNOWN_FIELD": (
+        "存在未知字段{field}：可能拼写有误；自用字段请以x_开头",
+        "{field} is not a field of this event: check its spelling, or begin private fields with x_",
+    ),
+    "MISSING_FIELD": ("缺少必填字段{field}，请补齐后重发", "{field} is required; add it and send the line again"),
+    "PSN_NO_MISSING": (
+        "报文入参与出参均无人员编号psn_no，无法归属到人，请补齐",
+        "neither input nor output carries psn_no, so the fact belongs to nobody; add it",
+    ),
+    "WRONG_TYPE": (
+        "字段{field}类型不对，应为{limit}",
+        "{field} has the wrong type; it must be {limit}",
+    ),
+    "BAD_VALUE": ("字段{field}取值不在允许范围：{limit}", "{field} must be one of: {limit}"),
+    "NUMBER_UNREADABLE": (
+        "{field}不是有限的数字，请发送普通十进制数",
+        "{field} is not a finite number; send a plain decimal",
+    ),
+    "NUMBER_NOT_WHOLE": (
+        "{field}必须是整数（金额单位为分，12.34元应写1234）",
+        "{field} must be a whole number (amounts are in fen: 12.34 yuan is 1234)",
+    ),
+    "NUMBER_TOO_PRECISE": (
+        "{field}小数位超过{limit}位，无法精确换算，请按规定位数发送",
+        "{field} has more than {limit} decimals and cannot be converted exactly; send no more",
+    ),
+    "NUMBER_NEGATIVE": (
+        "{field}不允许为负数；退费请用撤销类事件",
+        "{field} may not be negative here; send a reversal instead",
+    ),
+    "NUMBER_OUT_OF_RANGE": ("{field}超出允许的范围（最大{limit}）", "{field} is out of range (at most {limit})"),
+    "TIME_UNREADABLE": (
+        "{field}不是有效时间，应如2026-03-10T08:00:00+08:00",
+        "{field} is not a time; write it as 2026-03-10T08:00:00+08:00",
+    ),
+    "TIME_WITHOUT_ZONE": ("{field}缺少时区，请加上如+08:00", "{field} has no offset; add one, such as +08:00"),
+    "TIME_OUT_OF_RANGE": (
+        "{field}不在{limit}之间，请检查机器时钟与格式",
+        "{field} is outside {limit}; check the clock and the format",
+    ),
+    "TIME_IN_FUTURE": (
+        "{field}比本机时间晚5分钟以上，请校时后重发",
+        "{field} is more than 5 minutes ahead of our clock; set yours and send the line again",
+    ),
+    "EMPTY": ("{field}不能为空", "{field} may not be empty"),
+    "TOO_LONG": ("{field}超过{limit}个字符", "{field} is longer than {limit} characters"),
+    "CONTROL_CHARACTER": ("{field}含有控制字符，请清除后重发", "{field} has a control character; remove it"),
+    "NOT_TRIMMED": ("{field}首尾有空格，请去除后重发", "{field} begins or ends with a blank; remove it"),
+    "RESERVED_EVENT_ID": (
+        "event_id前缀{limit}为引擎保留，请换用其他编号",
+        "an event_id may not begin with {limit}: the engine's own; choose another",
+    ),
+    "EXACTLY_ONE_OF": ("{limit}必须且只能填一个", "give exactly one of {limit}"),
+    "CONTRADICTION": ("{field}与其他字段矛盾：{limit}", "{field} contradicts another field: {limit}"),
+    "UNKNOWN_INFNO": ("交易编号{field}无法识别", "this {field} is no transaction of the national interface"),
+    "FAILED_TRANSACTION": (
+        "交易失败或无应答（infcode不为0），不产生事件",
+        "the transaction failed or got no answer (infcode is not 0): no event",
+    ),
+    "NOTHING_TO_RECORD": ("该交易不产生事件", "this transaction makes no event"),
+}
+_FORBIDDEN = frozenset({"EVENT_TYPE_FORBIDDEN", "ENGINE_ONLY", "INSTITUTION_FORBIDDEN", "BANK_FORBIDDEN"})
+_PLAIN_NAME = pattern(r"[a-z][a-z0-9_]{0,40}")
+
+REASONS = frozenset(_TEXTS)
+
+
+class Refused(Exception):
+    """A line that did not pass the edge. `limit` is what would have been allowed; never what was sent."""
+
+    def __init__(self, reason: str, field: str | None = None, limit: object = "") -> None:
+        self.reason = reason
+        # A name that is not one of ours may itself hold personal data.
+        self.field = field if field is None or _PLAIN_NAME.fullmatch(field) else "?"
+        zh, en = _TEXTS[reason]
+        self.detail_zh = zh.format(field=self.field, limit=limit)
+        self.detail_en = en.format(field=self.field, limit=limit)
+        super().__init__(f"{reason}: {self.detail_en}")
+
+    @property
+    def result(self) -> Result:
+        """How the sender is told: `forbidden` is about who sends, `refused` about what was sent."""
+        return "forbidden" if self.reason in _FORBIDDEN else "refused"
