@@ -1,0 +1,100 @@
+"""Cases as data: a short log written by hand becomes canonical facts; what the rules say of it becomes sentences.
+
+The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in log order:
+
+    { at = "2026-03-01 09:00" }                            one settlement; whatever it does not say is in [usual]
+    { at = "2026-03-01 09:00", times = 14, every = "1 d" } fourteen, a day apart: facts 1 to 14
+    { at = "2026-03-16 09:00", reverse = 3 }               the settlement of fact 3 is undone (times = 2: 3, then 4)
+    { at = "2026-03-16 10:00", reinstate = 3 }             and counts again
+    { at = "2026-03-01 08:00", register = "V1" }           a visit is opened, a later `visit = "V1"` belongs to it
+
+A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, insutype, bill_fen, fund_fen,
+hospital_fen, person_fen, account_fen, cash_fen, `same_key_as = 3`, and `silent_about = ["doctor"]`. `person`,
+`institution` and `visit` may count: "P#" is P1, P2, P3 ... by repetition. Fact n is settlement `Sn` of event `En`, of a
+visit of its own unless it names one.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from risk.facts import Fact, SettlementCompleted, SettlementReinstated, SettlementReversed, VisitOpened
+from risk.local_time import SHANGHAI
+from tests.oracle.judge import Alert
+
+USUAL: dict[str, Any] = {"person": "P1", "institution": "H430501", "type": "1", "med_type": "11", "bill_fen": 10_000}
+UNITS = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+
+
+def facts_of(case: Mapping[str, Any], usual: Mapping[str, Any]) -> list[Fact]:
+    """The case's log as canonical facts; fact n has event_id `E<n>` and, if a settlement, setl_id `S<n>`."""
+    facts: list[Fact] = []
+    for line in case["log"]:
+        for line_of_one in _repeated(line):
+            said = {**USUAL, **usual, **case.get("usual", {}), **line_of_one}
+            original = said.get("reverse") or said.get("reinstate")
+            if original and original <= len(facts):
+                said["person"] = facts[original - 1].psn_no
+            facts.append(
+                _fact(len(facts) + 1, {k: v for k, v in said.items() if k not in said.get("silent_about", ())})
+            )
+    return facts
+
+
+def sentence(number: int, alert: Alert) -> str:
+    """What one alert, raised by fact `number`, says: `15 opens level 1 of person P1, observed 15`."""
+    deed = "opens" if alert["episode"] == "opened" else "closes"
+    text = f"{number} {deed} level {alert['level']} of {alert['subject_kind']} {alert['subject_id']}"
+    if alert.get("observed") is not None:
+        text += f", observed {alert['observed']}"
+    if alert.get("evidence"):
+        text += f", with {', '.join(sorted(event.removeprefix('E') for event in alert['evidence']))}"
+    return text if deed == "opens" else f"{text}, opened by {alert['crossing'].removeprefix('E')}"
+
+
+def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    start = datetime.fromisoformat(line["at"]).replace(tzinfo=SHANGHAI)
+    amount, unit = str(line.get("every", "0 s")).split()
+    step = timedelta(**{UNITS[unit]: int(amount)})
+    for n in range(line.get("times", 1)):
+        named = {
+            key: str(line[key]).replace("#", str(n + 1)) for key in ("person", "institution", "visit") if key in line
+        }
+        undone = {key: line[key] + n for key in ("reverse", "reinstate") if key in line}
+        yield {**line, **named, **undone, "at": start + n * step}
+
+
+def _fact(number: int, line: Mapping[str, Any]) -> Fact:
+    common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": line["at"], "psn_no": line["person"]}
+    place = {"fixmedins_code": line["institution"], "fixmedins_type": line["type"]}
+    known = {"dr_code": line.get("doctor"), "insutype": line.get("insutype"), "insuplc_admdvs": line.get("insured_at")}
+    if "reverse" in line:
+        return SettlementReversed(**common, setl_id=f"S{line['reverse']}")
+    if "reinstate" in line:
+        return SettlementReinstated(**common, setl_id=f"S{line['reinstate']}")
+    if "register" in line:
+        return VisitOpened(**common, **place, **known, mdtrt_id=line["register"], med_type=line["med_type"])
+    return SettlementCompleted(
+        **common,
+        **place,
+        **known,
+        **_amounts(line),
+        setl_id=f"S{line.get('same_key_as', number)}",
+        mdtrt_id=line.get("visit", f"V{number}"),
+        med_type=line["med_type"],
+    )
+
+
+def _amounts(line: Mapping[str, Any]) -> dict[str, int | None]:
+    """A bill that adds up, unless the line says each part: what the fund leaves is the person's, in cash."""
+    bill_fen, fund_fen, hospital_fen = line["bill_fen"], line.get("fund_fen", 0), line.get("hospital_fen")
+    person_fen = line.get("person_fen", bill_fen - fund_fen - (hospital_fen or 0))
+    account_fen = line.get("account_fen", 0)
+    return {
+        "medfee_sumamt_fen": bill_fen,
+        "fund_pay_sumamt_fen": fund_fen,
+        "hosp_part_amt_fen": hospital_fen,
+        "psn_part_amt_fen": person_fen,
+        "acct_pay_fen": account_fen,
+        "psn_cash_pay_fen": line.get("cash_fen", person_fen - account_fen),
+    }

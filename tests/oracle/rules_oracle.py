@@ -1,0 +1,296 @@
+"""The rules of rules.md, by scanning everything at every event: the person's, and those of the second hop.
+
+Written from the page alone, without a look at risk/rules: agreement of the two proves something. `judge` holds the
+windows and the episodes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from risk.facts import Fact, SettlementCompleted, SettlementReinstated, SettlementReversed, VisitOpened, VisitUpdated
+from risk.local_time import DAY_MS, MINUTE_MS, to_ms
+from tests.oracle.judge import LATE_SHORT_MS, Alert, Judge, Level, Measure, Row
+
+TOMBSTONE_MS = 40 * DAY_MS
+Cap = Callable[[str | None, str | None], int | None]
+
+
+def no_cap(insuplc: str | None, insutype: str | None) -> int | None:
+    """A place whose policy names no annual cap."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """The numbers of rules.md, plain."""
+
+    p01: tuple[Level, ...] = (Level(15, 12, 30 * DAY_MS), Level(30, 24, 90 * DAY_MS))
+    p02: tuple[Level, ...] = (Level(3, 2),)
+    p03_gap_ms: int = 30 * MINUTE_MS
+    p12: tuple[Level, ...] = (Level(80, 64), Level(90, 72), Level(95, 76))
+    p13_fen: int = 200_000
+    p17: tuple[Level, ...] = (Level(3, 2),)
+    d01: tuple[Level, ...] = (Level(10, 8, 300_000),)
+    m01: tuple[Level, ...] = (Level(101, 80),)
+    placeholders: tuple[str, ...] = ("未知", "无", "0", "null", "none", "-")
+
+
+class Contribution(NamedTuple):
+    """What the second hop hears of one settlement: it counts, no longer counts, or counts again."""
+
+    kind: Literal["counted", "reversed", "reinstated"]
+    row: Row
+    at_ms: int
+
+
+@dataclass(eq=False)
+class Tombstone:
+    """A reversal whose original is not known."""
+
+    fact: SettlementReversed
+
+    def is_for(self, fact: SettlementCompleted) -> bool:
+        return _names(self.fact, fact)
+
+
+@dataclass
+class PersonOracle:
+    """One person's facts, in log order, all kept. `contributions` are those of the fact applied last."""
+
+    psn_no: str
+    parameters: Parameters = field(default_factory=Parameters)
+    cap: Cap = no_cap
+    facts: list[Fact] = field(default_factory=list)
+    tombstones: list[Tombstone] = field(default_factory=list)
+    contributions: list[Contribution] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.known: list[Row] = []
+        self.judge = Judge("person", self.psn_no, person_measures(self.parameters, self.cap))
+
+    def apply(self, fact: Fact) -> list[Alert]:
+        """The alerts of this fact: closed before opened, rules in order, lowest level first; Q03 and Q04 last."""
+        assert fact.psn_no == self.psn_no
+        self.contributions = []
+        self.facts.append(fact)
+        if isinstance(fact, SettlementCompleted):
+            return self._settled(fact)
+        if isinstance(fact, SettlementReversed):
+            return self._reversed(fact)
+        if isinstance(fact, SettlementReinstated):
+            self._reinstated(fact)
+        return []
+
+    def _settled(self, fact: SettlementCompleted) -> list[Alert]:
+        row = self._row(fact)
+        for known in self.known:
+            if known.fact.setl_id == fact.setl_id:
+                return [] if known.amounts == row.amounts else [_data_quality("Q04", row)]
+        self.known.append(row)
+        if self._is_buried(fact):
+            row.counted = False
+            return []
+        single = [] if self.judge.is_silent(row.time_ms) else [*self._two_places(row), *self._large_bill(row)]
+        closed, opened = self.judge.settled(row)
+        self.contributions = [Contribution("counted", row, row.time_ms)]
+        wrong = [] if amounts_add_up(fact) else [_data_quality("Q03", row)]
+        return [*closed, *sorted([*opened, *single], key=lambda alert: str(alert["rule_id"])), *wrong]
+
+    def _is_buried(self, fact: SettlementCompleted) -> bool:
+        """Does a reversal wait for it? One that waited more than 40 days, by the newest counted event, is forgotten."""
+        newest_ms = self.judge.newest_ms
+        waiting = [t for t in self.tombstones if t.is_for(fact)]
+        self.tombstones = [t for t in self.tombstones if t not in waiting]
+        return any(newest_ms is None or newest_ms - to_ms(t.fact.occurred_at) <= TOMBSTONE_MS for t in waiting)
+
+    def _reversed(self, fact: SettlementReversed) -> list[Alert]:
+        originals = [row for row in self.known if _names(fact, row.fact)]
+        if not originals:
+            self.tombstones.append(Tombstone(fact))
+            return []
+        row = originals[0]
+        if not row.counted:
+            return []
+        row.counted = False
+        self.contributions = [Contribution("reversed", row, to_ms(fact.occurred_at))]
+        return self.judge.reversed(row, to_ms(fact.occurred_at))
+
+    def _reinstated(self, fact: SettlementReinstated) -> None:
+        self.tombstones = [t for t in self.tombstones if t.fact.setl_id != fact.setl_id]
+        for row in self.known:
+            if row.fact.setl_id == fact.setl_id and not row.counted:
+                row.counted = True
+                self.judge.count(row)
+                self.contributions = [Contribution("reinstated", row, to_ms(fact.occurred_at))]
+
+    def _row(self, fact: SettlementCompleted) -> Row:
+        """Doctor, insured place and kind of treatment: from the settlement, else from the visit as it stands."""
+        med_type: str | None = None
+        dr_code: str | None = None
+        insuplc: str | None = None
+        for earlier in self.facts:
+            if isinstance(earlier, VisitOpened | VisitUpdated) and earlier.mdtrt_id == fact.mdtrt_id:
+                med_type = earlier.med_type or med_type
+                dr_code = earlier.dr_code or dr_code
+                insuplc = (earlier.insuplc_admdvs if isinstance(earlier, VisitOpened) else None) or insuplc
+        own_doctor = dr_code if fact.dr_code is None else fact.dr_code
+        return Row(fact, fact.med_type or med_type or "", own_doctor, fact.insuplc_admdvs or insuplc)
+
+    def _two_places(self, row: Row) -> list[Alert]:
+        """P03: a settlement elsewhere, in a place of the same type, less than half an hour away in time."""
+        here = row.fact
+        partners = [
+            other
+            for other in self.judge.counted()
+            if other.fact.fixmedins_code != here.fixmedins_code
+            and other.fact.fixmedins_type == here.fixmedins_type
+            and abs(other.time_ms - row.time_ms) < self.parameters.p03_gap_ms
+        ]
+        if not partners:
+            return []
+        gap_ms = min(abs(other.time_ms - row.time_ms) for other in partners)
+        seen = {"observed": gap_ms // 1000, "allowed": self.parameters.p03_gap_ms // 1000}
+        evidence = {other.fact.event_id for other in partners}
+        return [self.judge.alert("P03", 1, row) | seen | {"evidence": evidence}]
+
+    def _large_bill(self, row: Row) -> list[Alert]:
+        """P13: a single outpatient, chronic or pharmacy bill of 2,000 yuan or more."""
+        bill_fen = row.fact.medfee_sumamt_fen
+        if not row.is_of("11", "14", "41") or bill_fen < self.parameters.p13_fen:
+            return []
+        return [self.judge.alert("P13", 1, row) | {"observed": bill_fen, "allowed": self.parameters.p13_fen}]
+
+
+@dataclass
+class SubjectOracle:
+    """Every institution and every doctor, fed by the contributions of all persons in log order."""
+
+    parameters: Parameters = field(default_factory=Parameters)
+    judges: dict[tuple[str, str], Judge] = field(default_factory=dict)
+    told: set[tuple[str, str, int]] = field(default_factory=set)
+
+    def apply(self, contribution: Contribution) -> list[Alert]:
+        """The alerts of one contribution: the institution's (Q01, Q02, D01), then the doctor's."""
+        row = contribution.row
+        judges = [self._judge("institution", row.fact.fixmedins_code)]
+        alerts = self._placeholders(judges[0], row) if contribution.kind == "counted" else []
+        if row.dr_code is not None:
+            judges.append(self._judge("staff", row.dr_code))
+        for judge in judges:
+            if contribution.kind == "counted":
+                closed, opened = judge.settled(row)
+                alerts += [*closed, *opened]
+            elif contribution.kind == "reversed":
+                alerts += judge.reversed(row, contribution.at_ms)
+            else:
+                judge.count(row)
+        return alerts
+
+    def _placeholders(self, institution: Judge, row: Row) -> list[Alert]:
+        """Q01, Q02: once per rule, institution as sent, and local date. A date 48 h behind its newest is silent."""
+        if institution.is_silent(row.time_ms):
+            return []
+        alerts = []
+        for rule_id, code in (("Q01", row.fact.fixmedins_code), ("Q02", row.dr_code)):
+            once = (rule_id, institution.name, row.day)
+            if code is not None and is_placeholder(code, self.parameters.placeholders) and once not in self.told:
+                self.told.add(once)
+                alerts.append(institution.alert(rule_id, 1, row))
+        return alerts
+
+    def _judge(self, kind: str, code: str) -> Judge:
+        """A placeholder is nobody: no other rule aggregates it."""
+        if (kind, code) not in self.judges:
+            measures_of = institution_measures if kind == "institution" else staff_measures
+            nobody = is_placeholder(code, self.parameters.placeholders)
+            self.judges[kind, code] = Judge(kind, code, [] if nobody else measures_of(self.parameters))
+        return self.judges[kind, code]
+
+
+def person_measures(parameters: Parameters, cap: Cap) -> list[Measure]:
+    """P01, P02, P12 and P17, in order, lowest level first."""
+
+    def cap_of(row: Row) -> int | None:
+        return cap(row.insuplc, row.fact.insutype)
+
+    def in_hospital(row: Row) -> bool:
+        return row.fact.fixmedins_type == "1"
+
+    def at_pharmacy_desk(row: Row) -> bool:
+        return row.is_of("41")
+
+    def ambulatory(row: Row) -> bool:
+        return row.is_of("11", "14", "41")
+
+    visits, places = _distinct("mdtrt_id"), _distinct("fixmedins_code")
+    return [
+        *_each("P01", parameters.p01, passes=ambulatory, counts=ambulatory, value=visits),
+        *_each("P02", parameters.p02, passes=in_hospital, counts=in_hospital, value=places, period=_day),
+        *_each(
+            "P12",
+            parameters.p12,
+            passes=lambda row: cap_of(row) is not None,
+            counts=lambda row: True,
+            value=lambda rows: sum(row.fact.fund_pay_sumamt_fen for row in rows),
+            period=lambda row: row.year,
+            cap=cap_of,
+        ),
+        *_each("P17", parameters.p17, passes=at_pharmacy_desk, counts=at_pharmacy_desk, value=len, period=_day),
+    ]
+
+
+def institution_measures(parameters: Parameters) -> list[Measure]:
+    """D01: a burst at a pharmacy."""
+
+    def at_pharmacy(row: Row) -> bool:
+        return row.fact.fixmedins_type == "2" and row.is_of("41")
+
+    return _each("D01", parameters.d01, passes=at_pharmacy, counts=at_pharmacy, value=len, late_ms=LATE_SHORT_MS)
+
+
+def staff_measures(parameters: Parameters) -> list[Measure]:
+    """M01: more patients on one date than a doctor can see."""
+
+    def consultation(row: Row) -> bool:
+        return row.is_of("11", "13", "14")
+
+    patients = _distinct("psn_no")
+    return _each("M01", parameters.m01, passes=consultation, counts=consultation, value=patients, period=_day)
+
+
+def amounts_add_up(fact: SettlementCompleted) -> bool:
+    """Both identities of contract.md, within one fen."""
+    shares = fact.fund_pay_sumamt_fen + fact.psn_part_amt_fen + (fact.hosp_part_amt_fen or 0)
+    return (
+        abs(fact.medfee_sumamt_fen - shares) <= 1
+        and abs(fact.psn_part_amt_fen - fact.acct_pay_fen - fact.psn_cash_pay_fen) <= 1
+    )
+
+
+def is_placeholder(code: str, placeholders: tuple[str, ...]) -> bool:
+    """A word for "no code", nothing but nines, or nothing at all."""
+    word = code.strip().lower()
+    return word == "" or set(word) == {"9"} or word in {placeholder.lower() for placeholder in placeholders}
+
+
+def _names(reversal: SettlementReversed, original: SettlementCompleted) -> bool:
+    if reversal.setl_id is not None:
+        return reversal.setl_id == original.setl_id
+    return reversal.medins_setl_id is not None and reversal.medins_setl_id == original.medins_setl_id
+
+
+def _data_quality(rule_id: str, row: Row) -> Alert:
+    return Judge("institution", row.fact.fixmedins_code, []).alert(rule_id, 1, row)
+
+
+def _distinct(name: str) -> Callable[[list[Row]], int]:
+    return lambda rows: len({getattr(row.fact, name) for row in rows})
+
+
+def _day(row: Row) -> int:
+    return row.day
+
+
+def _each(rule_id: str, levels: tuple[Level, ...], **what: object) -> list[Measure]:
+    return [Measure(rule_id=rule_id, number=n, level=level, **what) for n, level in enumerate(levels, 1)]  # type: ignore[arg-type]
