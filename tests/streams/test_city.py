@@ -1,0 +1,86 @@
+"""The simulated city: equal plans give equal bytes, amounts add up, and what is planted is there to be found."""
+
+from collections import Counter, defaultdict
+
+import pytest
+
+from connectors.codec import decode_fact, encode_fact
+from risk.facts import SettlementCompleted, SettlementReversed
+from risk.local_time import local_day, to_date, to_ms
+from streams.city import settlements
+from streams.city.plan import CityPlan
+from streams.city.stream import Deliveries, facts, labels, national_lines, preencoded
+
+PLAN = CityPlan(people=3_000, institutions=30, first_day=20_520, days=4, seed=7)
+
+
+def counted(plan: CityPlan) -> dict[str, SettlementCompleted]:
+    return {fact.event_id: fact for fact in facts(plan) if isinstance(fact, SettlementCompleted)}
+
+
+def test_equal_plans_give_equal_bytes_and_another_seed_gives_others():
+    assert list(preencoded(PLAN)) == list(preencoded(PLAN))
+    assert list(national_lines(PLAN)) == list(national_lines(PLAN))
+    other = CityPlan(people=3_000, institutions=30, first_day=20_520, days=4, seed=8)
+    assert {key for key, _ in preencoded(PLAN)}.isdisjoint(key for key, _ in preencoded(other))
+
+
+def test_every_fact_survives_the_codec():
+    for fact in facts(PLAN):
+        assert decode_fact(encode_fact(fact)) == fact
+
+
+def test_amounts_add_up_to_the_fen():
+    for fact in counted(PLAN).values():
+        assert fact.medfee_sumamt_fen == fact.fund_pay_sumamt_fen + fact.psn_part_amt_fen
+        assert fact.psn_part_amt_fen == fact.acct_pay_fen + fact.psn_cash_pay_fen
+        assert min(fact.fund_pay_sumamt_fen, fact.acct_pay_fen, fact.psn_cash_pay_fen) >= 0
+
+
+def test_messages_arrive_in_order_of_delivery_and_some_of_them_late_or_twice():
+    deliveries = list(Deliveries(PLAN))
+    arrivals = [arrival_ms for arrival_ms, _ in deliveries]
+    assert arrivals == sorted(arrivals)
+    assert any(arrival_ms - happening.at_ms > 3_600_000 for arrival_ms, happening in deliveries)
+    repeats = Counter(fact.event_id for fact in facts(PLAN))
+    assert 0 < sum(times > 1 for times in repeats.values()) < 0.05 * len(repeats)
+
+
+def test_every_reversal_names_a_settlement_that_came_before_it_unless_it_is_late():
+    punctual = CityPlan(people=3_000, institutions=30, first_day=20_520, days=4, seed=7, late_percent=0)
+    seen, reversals = set(), 0
+    for fact in facts(punctual):
+        if isinstance(fact, SettlementCompleted):
+            seen.add(fact.setl_id)
+        if isinstance(fact, SettlementReversed):
+            reversals += 1
+            assert fact.setl_id in seen
+    assert reversals
+
+
+@pytest.mark.parametrize("days", [1, 4, 40])
+def test_every_label_points_to_settlements_of_its_subject_and_day(days: int):
+    plan = CityPlan(people=300, institutions=2, first_day=20_520, days=days, seed=3, plants=2)
+    events = counted(plan)
+    found = labels(plan)
+    assert {label.rule for label in found} == {"P01", "P02", "P03", "P12", "P13", "P17", "D01", "M01", "L80", "L90"}
+    for label in found:
+        evidence = [events[event_id] for event_id in label.event_ids]
+        assert to_date(local_day(to_ms(evidence[0].occurred_at))).isoformat() == label.day
+        assert all(label.subject in (fact.psn_no, fact.fixmedins_code, fact.dr_code) for fact in evidence)
+        assert max(evidence, key=lambda fact: fact.occurred_at) is evidence[0]
+
+
+def test_honest_people_stay_clear_of_the_rules_that_are_planted():
+    plan = CityPlan(people=3_000, institutions=30, first_day=20_520, days=30, seed=7)
+    planted = {label.subject for label in labels(plan)}
+    per_day: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for fact in counted(plan).values():
+        if fact.fixmedins_type == "1":
+            per_day[fact.psn_no, local_day(to_ms(fact.occurred_at))].add(fact.fixmedins_code)
+    assert {psn_no for (psn_no, _), places in per_day.items() if len(places) >= 3} <= planted
+
+
+def test_bulk_settlements_have_one_content_in_both_forms():
+    made = settlements.settlements_only(2_000, 50, seed=5)
+    assert [(fact.psn_no, encode_fact(fact)) for fact in made] == list(settlements.preencoded(2_000, 50, seed=5))
