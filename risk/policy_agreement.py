@@ -1,0 +1,65 @@
+"""Do the parameters of a policy fit each other on every day? Each alone may be right and the whole unusable."""
+
+from collections.abc import Iterable, Iterator
+
+from risk.policy_parameters import CREDIT_CORE
+from risk.policy_values import UNRATED, LevelSet, LimitTable
+from risk.terms import Terms
+from risk.workdays import Workdays
+
+
+def disagreements(spans: Iterable[Terms], workdays: Workdays) -> list[str]:
+    """Every misfit, with the days it concerns, once per cause."""
+    found: dict[str, str] = {}
+    for terms in spans:
+        for cause, misfit in _misfits(terms, workdays):
+            found.setdefault(cause, f"{terms.span()}: {misfit}")
+    return list(found.values())
+
+
+def _misfits(terms: Terms, workdays: Workdays) -> Iterator[tuple[str, str]]:
+    services = terms.get("services_on")
+    if services is None or not services.value:
+        return
+    missing = [name for name in CREDIT_CORE if name not in terms]
+    for name in missing:
+        yield (
+            name,
+            f"{name} has no clause, while services_on offers {', '.join(services.value)}. "
+            f"Credit cannot be decided without it. Add a [[{name}]] entry from that day, or end services_on.",
+        )
+    if not workdays.years:
+        yield "workdays", "workdays has no year. Deposit holds end on working days. Add workdays.toml."
+    if not missing:
+        yield from _levels_fit(terms)
+        yield from _limits_fit(terms, services.value)
+
+
+def _levels_fit(terms: Terms) -> Iterator[tuple[str, str]]:
+    levels: LevelSet = terms["level_set"].value
+    eligible: tuple[str, ...] = terms["eligible_levels"].value
+    for code in eligible:
+        if code.partition(":")[0] not in (*levels.codes, UNRATED):
+            yield code, f"eligible_levels names {code}, level_set does not. Name one of {', '.join(levels.codes)}."
+    if (levels.lowest in eligible) != terms["d_level_eligible"].value:
+        yield (
+            "d_level_eligible",
+            f"d_level_eligible and eligible_levels disagree on {levels.lowest}. A reader must find one answer. "
+            f"Change both together.",
+        )
+
+
+def _limits_fit(terms: Terms, services: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    levels: LevelSet = terms["level_set"].value
+    limits: LimitTable = terms["limit"].value
+    rated = {(row.level, row.service) for row in limits.rows}
+    for level in (*levels.codes, UNRATED):
+        for service in services:
+            if (level, service) not in rated:
+                yield (
+                    f"{level} {service}",
+                    f"limit has no row for {level}, {service}. Silence is not a number. Add one, 0 if nothing is lent.",
+                )
+    for level, service in sorted(rated):
+        if level not in (*levels.codes, UNRATED):
+            yield level, f"limit has a row for {level}, {service}, which level_set does not name. Remove or name it."

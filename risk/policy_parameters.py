@@ -1,0 +1,135 @@
+"""Every policy parameter there is: its name, how its value is read, its unit, and what it means."""
+
+from typing import NamedTuple
+
+from risk.policy_credit_shapes import (
+    annual_caps,
+    area_prefixes,
+    choice,
+    debit_hours,
+    duration_ms,
+    durations_ms,
+    eligible_levels,
+    flag,
+    institutions,
+    integer,
+    level_set,
+    limits,
+    optional_fen,
+    services,
+    workday_year,
+)
+from risk.policy_shapes import (
+    Shape,
+    amount_rule,
+    demand_rule,
+    gap_rule,
+    placeholder_codes,
+    quality_rule,
+    share_rule,
+    sum_rule,
+    window_rule,
+)
+
+
+class Parameter(NamedTuple):
+    """One name a policy may set."""
+
+    name: str
+    shape: Shape
+    unit: str
+    zh: str
+    en: str
+
+
+_COUNT = window_rule(rolling=True)
+_DATE = window_rule(rolling=False)
+_BURST = window_rule(rolling=True, least=10)  # rules.md, D01: max(10, policy)
+
+_DECLARED = (
+    # rules
+    Parameter("P01", _COUNT, "visits", "短期频繁就诊", "frequent visits"),
+    Parameter("P02", _DATE, "hospitals", "同日多院就诊", "many hospitals on one day"),
+    Parameter("P03", gap_rule, "s", "短时异地刷卡", "two places at once"),
+    Parameter("P12", share_rule, "%", "接近年度封顶线", "near the yearly cap"),
+    Parameter("P13", amount_rule, "fen", "单笔大额", "large bill"),
+    Parameter("P17", _DATE, "bills", "同日多次购药", "many pharmacy bills on one day"),
+    Parameter("D01", _BURST, "settlements", "药店集中刷卡", "burst at a pharmacy"),
+    Parameter("M01", _DATE, "persons", "医师超能力接诊", "beyond human capacity"),
+    Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
+    Parameter("L90", demand_rule, "%", "逼近授信额度", "very near the credit limit"),
+    Parameter("L100", demand_rule, "%", "超授信额度", "over the credit limit"),
+    Parameter("Q01", quality_rule, "records", "机构编码占位", "institution code is a placeholder"),
+    Parameter("Q02", quality_rule, "records", "医师编码占位", "doctor code is a placeholder"),
+    Parameter("Q03", quality_rule, "fen", "金额不平", "amounts do not add"),
+    Parameter("Q04", quality_rule, "records", "同键异值", "same key, other content"),
+    Parameter("Q05", quality_rule, "authorizations", "信用关联不明", "ambiguous credit link"),
+    Parameter("Q06", quality_rule, "fen", "扣款与结算不符", "capture differs from the event"),
+    Parameter("X01", sum_rule, "fen", "滚动合计（基准测试）", "rolling sum (the benchmark's rule)"),
+    Parameter("placeholder_codes", placeholder_codes, "codes", "占位编码", "codes that stand for nobody"),
+    Parameter("annual_cap", annual_caps, "fen", "年度最高支付限额", "the fund's yearly ceiling"),
+    # who may use credit, and how much
+    Parameter("services_on", services, "services", "已开通服务", "services switched on"),
+    Parameter("level_set", level_set, "score x100", "信用等级", "the levels and their scores"),
+    Parameter("band_edge", choice("lower_inclusive", "upper_inclusive"), "", "分数落在界上", "a score on an edge (C1)"),
+    Parameter("eligible_levels", eligible_levels, "levels", "可用等级", "levels that may use credit (C3, C4)"),
+    Parameter("d_level_eligible", flag, "", "最低等级可用", "may the lowest level use credit (C2)"),
+    Parameter("listed_blocks", flag, "", "失信名单阻断", "does an active list stop new credit (C2)"),
+    Parameter(
+        "unrated_blocks_under_investigation", flag, "", "立案未结阻断", "does an open investigation stop credit (C4)"
+    ),
+    Parameter("limit", limits, "fen", "政策额度", "policy limits"),
+    Parameter("day_cap_fen", optional_fen, "fen", "日限额", "most per local day"),
+    Parameter("month_cap_fen", optional_fen, "fen", "月限额", "most per calendar month"),
+    Parameter("areas", area_prefixes, "insuplc prefixes", "参保地范围", "insured places covered"),
+    Parameter("institutions", institutions, "rows", "试点机构", "who takes part, and from when"),
+    # holds
+    Parameter("settlement_hold_ms", duration_ms, "ms", "单次占用时长", "life of a hold for one settlement"),
+    Parameter("visit_hold_after_day_ms", duration_ms, "ms", "门诊占用时长", "life of a visit's hold after its day"),
+    Parameter(
+        "deposit_hold_working_days", integer(most=60), "working days", "出院后占用", "deposit hold after discharge"
+    ),
+    Parameter("visit_grace_ms", duration_ms, "ms", "就诊日宽限", "grace after midnight before a visit ends"),
+    Parameter("reopen_ms", duration_ms, "ms", "冲正重开", "how long a reversal re-opens an authorization"),
+    Parameter("uncovered_ms", duration_ms, "ms", "未覆盖计入时长", "how long a refused amount counts as demand"),
+    Parameter("cash_ratio_x10000", integer(most=10_000), "1/10000", "现金比例", "cash share of a line, if unknown"),
+    # orders
+    Parameter("bundle", choice("visit", "settlement"), "", "扣款合并", "what one debit covers"),
+    Parameter("debit_hours", debit_hours, "local hours", "扣款时段", "hours in which cards are debited"),
+    Parameter("debit_due_ms", duration_ms, "ms", "扣款期限", "due after the bundle closes"),
+    Parameter("debit_retry_ms", durations_ms, "ms", "重试阶梯", "later attempts, counted from the first"),
+    Parameter("debit_max_per_day", integer(least=1, most=24), "attempts", "每日扣款次数", "most attempts a day"),
+    # not paid
+    Parameter("report_after_ms", duration_ms, "ms", "提请人工审查", "overdue before a person looks at the case"),
+    Parameter("report_after_reminders", integer(most=100), "reminders", "提醒次数", "delivered reminders before that"),
+    Parameter("reminder_hour", integer(most=23), "local hour", "提醒时刻", "when reminders are sent"),
+    # the calendar
+    Parameter("workdays", workday_year, "dates", "工作日", "holidays and worked weekends of one year"),
+)
+
+PARAMETERS = {parameter.name: parameter for parameter in _DECLARED}
+
+# A place that offers credit must answer all of these on every day it does; a place without credit needs none.
+CREDIT_CORE = (
+    "level_set",
+    "band_edge",
+    "eligible_levels",
+    "d_level_eligible",
+    "listed_blocks",
+    "unrated_blocks_under_investigation",
+    "limit",
+    "areas",
+    "institutions",
+    "settlement_hold_ms",
+    "visit_hold_after_day_ms",
+    "deposit_hold_working_days",
+    "visit_grace_ms",
+    "reopen_ms",
+    "uncovered_ms",
+    "cash_ratio_x10000",
+    "bundle",
+    "debit_hours",
+    "debit_due_ms",
+    "debit_retry_ms",
+    "debit_max_per_day",
+)

@@ -1,0 +1,129 @@
+"""The values of rule parameters: thresholds, re-arm points, filters, severities and the sentences people read."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Kind = Literal["warning", "over_limit", "suspicion", "data_quality", "sla"]
+
+
+class Level(NamedTuple):
+    """One step of a rule. `window_ms` 0 = one local date or year, or a single event; `rearm` 0 = no episodes."""
+
+    level: int
+    theta: int
+    rearm: int
+    window_ms: int
+    kind: Kind
+    sev: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What every rule has: its levels, lowest first, and its sentence with {observed} and {allowed}."""
+
+    levels: tuple[Level, ...]
+    text_zh: str
+    text_en: str
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the first level (all of it for a rule with one level)."""
+        return self.levels[0].kind
+
+    @property
+    def sev(self) -> int:
+        """The severity of the first level (all of it for a rule with one level)."""
+        return self.levels[0].sev
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRule(Rule):
+    """A count or distinct count reaches theta, over a moving window or a local date (P01, P02, P17, D01, M01)."""
+
+    med_types: tuple[str, ...] = ()  # prefixes, for str.startswith; () = any
+    fixmedins_type: str | None = None  # None = any
+
+    def admits(self, med_type: str, fixmedins_type: str) -> bool:
+        """Does a settlement pass the rule's filter?"""
+        if self.fixmedins_type is not None and fixmedins_type != self.fixmedins_type:
+            return False
+        return not self.med_types or med_type.startswith(self.med_types)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapRule(Rule):
+    """Two events closer than the gap (P03). The level's theta is the gap in seconds, as alerts show it."""
+
+    @property
+    def gap_ms(self) -> int:
+        """Closer than this is too close."""
+        return self.levels[0].window_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmountRule(Rule):
+    """One event of at least the amount (P13)."""
+
+    med_types: tuple[str, ...]  # prefixes, for str.startswith
+
+    @property
+    def threshold_fen(self) -> int:
+        """This much and more."""
+        return self.levels[0].theta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareRule(Rule):
+    """A sum reaches theta percent of a cap in the calendar year (P12)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandRule(Rule):
+    """Demand on a credit pool against its limit, percent (L80, L90: reaches theta; L100: goes beyond it)."""
+
+    @property
+    def theta(self) -> int:
+        """Percent of the limit at which it opens."""
+        return self.levels[0].theta
+
+    @property
+    def rearm(self) -> int:
+        """Percent of the limit below which it closes."""
+        return self.levels[0].rearm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRule(Rule):
+    """A record that cannot be right (Q01-Q06)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumRule(Rule):
+    """A person's rolling sum of one amount reaches the threshold (X01, the benchmark's rule)."""
+
+    field: str
+
+    @property
+    def window_ms(self) -> int:
+        """The length of the window (t - W, t]."""
+        return self.levels[0].window_ms
+
+    @property
+    def threshold_fen(self) -> int:
+        """The sum at which it opens."""
+        return self.levels[0].theta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceholderCodes:
+    """Codes that stand for "we do not know" (Q01, Q02): compared without case and outer blanks; empty is one."""
+
+    codes: frozenset[str]
+    all_nines: bool
+
+    def matches(self, code: str) -> bool:
+        """Is this code no code at all?"""
+        plain = code.strip().casefold()
+        if not plain or plain in self.codes:
+            return True
+        return self.all_nines and not plain.strip("9")

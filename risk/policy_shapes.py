@@ -1,0 +1,171 @@
+"""How the value of each kind of rule parameter is read from TOML. Credit and place: policy_credit_shapes.py."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, cast
+
+from risk.local_time import SECOND_MS
+from risk.policy_reading import Table, read_flag, read_texts
+from risk.policy_rules import (
+    AmountRule,
+    DemandRule,
+    GapRule,
+    Kind,
+    Level,
+    PlaceholderCodes,
+    QualityRule,
+    ShareRule,
+    SumRule,
+    WindowRule,
+)
+from risk.terms import PolicyError
+
+Shape = Callable[[object, str], Any]
+
+KINDS = ("warning", "over_limit", "suspicion", "data_quality", "sla")
+SUM_FIELDS = ("medfee_sumamt_fen", "fund_pay_sumamt_fen", "psn_part_amt_fen", "acct_pay_fen", "psn_cash_pay_fen")
+_GRAVEST = 4
+
+
+def _kind(table: Table) -> Kind:
+    return cast("Kind", table.text("kind", choices=KINDS))
+
+
+def _rearm(table: Table, key: str, theta: int) -> int:
+    """The re-arm point: floor(0.8 theta), at least one below theta, unless the policy says otherwise."""
+    if not table.has(key):
+        return min(theta * 4 // 5, theta - 1)
+    return table.integer(key, least=1, most=theta - 1)
+
+
+def _level(table: Table, number: int, window_ms: int, *, least: int = 2, most: int = 10**9) -> Level:
+    theta = table.integer("theta", least=least, most=most)
+    rearm = _rearm(table, "rearm", theta)
+    level = Level(number, theta, rearm, window_ms, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
+    table.finish()
+    return level
+
+
+def _ascending(levels: tuple[Level, ...], where: str) -> tuple[Level, ...]:
+    for lower, upper in pairwise(levels):
+        if upper.theta <= lower.theta:
+            raise PolicyError(
+                f"{where}[{upper.level - 1}].theta is {upper.theta}, not above {lower.theta}. "
+                f"Levels open lowest first. Put them in rising order."
+            )
+    return levels
+
+
+def _med_types(table: Table) -> tuple[str, ...]:
+    if not table.has("med_types"):
+        return ()
+    return read_texts(table.take("med_types"), table.place("med_types"))
+
+
+def window_rule(*, rolling: bool, least: int = 2) -> Shape:
+    """Counts over a moving window (each level names its length) or over one local date (no length)."""
+
+    def read(content: object, where: str) -> WindowRule:
+        table = Table(content, where)
+        rows = table.rows("levels")
+        levels = tuple(
+            _level(row, number, row.duration_ms("window") if rolling else 0, least=least)
+            for number, row in enumerate(rows, 1)
+        )
+        rule = WindowRule(
+            levels=_ascending(levels, table.place("levels")),
+            med_types=_med_types(table),
+            fixmedins_type=table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else None,
+            text_zh=table.sentence("text_zh"),
+            text_en=table.sentence("text_en"),
+        )
+        table.finish()
+        return rule
+
+    return read
+
+
+def gap_rule(content: object, where: str) -> GapRule:
+    """P03: how close is too close, in whole seconds."""
+    table = Table(content, where)
+    gap_ms = table.duration_ms("gap")
+    if gap_ms % SECOND_MS:
+        raise PolicyError(f"{where}.gap_ms is not a whole second. Alerts show the gap in seconds. Write gap_seconds.")
+    level = Level(1, gap_ms // SECOND_MS, 0, gap_ms, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
+    rule = GapRule(levels=(level,), text_zh=table.sentence("text_zh"), text_en=table.sentence("text_en"))
+    table.finish()
+    return rule
+
+
+def amount_rule(content: object, where: str) -> AmountRule:
+    """P13: one bill of at least this much."""
+    table = Table(content, where)
+    threshold_fen = table.integer("threshold_fen", least=1)
+    level = Level(1, threshold_fen, 0, 0, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
+    rule = AmountRule(
+        levels=(level,),
+        med_types=read_texts(table.take("med_types"), table.place("med_types")),
+        text_zh=table.sentence("text_zh"),
+        text_en=table.sentence("text_en"),
+    )
+    table.finish()
+    return rule
+
+
+def share_rule(content: object, where: str) -> ShareRule:
+    """P12: percent of a cap, by levels."""
+    table = Table(content, where)
+    levels = tuple(_level(row, number, 0, most=100) for number, row in enumerate(table.rows("levels"), 1))
+    rule = ShareRule(
+        levels=_ascending(levels, table.place("levels")),
+        text_zh=table.sentence("text_zh"),
+        text_en=table.sentence("text_en"),
+    )
+    table.finish()
+    return rule
+
+
+def demand_rule(content: object, where: str) -> DemandRule:
+    """L80, L90, L100: percent of the limit, with the percent below which the rule re-arms."""
+    table = Table(content, where)
+    text_zh, text_en = table.sentence("text_zh"), table.sentence("text_en")
+    return DemandRule(levels=(_level(table, 1, 0, most=100),), text_zh=text_zh, text_en=text_en)
+
+
+def quality_rule(content: object, where: str) -> QualityRule:
+    """Q01-Q06: only how grave, and the sentence."""
+    table = Table(content, where)
+    level = Level(1, 1, 0, 0, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
+    rule = QualityRule(levels=(level,), text_zh=table.sentence("text_zh"), text_en=table.sentence("text_en"))
+    table.finish()
+    return rule
+
+
+def sum_rule(content: object, where: str) -> SumRule:
+    """X01: a rolling sum of one settlement amount per person."""
+    table = Table(content, where)
+    field = table.text("field", choices=SUM_FIELDS)
+    threshold_fen = table.integer("threshold_fen", least=2)
+    rearm_fen = _rearm(table, "rearm_fen", threshold_fen)
+    window_ms = table.duration_ms("window")
+    kind, sev = _kind(table), table.integer("sev", least=1, most=_GRAVEST)
+    rule = SumRule(
+        levels=(Level(1, threshold_fen, rearm_fen, window_ms, kind, sev),),
+        field=field,
+        text_zh=table.sentence("text_zh"),
+        text_en=table.sentence("text_en"),
+    )
+    table.finish()
+    return rule
+
+
+def placeholder_codes(content: object, where: str) -> PlaceholderCodes:
+    """The codes that mean nobody, and whether a code of nines alone is one."""
+    table = Table(content, where)
+    codes = read_texts(table.take("codes"), table.place("codes"))
+    rule = PlaceholderCodes(
+        codes=frozenset(code.casefold() for code in codes),
+        all_nines=read_flag(table.take("all_nines"), table.place("all_nines")),
+    )
+    table.finish()
+    return rule

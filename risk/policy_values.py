@@ -1,0 +1,166 @@
+"""The values of credit and place parameters: levels, limits, caps, institutions, hours. Data with a question or two."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, NamedTuple
+
+from risk.local_time import day_of
+
+UNRATED = "UNRATED"
+UNRATED_REASONS = ("new", "no_use", "no_record", "under_investigation", "other")
+SERVICES = ("visit_first", "deposit_free")
+ANY = "*"
+
+BandEdge = Literal["lower_inclusive", "upper_inclusive"]
+
+
+class LevelBand(NamedTuple):
+    """One level of a level set and the scores it covers, in hundredths."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    from_x100: int
+    to_x100: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelSet:
+    """The levels of a place, best first. Their number, names and scale are data (domain.md 1.6 C13, C14)."""
+
+    bands: tuple[LevelBand, ...]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The level codes, best first."""
+        return tuple(band.code for band in self.bands)
+
+    @property
+    def lowest(self) -> str:
+        """The worst level."""
+        return self.bands[-1].code
+
+    def level_of(self, score_x100: int, edge: BandEdge) -> str:
+        """The level of a score; a score on an edge goes up or down as the policy's `band_edge` says (C1)."""
+        assert self.bands[-1].from_x100 <= score_x100 <= self.bands[0].to_x100, score_x100
+        for band in self.bands[:-1]:
+            if score_x100 > band.from_x100 or (edge == "lower_inclusive" and score_x100 == band.from_x100):
+                return band.code
+        return self.lowest
+
+
+def level_is_eligible(eligible_levels: tuple[str, ...], level: str, unrated_reason: str | None = None) -> bool:
+    """May this level use credit payment? `UNRATED` in the list means every reason, `UNRATED:new` that reason only."""
+    return level in eligible_levels or (level == UNRATED and f"{UNRATED}:{unrated_reason}" in eligible_levels)
+
+
+class LimitRow(NamedTuple):
+    """A limit for one level, service and insurance type (`*` = every type without its own row)."""
+
+    level: str
+    service: str
+    insutype: str
+    limit_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTable:
+    """The policy limits, in fen."""
+
+    rows: tuple[LimitRow, ...]
+    _exact: dict[tuple[str, str, str], int] = field(init=False, repr=False, compare=False)
+    _lowest: dict[tuple[str, str], int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lowest: dict[tuple[str, str], int] = {}
+        for row in self.rows:
+            key = (row.level, row.service)
+            lowest[key] = min(row.limit_fen, lowest.get(key, row.limit_fen))
+        object.__setattr__(self, "_exact", {row[:3]: row.limit_fen for row in self.rows})
+        object.__setattr__(self, "_lowest", lowest)
+
+    def limit_fen(self, level: str, service: str, insutype: str | None) -> int:
+        """The limit; unknown insurance type: the lowest row; a level without a row: 0, nothing is lent by default."""
+        if insutype is not None:
+            found = self._exact.get((level, service, insutype), self._exact.get((level, service, ANY)))
+            if found is not None:
+                return found
+        return self._lowest.get((level, service), 0)
+
+
+class CapRow(NamedTuple):
+    """The yearly ceiling of the fund for one insured place (prefix) and insurance type."""
+
+    insuplc_prefix: str
+    insutype: str
+    cap_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnualCap:
+    """Yearly ceilings of the fund; the longest prefix of the insured place wins."""
+
+    rows: tuple[CapRow, ...]
+
+    def cap_fen(self, insuplc: str | None, insutype: str | None) -> int | None:
+        """The ceiling, or None: then there is no rule."""
+        if insuplc is None or insutype is None:
+            return None
+        found = [row for row in self.rows if row.insutype == insutype and insuplc.startswith(row.insuplc_prefix)]
+        return max(found, key=lambda row: len(row.insuplc_prefix)).cap_fen if found else None
+
+
+class InstitutionRow(NamedTuple):
+    """An institution (or all whose code begins so: `H4305*`), what it offers, and from when."""
+
+    code: str
+    name: str
+    services: tuple[str, ...]
+    live_from: date
+    orders_live_from: date | None
+
+    def is_live(self, service: str, day: int) -> bool:
+        """Does it offer the service on this local day?"""
+        return service in self.services and day >= day_of(self.live_from)
+
+    def sends_orders(self, day: int) -> bool:
+        """Are its orders really sent on this local day (before: observed only)?"""
+        return self.orders_live_from is not None and day >= day_of(self.orders_live_from)
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionTable:
+    """Who takes part: an exact code first, else the longest prefix."""
+
+    rows: tuple[InstitutionRow, ...]
+    _exact: dict[str, InstitutionRow] = field(init=False, repr=False, compare=False)
+    _prefixes: tuple[tuple[str, InstitutionRow], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        wide = [(row.code[:-1], row) for row in self.rows if row.code.endswith(ANY)]
+        object.__setattr__(self, "_exact", {row.code: row for row in self.rows if not row.code.endswith(ANY)})
+        object.__setattr__(self, "_prefixes", tuple(sorted(wide, key=lambda item: (-len(item[0]), item[0]))))
+
+    def find(self, code: str) -> InstitutionRow | None:
+        """The row that speaks for this institution."""
+        found = self._exact.get(code)
+        if found is not None:
+            return found
+        return next((row for prefix, row in self._prefixes if code.startswith(prefix)), None)
+
+    def is_live(self, code: str, service: str, day: int) -> bool:
+        """Does this institution offer the service on this local day?"""
+        row = self.find(code)
+        return row is not None and row.is_live(service, day)
+
+    def sends_orders(self, code: str, day: int) -> bool:
+        """Are this institution's orders really sent on this local day?"""
+        row = self.find(code)
+        return row is not None and row.sends_orders(day)
+
+
+class DebitHours(NamedTuple):
+    """Local hours in which a card may be debited: from `first` to before `last`."""
+
+    first: int
+    last: int
