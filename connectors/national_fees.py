@@ -1,0 +1,95 @@
+"""Fee lines of the national interface: one fact for each line sent or taken back (2204, 2301, 2205, 2302)."""
+
+from functools import partial
+from typing import Any
+
+from connectors.national_fields import Fields, Making, Message, head, institution
+from connectors.refusals import Refused
+from risk.facts import Fact, FeeAdded, FeeReversed
+
+_EVERY_LINE = "0000"  # 2205, 2302: "all that is not settled yet"
+
+
+def fees_added(message: Message) -> list[Making]:
+    """One fact per line of `feedetail`; what the platform computed for a line is found by its serial number."""
+    sent = message.lines(message.input, "feedetail", "fee_detail", "data")
+    computed = {
+        Fields(line).text("feedetl_sn"): line for line in message.lines(message.output, "result", "feedetail", "data")
+    }
+    if not sent:
+        raise Refused("MISSING_FIELD", "feedetail")
+    return [partial(_fee_line, message, n, Fields(line), computed) for n, line in enumerate(sent)]
+
+
+def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None, dict[str, Any]]) -> Fact:
+    line = Fields(*line.blocks, *message.input.blocks[:1])  # mdtrt_id stands beside the list in some systems
+    common = head(message, line, "fee_ocur_time", n=n)
+    serial = line.required("feedetl_sn")
+    count = line.scaled("cnt", 4, signed=True)
+    amount_fen = line.scaled("det_item_fee_sumamt", 2, signed=True)
+    if count is None or amount_fen is None:
+        raise Refused("MISSING_FIELD", "cnt" if count is None else "det_item_fee_sumamt")
+    original = line.text("init_feedetl_sn")
+    if count < 0 or original is not None:
+        return FeeReversed(
+            **common,
+            mdtrt_id=line.required("mdtrt_id"),
+            feedetl_sn=original or serial,
+            return_feedetl_sn=serial if original is not None else None,
+            cnt_x10000=abs(count),
+            amount_fen=abs(amount_fen),
+        )
+    if amount_fen < 0:
+        raise Refused("NUMBER_NEGATIVE", "det_item_fee_sumamt")
+    answer = Fields(computed.get(serial, {}), *line.blocks)
+    return FeeAdded(
+        **common,
+        mdtrt_id=line.required("mdtrt_id"),
+        feedetl_sn=serial,
+        fixmedins_code=institution(message)["fixmedins_code"],
+        med_list_codg=line.required("med_list_codg"),
+        cnt_x10000=count,
+        amount_fen=amount_fen,
+        ownpay_fen=answer.fen("fulamt_ownpay_amt"),
+        selfpay_prop_x10000=answer.scaled("selfpay_prop", 4),
+        chrg_bchno=line.text("chrg_bchno"),
+        prd_days=line.scaled("prd_days", 0),
+        dr_code=line.text_as_sent("dr_code"),
+        drug_trac_codg=_codes(line.raw("drug_trac_codg")),
+        pric_uplmt_fen=_price_limit(answer),
+    )
+
+
+def _codes(value: object) -> tuple[str, ...] | None:
+    """追溯码: a list, or one text with commas."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list):
+        return None
+    found = (Fields({"drug_trac_codg": each}).text("drug_trac_codg") for each in value)
+    return tuple(code for code in found if code is not None) or None
+
+
+def _price_limit(answer: Fields) -> int | None:
+    """pric_uplmt_amt has six decimals. One that is no whole fen is left out: it is not worth losing the line."""
+    try:
+        return answer.fen("pric_uplmt_amt")
+    except Refused:
+        return None
+
+
+def fees_reversed(message: Message) -> list[Making]:
+    """One fact per line, batch, or visit taken back."""
+    named = message.lines(message.input, "data", "feedetail") or message.input.blocks[:1]
+    return [partial(_fee_reversal, message, n, Fields(line)) for n, line in enumerate(named)]
+
+
+def _fee_reversal(message: Message, n: int, line: Fields) -> Fact:
+    common = head(message, line, n=n)
+    serial, batch = line.text("feedetl_sn"), line.text("chrg_bchno")
+    mdtrt_id = line.text("mdtrt_id") or message.both.required("mdtrt_id")
+    if _EVERY_LINE in (serial, batch):
+        return FeeReversed(**common, mdtrt_id=mdtrt_id, all_unsettled=True)
+    if serial is None and batch is None:
+        raise Refused("EXACTLY_ONE_OF", None, "feedetl_sn, chrg_bchno")
+    return FeeReversed(**common, mdtrt_id=mdtrt_id, feedetl_sn=serial, chrg_bchno=None if serial else batch)

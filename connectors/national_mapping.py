@@ -1,0 +1,181 @@
+"""What each transaction of the national interface means as facts (contract.md, National messages)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from connectors.amounts import canonical_shares
+from connectors.national_fees import fees_added, fees_reversed
+from connectors.national_fields import Fields, Making, Message, head, institution
+from risk.facts import (
+    Fact,
+    SettlementCompleted,
+    SettlementEstimated,
+    SettlementReinstated,
+    SettlementReversed,
+    VisitCancelled,
+    VisitClosed,
+    VisitOpened,
+    VisitReopened,
+    VisitUpdated,
+)
+
+_EMERGENCY_TYPES = ("13", "24")  # 急诊, 急诊转住院
+_PHARMACY_TYPE = "41"  # 定点药店购药: what 210x is when the message does not say
+
+
+def _place(message: Message) -> dict[str, Any]:
+    everywhere = Fields(*message.envelope.blocks, *message.both.blocks)
+    return {name: everywhere.text(name) for name in ("mdtrtarea_admvs", "insuplc_admdvs")}
+
+
+def _is_emergency(med_type: str | None) -> bool:
+    return med_type is not None and med_type.startswith(_EMERGENCY_TYPES)
+
+
+def _visit_opened(message: Message) -> Fact:
+    med_type = message.both.text("med_type")
+    return VisitOpened(
+        **head(message, message.input, "begntime"),
+        **institution(message),
+        **_place(message),
+        mdtrt_id=message.answered.required("mdtrt_id"),
+        med_type=med_type,
+        insutype=message.both.text("insutype"),
+        dr_code=message.both.text_as_sent("dr_code"),
+        dept_code=message.both.text("dept_code"),
+        emergency=_is_emergency(med_type),
+    )
+
+
+def _visit_updated(message: Message) -> Fact:
+    diagnosis = message.both.text("diag_code")
+    return VisitUpdated(
+        **head(message, message.input, "begntime"),
+        mdtrt_id=message.both.required("mdtrt_id"),
+        med_type=message.both.text("med_type"),
+        diag_group=diagnosis and diagnosis[:3],  # the group is enough for a rule, the disease is nobody's business
+        dr_code=message.both.text_as_sent("dr_code"),
+        dept_code=message.both.text("dept_code"),
+    )
+
+
+def _visit_ended(kind: type[VisitClosed] | type[VisitCancelled] | type[VisitReopened]) -> Callable[[Message], Fact]:
+    def make(message: Message) -> Fact:
+        times = ("endtime",) if kind is VisitClosed else ()
+        return kind(
+            **head(message, message.input, *times),
+            mdtrt_id=message.both.required("mdtrt_id"),
+            dscg_way=message.input.text("dscg_way") if kind is VisitClosed else None,
+        )
+
+    return make
+
+
+def _amounts(message: Message) -> dict[str, int | None]:
+    """The bill as the canonical identities have it."""
+    answer = message.answered
+    hosp_fen = answer.fen("hosp_part_amt")
+    shares = canonical_shares(
+        message.profile,
+        psn_part_fen=answer.fen_required("psn_part_amt"),
+        acct_fen=answer.fen("acct_pay") or 0,  # some provinces leave a zero out; the identities tell if it was none
+        mulaid_fen=answer.fen("acct_mulaid_pay") or 0,
+        hosp_fen=hosp_fen or 0,
+    )
+    return {
+        "medfee_sumamt_fen": answer.fen_required("medfee_sumamt"),
+        "fund_pay_sumamt_fen": answer.fen_required("fund_pay_sumamt"),
+        "psn_part_amt_fen": shares.psn_part_fen,
+        "acct_pay_fen": shares.acct_fen,
+        "psn_cash_pay_fen": answer.fen_required("psn_cash_pay"),
+        "hosp_part_amt_fen": hosp_fen,
+    }
+
+
+def _estimated(message: Message) -> Fact:
+    amounts: dict[str, Any] = _amounts(message)
+    return SettlementEstimated(
+        **head(message, message.output, "setl_time"),
+        **amounts,
+        mdtrt_id=message.answered.required("mdtrt_id"),
+        fixmedins_code=institution(message)["fixmedins_code"],
+    )
+
+
+def _settled(message: Message) -> Fact:
+    answer = message.answered
+    amounts: dict[str, Any] = _amounts(message)
+    # An empty med_type is filled from the visit by the lane.
+    med_type = answer.text("med_type") or (_PHARMACY_TYPE if message.infno.startswith("210") else "")
+    return SettlementCompleted(
+        **head(message, message.output, "setl_time"),
+        **institution(message),
+        **amounts,
+        **_place(message),
+        setl_id=message.output.required("setl_id"),
+        mdtrt_id=answer.required("mdtrt_id"),
+        med_type=med_type,
+        medins_setl_id=answer.text("medins_setl_id") or message.msgid,
+        insutype=answer.text("insutype"),
+        dr_code=answer.text_as_sent("dr_code"),
+        hifp_pay_fen=answer.fen("hifp_pay"),
+        mid_setl_flag=answer.text("mid_setl_flag"),
+        chrg_bchno=answer.text("chrg_bchno"),
+        emergency=_is_emergency(med_type),
+    )
+
+
+def _settlement_reversed(message: Message) -> Fact:
+    original = message.input.required("setl_id")
+    undone = message.output.text("setl_id")  # the reversal is a settlement of its own, with its own id
+    return SettlementReversed(
+        **head(message, message.output, "setl_time"),
+        setl_id=original,
+        reversal_setl_id=undone if undone != original else None,
+    )
+
+
+def _undone(message: Message) -> Fact:
+    """2601 undoes a transaction whose outcome its sender does not know: by that transaction's message id."""
+    common = head(message, message.input)
+    original = message.input.required("omsgid")
+    undone = (message.input.text("oinfno") or "")[:4]
+    if undone in ("2103", "2208", "2305"):
+        return SettlementReinstated(**common, original_msgid=original)
+    if undone in ("2201", "2401"):
+        return VisitCancelled(**common, original_msgid=original)
+    if undone == "2402":
+        return VisitReopened(**common, original_msgid=original)
+    # The public lists of what 2601 may undo differ and misprint each other: the message id decides, not oinfno.
+    return SettlementReversed(**common, medins_setl_id=original)
+
+
+def _one(make: Callable[[Message], Fact]) -> Callable[[Message], list[Making]]:
+    return lambda message: [partial(make, message)]
+
+
+HANDLERS: dict[str, Callable[[Message], list[Making]]] = {
+    "2201": _one(_visit_opened),
+    "2401": _one(_visit_opened),
+    "2203": _one(_visit_updated),
+    "2402": _one(_visit_ended(VisitClosed)),
+    "2405": _one(_visit_ended(VisitReopened)),
+    "2202": _one(_visit_ended(VisitCancelled)),
+    "2404": _one(_visit_ended(VisitCancelled)),
+    "2204": fees_added,
+    "2301": fees_added,
+    "2205": fees_reversed,
+    "2302": fees_reversed,
+    "2206": _one(_estimated),
+    "2303": _one(_estimated),
+    "2101": _one(_estimated),
+    "2207": _one(_settled),
+    "2304": _one(_settled),
+    "2102": _one(_settled),
+    "2208": _one(_settlement_reversed),
+    "2305": _one(_settlement_reversed),
+    "2103": _one(_settlement_reversed),
+    "2601": _one(_undone),
+}
+"""Transaction → the facts it makes, each made on its own: one bad fee line does not cost the others."""
