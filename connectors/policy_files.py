@@ -6,7 +6,7 @@ from risk.policy import PolicyError
 
 
 def read_policy_dir(path: str | Path) -> dict[str, str]:
-    """File name -> text of every file of a bundle. Hidden files and README.md are not part of it; others may not hide."""
+    """File name -> text of a bundle. Hidden files and README.md are not part of it; anything else must be TOML."""
     directory = Path(path)
     if not directory.is_dir():
         raise PolicyError(f"{directory} is no directory. A policy is a directory of TOML files. Name one that exists.")

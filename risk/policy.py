@@ -154,20 +154,22 @@ def _read_identity(content: dict[str, object] | None, problems: list[str]) -> _I
 def _read_parameters(contents: dict[str, dict[str, object]], problems: list[str]) -> dict[str, tuple[Entry, ...]]:
     entries: dict[str, tuple[Entry, ...]] = {}
     homes: dict[str, str] = {}
-    for file, content in contents.items():
-        for name, dated in content.items():
-            with _noting(problems):
-                parameter = PARAMETERS.get(name)
-                if parameter is None:
-                    raise PolicyError(
-                        f"{file}: {name} is no parameter. A value nothing reads is a rule nobody applies. "
-                        f"Correct or remove it: {near(name, tuple(PARAMETERS))}"
-                    )
-                home = homes.setdefault(name, file)
-                if home != file:
-                    raise PolicyError(f"{file}: {name} is also in {home}. One value has one home. Keep one of the two.")
-                entries[name] = _read_entries(parameter, file, dated, problems)
+    for file, name, dated in ((file, *item) for file, content in contents.items() for item in content.items()):
+        with _noting(problems):
+            home = homes.setdefault(name, file)
+            if home != file:
+                raise PolicyError(f"{file}: {name} is also in {home}. One value has one home. Keep one of the two.")
+            entries[name] = _read_entries(_parameter(name, file), file, dated, problems)
     return entries
+
+
+def _parameter(name: str, file: str) -> Parameter:
+    if name not in PARAMETERS:
+        raise PolicyError(
+            f"{file}: {name} is no parameter. A value nothing reads is a rule nobody applies. "
+            f"Correct or remove it: {near(name, tuple(PARAMETERS))}"
+        )
+    return PARAMETERS[name]
 
 
 def _read_entries(parameter: Parameter, file: str, dated: object, problems: list[str]) -> tuple[Entry, ...]:
@@ -177,9 +179,9 @@ def _read_entries(parameter: Parameter, file: str, dated: object, problems: list
     entries: list[Entry] = []
     for number, content in enumerate(dated, 1):
         with _noting(problems):
-            entry = _read_entry(parameter, Table(content, f"{where} entry {number}"), where)
-            _in_order(entries, entry, where)
-            entries.append(entry)
+            entries.append(_read_entry(parameter, Table(content, f"{where} entry {number}"), where))
+    if len(entries) == len(dated):
+        _in_order(entries, where)
     return tuple(entries)
 
 
@@ -221,17 +223,20 @@ def _read_source(table: Table) -> tuple[str, str]:
     return document, article
 
 
-def _in_order(entries: list[Entry], entry: Entry, where: str) -> None:
-    day, ending = entry.source.effective_from, entry.clause is None
-    if entries and entry.day == entries[-1].day:
-        raise PolicyError(f"{where} has two entries from {day}. One would hide the other. Keep one.")
-    if entries and entry.day < entries[-1].day:
-        raise PolicyError(
-            f"{where}: {day} stands after {entries[-1].source.effective_from}. Entries are read as a history. "
-            f"Put them in order of effective_from."
-        )
-    if ending and (not entries or entries[-1].clause is None):
-        raise PolicyError(f"{where} is repealed from {day}, but nothing is in force then. Remove the entry.")
+def _in_order(entries: list[Entry], where: str) -> None:
+    latest: Entry | None = None
+    for entry in entries:
+        day = entry.source.effective_from
+        if latest is not None and entry.day == latest.day:
+            raise PolicyError(f"{where} has two entries from {day}. One would hide the other. Keep one.")
+        if latest is not None and entry.day < latest.day:
+            raise PolicyError(
+                f"{where}: {day} stands after {latest.source.effective_from}. Entries are read as a history. "
+                f"Put them in order of effective_from."
+            )
+        if entry.clause is None and (latest is None or latest.clause is None):
+            raise PolicyError(f"{where} is repealed from {day}, but nothing is in force then. Remove the entry.")
+        latest = entry
 
 
 def _year_is_its_own(value: object, day: date, where: str) -> None:
@@ -241,11 +246,11 @@ def _year_is_its_own(value: object, day: date, where: str) -> None:
 
 def _span_terms(entries: Mapping[str, tuple[Entry, ...]], changes: tuple[int, ...]) -> Iterator[Terms]:
     """Terms before the first change, and from each change to the next."""
-    yield Terms({}, None, changes[0] if changes else None)
+    yield Terms(MappingProxyType({}), None, changes[0] if changes else None)
     for place, day in enumerate(changes):
         clauses = {}
         for name, dated in entries.items():
             latest = max((entry for entry in dated if entry.day <= day), key=lambda entry: entry.day, default=None)
             if latest is not None and latest.clause is not None:
                 clauses[name] = latest.clause
-        yield Terms(clauses, day, changes[place + 1] if place + 1 < len(changes) else None)
+        yield Terms(MappingProxyType(clauses), day, changes[place + 1] if place + 1 < len(changes) else None)

@@ -82,9 +82,11 @@ def read_texts(
 
 def refuse_repeats(keys: Sequence[object], where: str) -> None:
     """One key, one row: a second one would hide the first."""
+    seen: set[object] = set()
     for place, key in enumerate(keys):
-        if key in keys[:place]:
+        if key in seen:
             raise PolicyError(f"{where}[{place}] repeats {key}. One row would hide the other. Remove one.")
+        seen.add(key)
 
 
 def read_flag(content: object, where: str) -> bool:

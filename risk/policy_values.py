@@ -101,13 +101,20 @@ class AnnualCap:
     """Yearly ceilings of the fund; the longest prefix of the insured place wins."""
 
     rows: tuple[CapRow, ...]
+    _caps: dict[tuple[str, str], int] = field(init=False, repr=False, compare=False)
+    _lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lengths = {len(row.insuplc_prefix) for row in self.rows}
+        object.__setattr__(self, "_caps", {(row.insuplc_prefix, row.insutype): row.cap_fen for row in self.rows})
+        object.__setattr__(self, "_lengths", tuple(sorted(lengths, reverse=True)))
 
     def cap_fen(self, insuplc: str | None, insutype: str | None) -> int | None:
         """The ceiling, or None: then there is no rule."""
-        if insuplc is None or insutype is None:
+        if not insuplc or not insutype:
             return None
-        found = [row for row in self.rows if row.insutype == insutype and insuplc.startswith(row.insuplc_prefix)]
-        return max(found, key=lambda row: len(row.insuplc_prefix)).cap_fen if found else None
+        caps = (self._caps.get((insuplc[:length], insutype)) for length in self._lengths)
+        return next((cap for cap in caps if cap is not None), None)
 
 
 class InstitutionRow(NamedTuple):

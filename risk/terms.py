@@ -1,8 +1,8 @@
 """What a policy says on one day: clauses by name, each with its source. Not the files they come from (policy.py)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from risk.local_time import to_date
@@ -32,16 +32,20 @@ class Clause(NamedTuple):
         return {"document": self.document, "article": self.article, "in_force_from": self.effective_from.isoformat()}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Terms:
-    """All clauses in force between two changes of a policy; the same object for every day between them."""
+    """All clauses in force between two changes of a policy; the same object for every day between them.
 
-    __slots__ = ("_clauses", "get", "since", "until")
+    `since` is the first local day, `until` the first day after (None: no such day).
+    """
 
-    def __init__(self, clauses: Mapping[str, Clause], since: int | None, until: int | None) -> None:
-        self._clauses = MappingProxyType(dict(clauses))
-        self.get = self._clauses.get
-        self.since = since
-        self.until = until
+    _clauses: Mapping[str, Clause]
+    since: int | None
+    until: int | None
+    get: Callable[[str], Clause | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "get", self._clauses.get)  # an attribute, because every event asks several times
 
     def __getitem__(self, name: str) -> Clause:
         try:
