@@ -45,7 +45,7 @@ BILLS_FEN = (1, 9_900, 60_000, 199_999, 200_000, 300_000, 800_000)
 FUND_PERCENT = (0, 0, 0, 50, 100)
 KINDS = (
     *["settle"] * 8,
-    *("rush", "tour", "reverse", "reverse", "reverse", "reverse"),
+    *("rush", "tour", "budget", "reverse", "reverse", "reverse", "reverse"),
     *("again", "conflict", "reverse_ahead", "reinstate"),
 )
 
@@ -116,6 +116,7 @@ class LogBuilder:
             "settle": self._settle,
             "rush": self._rush,
             "tour": self._tour,
+            "budget": self._budget,
             "again": self._again,
             "conflict": self._conflict,
             "reverse": self._reverse,
@@ -162,6 +163,13 @@ class LogBuilder:
         for n in range(3 + move.pick % 2):
             psn_no, place = f"psn-{move.person % self.persons}", (f"H{n + 1}", "1")
             self._settle_one(move._replace(place=place), time_ms + n * 1000, psn_no, f"s{len(self.facts)}")
+
+    def _budget(self, move: Move, time_ms: int) -> None:
+        """One person in hospital, near the cap: six bills of 15 percent of it."""
+        for n in range(6):
+            stay = move._replace(med_type="21", bill_fen=CAP_FEN * 15 // 100, fund_percent=100, times=1)
+            psn_no = f"psn-{move.person % self.persons}"
+            self._settle_one(stay, time_ms + n * MINUTE_MS, psn_no, f"s{len(self.facts)}")
 
     def _settle_one(self, move: Move, time_ms: int, psn_no: str, setl_id: str) -> None:
         own = [fact.mdtrt_id for fact in self.settled if fact.psn_no == psn_no]
@@ -253,7 +261,7 @@ def _undoes(fact: Fact) -> bool:
 
 
 def _amounts(move: Move) -> dict[str, int]:
-    fund_fen = min(move.bill_fen, CAP_FEN // 5) * move.fund_percent // 100 // (1 if move.times < 4 else 8)
+    fund_fen = min(move.bill_fen, CAP_FEN // 5) * move.fund_percent // 100 // (1 if move.times < 4 else 11)
     person_fen = move.bill_fen - fund_fen
     wrong = 0 if move.expected else move.miss_fen  # whether a bill that was undone before it came raises Q03 is open
     return {
