@@ -92,13 +92,26 @@ class Tombstone(NamedTuple):
     at_ms: int
 
 
+class Undone(NamedTuple):
+    """Which message reversed which settlement: 2601 names the message only."""
+
+    message: int
+    setl: int
+    at_ms: int
+
+
 class Episode(NamedTuple):
-    """An alert that is open: (rule, level) since `crossing_id`. `period` is the local day or year of a calendar measure, else 0."""
+    """An alert that is open since `crossing_id`. `period` is the local day or year of a calendar measure, else 0.
+
+    It ends below the re-arm point it was opened with: a reversal carries no place to look the annual cap up by.
+    """
 
     rule_id: str
     level: int
     period: int
     crossing_id: str
+    ends_below: int
+    allowed: int
 
 
 class Activity(NamedTuple):
@@ -114,6 +127,7 @@ class Activity(NamedTuple):
     visits: tuple[Visit, ...] = ()
     episodes: tuple[Episode, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
+    undone: tuple[Undone, ...] = ()
 
 
 NOTHING = Activity()
@@ -255,6 +269,8 @@ def pruned(activity: Activity, grace_ms: int) -> Activity:
         changes["tombstones"] = tuple(
             stone for stone in activity.tombstones if activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
         )
+    if activity.undone:
+        changes["undone"] = tuple(each for each in activity.undone if activity.touched_ms - each.at_ms <= TOMBSTONE_MS)
     return activity._replace(**changes)  # type: ignore[arg-type]
 
 

@@ -421,7 +421,7 @@ class BankCured(_BankNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _CheckoutRequest(Fact):
+class CheckoutRequest(Fact):
     """A checkout call in the log. `attempt` is the HTTP call, `reply_to` the channel of the API process that waits."""
 
     authorization_id: str
@@ -432,7 +432,7 @@ class _CheckoutRequest(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationRequested(_CheckoutRequest):
+class AuthorizationRequested(CheckoutRequest):
     """May this visit be paid on credit, up to `amount_fen`?"""
 
     event_type: ClassVar[str] = "authorization.requested"
@@ -448,7 +448,7 @@ class AuthorizationRequested(_CheckoutRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationIncreaseRequested(_CheckoutRequest):
+class AuthorizationIncreaseRequested(CheckoutRequest):
     """May the hold grow by `amount_fen`?"""
 
     event_type: ClassVar[str] = "authorization.increase_requested"
@@ -457,7 +457,7 @@ class AuthorizationIncreaseRequested(_CheckoutRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationCaptureRequested(_CheckoutRequest):
+class AuthorizationCaptureRequested(CheckoutRequest):
     """Take `psn_cash_pay_fen` of settlement `setl_id` out of the hold. `final` ends the authorization (None: final for scope settlement)."""
 
     event_type: ClassVar[str] = "authorization.capture_requested"
@@ -468,14 +468,14 @@ class AuthorizationCaptureRequested(_CheckoutRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationReleaseRequested(_CheckoutRequest):
+class AuthorizationReleaseRequested(CheckoutRequest):
     """Give the hold back."""
 
     event_type: ClassVar[str] = "authorization.release_requested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationAbandoned(_CheckoutRequest):
+class AuthorizationAbandoned(CheckoutRequest):
     """The API stopped waiting for this attempt and told the caller `fallback`."""
 
     event_type: ClassVar[str] = "authorization.abandoned"

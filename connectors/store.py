@@ -1,0 +1,237 @@
+"""The shards' values in Redis: claim, read, commit, and the channels beside them. It compares positions; it knows nothing of credit.
+
+A value's address is (key, field): a plain string has the field ''. All keys of a shard share its hash tag, so one script sees them all,
+on one Redis or on a cluster.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from redis import Redis
+from redis.cluster import RedisCluster
+from redis.exceptions import NoScriptError, RedisError
+
+from connectors.errors import ConnectorError
+
+KEY_PREFIX = "xm:"
+PULSE_CHANNEL = "xinmai:pulse"
+VALUES_PER_COMMIT = 250  # a script blocks Redis: 250 values take it well below a millisecond
+
+Address = tuple[str, str]
+
+
+class Claim(NamedTuple):
+    """What a new owner finds: its epoch, and the position, if anything was ever committed."""
+
+    epoch: str
+    offset: int | None
+    digest: str
+    record: str
+    state: bytes
+    topology: str
+
+
+class Position(NamedTuple):
+    """Where a shard stands: who may write, and the last applied offset (None = nothing applied)."""
+
+    epoch: str | None
+    offset: int | None
+
+
+class Commit(NamedTuple):
+    """One contiguous range of the log, decided: the values that changed (b'' = delete) and where it ends."""
+
+    tag: str
+    epoch: str
+    after: int | None
+    offset: int
+    digest: str
+    record: str
+    state: bytes
+    topology: str
+    changes: dict[Address, bytes]
+
+
+class CommitResult(NamedTuple):
+    """`committed`, or `moved` and where the shard stands instead."""
+
+    status: Literal["committed", "moved"]
+    position: Position
+
+
+class _Call(NamedTuple):
+    script: str
+    keys: Sequence[str]
+    arguments: Sequence[str | bytes]
+
+
+def meta_key(tag: str) -> str:
+    """The hash that holds a shard's position, digest and state."""
+    return f"{KEY_PREFIX}{tag}:meta"
+
+
+def reply_channel(api_id: str) -> str:
+    """Where one API process listens for the answers to its requests."""
+    return f"xinmai:reply:{api_id}"
+
+
+def _offset(raw: bytes | None) -> int | None:
+    return int(raw) if raw else None
+
+
+class Store:
+    """One connection to Redis, single or cluster; safe for one thread."""
+
+    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
+        try:
+            single = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+            self.clustered = bool(single.info("cluster").get("cluster_enabled"))
+            self._redis: Any = single
+            if self.clustered:
+                self._redis = RedisCluster.from_url(url, socket_timeout=timeout_s)
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+        folder = Path(__file__).parent / "lua"
+        self._text = {name: (folder / f"{name}.lua").read_text() for name in ("claim", "read", "commit")}
+        self._sha: dict[str, str] = {}
+
+    @property
+    def client(self) -> Any:
+        """The redis-py client, for what is no shard value (subscriptions, pauses)."""
+        return self._redis
+
+    def check_policy_of_memory(self) -> None:
+        """Refuse a Redis that would evict: it would forget people's money to make room."""
+        try:
+            setting = self._redis.config_get("maxmemory-policy")
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+        policy = setting.get("maxmemory-policy", setting)
+        if policy != "noeviction":
+            raise ConnectorError(
+                "redis",
+                f"maxmemory-policy is {policy}; a shard's values must never be evicted. Run: CONFIG SET maxmemory-policy noeviction",
+                retryable=False,
+            )
+
+    def claim(self, tag: str, at_ms: int) -> Claim:
+        """Become the writer of the shard."""
+        (answer,) = self._run([_Call("claim", [meta_key(tag)], [str(at_ms)])])
+        epoch, offset, digest, record, state, topology = answer
+        return Claim(
+            epoch.decode(),
+            _offset(offset),
+            (digest or b"").decode(),
+            (record or b"").decode(),
+            state or b"",
+            (topology or b"").decode(),
+        )
+
+    def read(self, wanted: Sequence[tuple[str, Sequence[Address]]]) -> list[tuple[Position, list[bytes | None]]]:
+        """For each (tag, addresses): the shard's position and the values, read together."""
+        calls = [
+            _Call("read", [meta_key(tag), *(key for key, _ in addresses)], [field for _, field in addresses])
+            for tag, addresses in wanted
+        ]
+        return [
+            (Position(epoch.decode() if epoch else None, _offset(offset)), values)
+            for epoch, offset, *values in self._run(calls)
+        ]
+
+    def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
+        """Commit in the order given; once one of a shard has moved, its followers move too."""
+        calls = []
+        for each in commits:
+            head = [
+                each.epoch,
+                "" if each.after is None else str(each.after),
+                str(each.offset),
+                each.digest,
+                each.record,
+                each.state,
+                each.topology,
+            ]
+            body = [part for (_, field), value in each.changes.items() for part in (field, value)]
+            calls.append(_Call("commit", [meta_key(each.tag), *(key for key, _ in each.changes)], [*head, *body]))
+        return [
+            CommitResult(status.decode(), Position(epoch.decode() if epoch else None, _offset(offset)))
+            for status, epoch, offset in self._run(calls)
+        ]
+
+    def hash_values(self, key: str) -> Iterator[tuple[str, bytes]]:
+        """Every field of one hash, in chunks that do not block Redis."""
+        try:
+            for field, value in self._redis.hscan_iter(key, count=1000):
+                yield field.decode(), value
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+
+    def keys_of(self, tag: str) -> Iterator[str]:
+        """Every key of the shard, its meta left out."""
+        try:
+            options = {"target_nodes": RedisCluster.PRIMARIES} if self.clustered else {}
+            for raw in self._redis.scan_iter(match=f"{KEY_PREFIX}{tag}:*", count=1000, **options):
+                if not raw.endswith(b":meta"):
+                    yield raw.decode()
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+
+    def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Send to channels; who does not listen misses it."""
+        try:
+            if self.clustered:
+                for channel, message in messages:
+                    self._redis.publish(channel, message)
+                return
+            pipe = self._redis.pipeline(transaction=False)
+            for channel, message in messages:
+                pipe.publish(channel, message)
+            pipe.execute()
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._redis.close()
+
+    def _run(self, calls: Sequence[_Call]) -> list[Any]:
+        """Run the scripts, pipelined where one server serves them all. A script that Redis forgot is loaded and run again."""
+        try:
+            answers = self._evaluate(calls)
+            forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if forgotten:
+                self._sha.clear()
+                for index, answer in zip(forgotten, self._evaluate([calls[i] for i in forgotten]), strict=True):
+                    answers[index] = answer
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+        failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        if failed is not None:
+            raise ConnectorError("redis", str(failed), retryable=True) from failed
+        return answers
+
+    def _evaluate(self, calls: Sequence[_Call]) -> list[Any]:
+        if self.clustered:
+            return [self._evaluate_on_cluster(call) for call in calls]
+        pipe = self._redis.pipeline(transaction=False)
+        for call in calls:
+            pipe.execute_command("EVALSHA", self._sha_of(call.script), len(call.keys), *call.keys, *call.arguments)
+        return list(pipe.execute(raise_on_error=False))
+
+    def _evaluate_on_cluster(self, call: _Call) -> Any:
+        """The cluster client's pipeline refuses EVALSHA; its single command follows MOVED and ASK by itself."""
+        try:
+            return self._redis.execute_command(
+                "EVALSHA", self._sha_of(call.script), len(call.keys), *call.keys, *call.arguments
+            )
+        except NoScriptError:
+            return self._redis.execute_command(
+                "EVAL", self._text[call.script], len(call.keys), *call.keys, *call.arguments
+            )
+
+    def _sha_of(self, script: str) -> str:
+        if script not in self._sha:
+            sha = self._redis.script_load(self._text[script])
+            self._sha[script] = sha.decode() if isinstance(sha, bytes) else str(sha)
+        return self._sha[script]

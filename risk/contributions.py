@@ -1,0 +1,57 @@
+"""What a person's settlement adds to an institution or a doctor: the second hop's input.
+
+A contribution carries the original's time and amounts, so that a reversal finds its day (design.md 3.5). It names no person: distinct
+people are counted by a 64-bit hash.
+"""
+
+from typing import NamedTuple
+
+from risk.activity import Row, hash64
+
+INSTITUTION, STAFF = "i", "s"
+BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT = 1, 2, 4  # marks; SILENT: counts, opens and closes nothing
+
+
+class Contribution(NamedTuple):
+    """+1 or -1 settlement to one subject. `event_id` is the record that moved it, `original_id` the settlement itself."""
+
+    subject_kind: str
+    subject_id: str
+    sign: int
+    at_ms: int
+    moved_ms: int
+    event_id: str
+    original_id: str
+    person: int
+    fixmedins_type: str
+    med_type: str
+    medfee_fen: int
+    fund_fen: int
+    marks: int
+
+
+def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:
+    """The contributions of one settlement: to its institution under the code as sent, and to its doctor if the code is one."""
+
+    def to(subject_kind: str, subject_id: str) -> Contribution:
+        return Contribution(
+            subject_kind,
+            subject_id,
+            sign,
+            row.at_ms,
+            moved_ms,
+            event_id,
+            row.event_id,
+            person,
+            row.fixmedins_type,
+            row.med_type,
+            row.medfee_fen,
+            row.fund_fen,
+            marks,
+        )
+
+    person = hash64(psn_no)
+    found = [to(INSTITUTION, row.fixmedins_code)]
+    if row.dr_code and not marks & BAD_DOCTOR_CODE:
+        found.append(to(STAFF, row.dr_code))
+    return found

@@ -1,0 +1,239 @@
+"""The first rules about a person: P01, P02, P03, P12, P13, P17 and the rolling sum X01, judged at one settlement or one reversal.
+
+A reading is one measure at one event, with and without that event; an episode opens and ends by readings (rules.md, "Episode").
+No rule writes a credit record: a finding is a suspicion (HN16).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from risk.activity import COUNTED, Activity, Episode, Row, year_sum
+from risk.local_time import local_day, to_date
+from risk.terms import Clause, Terms
+
+_MOST_EVIDENCE = 100
+
+
+class Reading(NamedTuple):
+    """One measure at one event: `before` without the event, `observed` with it; fen or a count. `opens_at` and `ends_below` alike."""
+
+    rule_id: str
+    level: int
+    period: int
+    before: int
+    observed: int
+    opens_at: int
+    ends_below: int
+    allowed: int
+    evidence: tuple[str, ...]
+
+
+def year_of(at_ms: int) -> int:
+    """The local calendar year."""
+    return to_date(local_day(at_ms)).year
+
+
+def readings(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> Iterator[Reading]:
+    """What the episodic rules measure at this settlement. `row` is already among the rows; `place` = (insuplc, insutype)."""
+    yield from _frequent_visits(activity, row, terms)
+    yield from _many_hospitals(activity, row, terms)
+    yield from _near_the_cap(activity, row, terms, place)
+    yield from _many_pharmacy_bills(activity, row, terms)
+    yield from _rolling_sum(activity, row, terms)
+
+
+def singles(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """What is found in this settlement by itself."""
+    yield from _two_places_at_once(activity, row, terms)
+    yield from _large_bill(row, terms)
+
+
+def _counted_between(activity: Activity, after_ms: int, until_ms: int) -> list[Row]:
+    return [row for row in activity.rows if row.state == COUNTED and after_ms < row.at_ms <= until_ms]
+
+
+def _counted_on(activity: Activity, day: int) -> list[Row]:
+    return [row for row in activity.rows if row.state == COUNTED and local_day(row.at_ms) == day]
+
+
+def _evidence(rows: list[Row]) -> tuple[str, ...]:
+    return tuple(row.event_id for row in rows[-_MOST_EVIDENCE:])
+
+
+def _has_open(activity: Activity, rule_id: str) -> bool:
+    return any(episode.rule_id == rule_id for episode in activity.episodes)
+
+
+def _frequent_visits(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """P01: distinct visits over a rolling window."""
+    clause = terms.get("P01")
+    if clause is None or not counts("P01", row, clause):
+        return
+    if len(activity.rows) < clause.value.levels[0].theta and not _has_open(activity, "P01"):
+        return
+    for level in clause.value.levels:
+        window = [
+            each
+            for each in _counted_between(activity, row.at_ms - level.window_ms, row.at_ms)
+            if counts("P01", each, clause)
+        ]
+        visits = {each.mdtrt_id for each in window}
+        before = len({each.mdtrt_id for each in window if each.setl != row.setl})
+        yield Reading(
+            "P01", level.level, 0, before, len(visits), level.theta, level.rearm, level.theta, _evidence(window)
+        )
+
+
+def _many_hospitals(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """P02: distinct hospitals on one local date."""
+    clause = terms.get("P02")
+    if clause is None or not counts("P02", row, clause):
+        return
+    if len(activity.rows) < clause.value.levels[0].theta and not _has_open(activity, "P02"):
+        return
+    day = local_day(row.at_ms)
+    on_day = [each for each in _counted_on(activity, day) if counts("P02", each, clause)]
+    observed = len({each.fixmedins_code for each in on_day})
+    before = len({each.fixmedins_code for each in on_day if each.setl != row.setl})
+    for level in clause.value.levels:
+        yield Reading(
+            "P02", level.level, day, before, observed, level.theta, level.rearm, level.theta, _evidence(on_day)
+        )
+
+
+def _many_pharmacy_bills(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """P17: pharmacy bills on one local date."""
+    clause = terms.get("P17")
+    if clause is None or not counts("P17", row, clause):
+        return
+    if len(activity.rows) < clause.value.levels[0].theta and not _has_open(activity, "P17"):
+        return
+    day = local_day(row.at_ms)
+    on_day = [each for each in _counted_on(activity, day) if counts("P17", each, clause)]
+    counted = row.state == COUNTED
+    for level in clause.value.levels:
+        yield Reading(
+            "P17",
+            level.level,
+            day,
+            len(on_day) - counted,
+            len(on_day),
+            level.theta,
+            level.rearm,
+            level.theta,
+            _evidence(on_day),
+        )
+
+
+def _near_the_cap(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> Iterator[Reading]:
+    """P12: what the funds paid in the calendar year, in hundredths of the annual cap of the judged event's place and insurance."""
+    clause, caps = terms.get("P12"), terms.get("annual_cap")
+    cap_fen = caps.value.cap_fen(*place) if clause is not None and caps is not None else None
+    if clause is None or not cap_fen:
+        return
+    year = year_of(row.at_ms)
+    total_fen = year_sum(activity, year)
+    before_fen = total_fen - (row.fund_fen if row.state == COUNTED else 0)
+    for level in clause.value.levels:
+        yield Reading(
+            "P12",
+            level.level,
+            year,
+            before_fen,
+            total_fen,
+            -(-cap_fen * level.theta // 100),  # sum·100 ≥ cap·level, in whole fen
+            -(-cap_fen * level.rearm // 100),
+            cap_fen * level.theta // 100,
+            (),
+        )
+
+
+def _rolling_sum(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """X01: the sum of bills over a rolling window; the rule that benchmarks compare engines by."""
+    clause = terms.get("X01")
+    if clause is None:
+        return
+    window = _counted_between(activity, row.at_ms - clause.value.window_ms, row.at_ms)
+    total_fen = sum(each.medfee_fen for each in window)
+    before_fen = total_fen - (row.medfee_fen if row.state == COUNTED else 0)
+    threshold_fen = clause.value.threshold_fen
+    rearm_fen = min(threshold_fen * 8 // 10, threshold_fen - 1)
+    yield Reading("X01", 1, 0, before_fen, total_fen, threshold_fen, rearm_fen, threshold_fen, _evidence(window))
+
+
+def _single(rule_id: str, observed: int, allowed: int, evidence: tuple[str, ...]) -> Reading:
+    """A finding about one event by itself: nothing stays open."""
+    return Reading(rule_id, 1, 0, 0, observed, 0, 0, allowed, evidence)
+
+
+def _two_places_at_once(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """P03: another institution of the same kind, too soon before or after."""
+    clause = terms.get("P03")
+    if clause is None or len(activity.rows) < 2:
+        return
+    gap_ms = clause.value.gap_ms
+    partners = [
+        each
+        for each in activity.rows
+        if abs(each.at_ms - row.at_ms) < gap_ms
+        and each.state == COUNTED
+        and each.fixmedins_code != row.fixmedins_code
+        and each.fixmedins_type == row.fixmedins_type
+    ]
+    if partners:
+        smallest_ms = min(abs(each.at_ms - row.at_ms) for each in partners)
+        yield _single("P03", smallest_ms // 1000, gap_ms // 1000, tuple(each.event_id for each in partners))
+
+
+def _large_bill(row: Row, terms: Terms) -> Iterator[Reading]:
+    """P13: one bill at or above the threshold."""
+    clause = terms.get("P13")
+    if clause is None or not row.med_type.startswith(clause.value.med_types):
+        return
+    if row.medfee_fen >= clause.value.threshold_fen:
+        yield _single("P13", row.medfee_fen, clause.value.threshold_fen, ())
+
+
+def counts(rule_id: str, row: Row, clause: Clause) -> bool:
+    """Does the rule count this settlement at all?"""
+    match rule_id:
+        case "P01" | "P02" | "P17":
+            return bool(clause.value.admits(row.med_type, row.fixmedins_type))
+    return True
+
+
+def period_of(rule_id: str, at_ms: int) -> int:
+    """The calendar period an instant falls in, for a calendar rule; 0 for a rolling one."""
+    match rule_id:
+        case "P02" | "P17":
+            return local_day(at_ms)
+        case "P12":
+            return year_of(at_ms)
+    return 0
+
+
+def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) -> int:
+    """What the episode's rule measures now: over its own period, or over the window that ends at `at_ms`."""
+    if episode.rule_id == "P12":
+        return year_sum(activity, episode.period)
+    if episode.period:
+        rows = [row for row in _counted_on(activity, episode.period) if counts(episode.rule_id, row, clause)]
+        return len({row.fixmedins_code for row in rows}) if episode.rule_id == "P02" else len(rows)
+    level = next((each for each in clause.value.levels if each.level == episode.level), clause.value.levels[0])
+    rows = _counted_between(activity, at_ms - level.window_ms, at_ms)
+    if episode.rule_id == "X01":
+        return sum(row.medfee_fen for row in rows)
+    return len({row.mdtrt_id for row in rows if counts(episode.rule_id, row, clause)})
+
+
+def after_reversal(activity: Activity, row: Row, reversed_ms: int, terms: Terms) -> Iterator[tuple[Episode, int]]:
+    """The open episodes that the reversal of `row` brings below their re-arm point, with the measure left."""
+    for episode in activity.episodes:
+        clause = terms.get(episode.rule_id)
+        if clause is None or not counts(episode.rule_id, row, clause):
+            continue
+        if period_of(episode.rule_id, row.at_ms) != episode.period:
+            continue
+        left = measure(activity, episode, reversed_ms, clause)
+        if left < episode.ends_below:
+            yield episode, left

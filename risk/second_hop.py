@@ -1,0 +1,217 @@
+"""Institutions and staff, from the contributions that person shards send: D01, M01, Q01, Q02, and the totals of a local day.
+
+A busy subject is one value for what is short-lived and one value per local day, so that only the day touched is rewritten.
+"""
+
+from bisect import bisect_left
+from struct import Struct
+from typing import NamedTuple
+
+from risk.activity import LATE_MS, Episode
+from risk.alerts import Crossing
+from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, INSTITUTION, SILENT, STAFF, Contribution
+from risk.local_time import MINUTE_MS, local_day
+from risk.moment import Moment
+from risk.outputs import Output
+from risk.terms import Clause
+
+SHORT_LATE_MS = 15 * MINUTE_MS
+_KIND_NAMES = {INSTITUTION: "institution", STAFF: "staff"}
+_PERSON = Struct(">QH")  # hash64, how many counted settlements that day
+
+
+class Recent(NamedTuple):
+    """A settlement that a short window may still need."""
+
+    at_ms: int
+    event_id: str
+
+
+class Subject(NamedTuple):
+    """What is short-lived of one subject: the newest time seen, the short window, the open episodes."""
+
+    newest_ms: int = 0
+    recent: tuple[Recent, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+
+
+class Day(NamedTuple):
+    """One subject on one local day: totals, distinct people (sorted, each with its count), quality findings already raised."""
+
+    settlements: int = 0
+    medfee_fen: int = 0
+    fund_fen: int = 0
+    people: bytes = b""
+    raised: int = 0
+
+
+class Moved(NamedTuple):
+    """What one contribution did to its subject."""
+
+    subject: Subject
+    day: Day
+    outputs: list[Output]
+
+
+def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) -> Moved:
+    """Apply one contribution: totals always; rules only where it is not late and not silent."""
+    on_day = _with_totals(day, given, moment)
+    known = _with_recent(subject, given, moment)
+    late_by_ms = subject.newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
+    if given.sign > 0:
+        known = known._replace(newest_ms=max(subject.newest_ms, given.at_ms))
+    if given.marks & SILENT:
+        return Moved(known, on_day, [])
+    if given.subject_kind == STAFF:
+        return (
+            _beyond_capacity(known, day, on_day, given, moment) if late_by_ms <= LATE_MS else Moved(known, on_day, [])
+        )
+    on_day, found = _placeholders(on_day, given, moment) if late_by_ms <= LATE_MS else (on_day, [])
+    if given.marks & BAD_INSTITUTION_CODE or late_by_ms > SHORT_LATE_MS:
+        return Moved(known, on_day, found)
+    known, bursts = _burst(known, given, moment)
+    return Moved(known, on_day, found + bursts)
+
+
+def people_of(day: Day) -> int:
+    """How many different people this day."""
+    return len(day.people) // _PERSON.size
+
+
+def _with_totals(day: Day, given: Contribution, moment: Moment) -> Day:
+    """People are kept for staff only, and only those whom M01 counts: a hospital's day would be ten thousand."""
+    clause = moment.terms.get("M01") if given.subject_kind == STAFF else None
+    people = day.people
+    if clause is not None and clause.value.admits(given.med_type, given.fixmedins_type):
+        people = _with_person(people, given.person, given.sign)
+    return day._replace(
+        settlements=day.settlements + given.sign,
+        medfee_fen=day.medfee_fen + given.sign * given.medfee_fen,
+        fund_fen=day.fund_fen + given.sign * given.fund_fen,
+        people=people,
+    )
+
+
+def _with_person(people: bytes, person: int, sign: int) -> bytes:
+    """A reversal removes a person only when nothing of him is left. The order is that of the hashes, so it is canonical."""
+    records = [_PERSON.unpack_from(people, start) for start in range(0, len(people), _PERSON.size)]
+    at = bisect_left(records, (person, 0))
+    known = at < len(records) and records[at][0] == person
+    count = (records[at][1] if known else 0) + sign
+    start = at * _PERSON.size
+    rest = people[start + _PERSON.size :] if known else people[start:]
+    return people[:start] + (_PERSON.pack(person, count) if count > 0 else b"") + rest
+
+
+def _with_recent(subject: Subject, given: Contribution, moment: Moment) -> Subject:
+    """The short window's rows: kept for the window and 15 minutes behind the newest, on whole minutes."""
+    clause = moment.terms.get("D01")
+    if clause is None or given.subject_kind != INSTITUTION or not _bursts_at(clause, given):
+        return subject
+    if given.sign < 0:
+        return subject._replace(recent=tuple(row for row in subject.recent if row.event_id != given.original_id))
+    newest_ms = max(subject.newest_ms, given.at_ms)
+    floor_ms = (newest_ms - clause.value.levels[0].window_ms - SHORT_LATE_MS) // MINUTE_MS * MINUTE_MS
+    rows = [row for row in subject.recent if row.at_ms >= floor_ms]
+    if given.at_ms >= floor_ms:
+        rows.append(Recent(given.at_ms, given.original_id))
+        rows.sort(key=lambda row: row.at_ms)
+    return subject._replace(recent=tuple(rows))
+
+
+def _bursts_at(clause: Clause, given: Contribution) -> bool:
+    return bool(clause.value.admits(given.med_type, given.fixmedins_type)) and not given.marks & BAD_INSTITUTION_CODE
+
+
+def _burst(subject: Subject, given: Contribution, moment: Moment) -> tuple[Subject, list[Output]]:
+    """D01: settlements at one pharmacy within minutes."""
+    clause = moment.terms.get("D01")
+    if clause is None or not _bursts_at(clause, given):
+        return subject, []
+    level = clause.value.levels[0]
+    until_ms = given.at_ms if given.sign > 0 else given.moved_ms
+    window = [row for row in subject.recent if until_ms - level.window_ms < row.at_ms <= until_ms]
+    outputs: list[Output] = []
+    open_one = next((each for each in subject.episodes if each.rule_id == "D01"), None)
+    before = len(window) - (given.sign > 0)
+    if open_one is not None and before < open_one.ends_below:
+        subject = _without(subject, open_one)
+        outputs.append(_alert(open_one, before, given, moment, word="closed"))
+        open_one = None
+    if open_one is None and given.sign > 0 and len(window) >= level.theta:
+        episode = Episode("D01", 1, 0, given.event_id, level.rearm, level.theta)
+        subject = subject._replace(episodes=(*subject.episodes, episode))
+        evidence = tuple(row.event_id for row in window)
+        outputs.append(_alert(episode, len(window), given, moment, evidence=evidence))
+    return subject, outputs
+
+
+def _beyond_capacity(subject: Subject, before: Day, day: Day, given: Contribution, moment: Moment) -> Moved:
+    """M01: more patients on one local date than one doctor can see."""
+    outputs: list[Output] = []
+    today = local_day(given.at_ms)
+    if given.sign > 0:
+        for episode in [each for each in subject.episodes if each.period and each.period < today]:
+            subject = _without(subject, episode)
+            outputs.append(_alert(episode, 0, given, moment, word="closed"))
+    clause = moment.terms.get("M01")
+    if clause is None or not clause.value.admits(given.med_type, given.fixmedins_type):
+        return Moved(subject, day, outputs)
+    level = clause.value.levels[0]
+    open_one = next((each for each in subject.episodes if each.rule_id == "M01" and each.period == today), None)
+    left = people_of(before if given.sign > 0 else day)
+    if open_one is not None and left < open_one.ends_below:
+        subject = _without(subject, open_one)
+        outputs.append(_alert(open_one, left, given, moment, word="closed"))
+        open_one = None
+    if open_one is None and given.sign > 0 and people_of(day) >= level.theta:
+        episode = Episode("M01", 1, today, given.event_id, level.rearm, level.theta)
+        subject = subject._replace(episodes=(*subject.episodes, episode))
+        outputs.append(_alert(episode, people_of(day), given, moment))
+    return Moved(subject, day, outputs)
+
+
+def _placeholders(day: Day, given: Contribution, moment: Moment) -> tuple[Day, list[Output]]:
+    """Q01, Q02: a code that is none, once per institution and local date."""
+    outputs: list[Output] = []
+    for rule_id, mark in (("Q01", BAD_INSTITUTION_CODE), ("Q02", BAD_DOCTOR_CODE)):
+        clause = moment.terms.get(rule_id)
+        if clause is None or given.sign < 0 or not given.marks & mark or day.raised & mark:
+            continue
+        day = day._replace(raised=day.raised | mark)
+        outputs.append(_alert(Episode(rule_id, 1, 0, given.event_id, 0, 0), 1, given, moment))
+    return day, outputs
+
+
+def _without(subject: Subject, episode: Episode) -> Subject:
+    return subject._replace(episodes=tuple(each for each in subject.episodes if each != episode))
+
+
+def _alert(
+    episode: Episode,
+    observed: int,
+    given: Contribution,
+    moment: Moment,
+    *,
+    word: str = "opened",
+    evidence: tuple[str, ...] = (),
+) -> Output:
+    clause = moment.terms[episode.rule_id]
+    level = clause.value.levels[0]
+    crossing = Crossing(
+        episode.rule_id,
+        1,
+        level.kind,
+        level.sev,
+        _KIND_NAMES[given.subject_kind],
+        given.subject_id,
+        episode.crossing_id,
+        given.at_ms if given.sign > 0 else given.moved_ms,
+        moment.stamp_ms,
+        observed,
+        episode.allowed,
+    )
+    code = given.subject_id if given.subject_kind == INSTITUTION else None
+    return moment.alert(
+        clause, crossing, episode=word, evidence=evidence, window_ms=level.window_ms, fixmedins_code=code
+    )

@@ -1,0 +1,304 @@
+"""Settlements in a person's conduct: counted once, undone, counted again, and judged by the person rules when they are counted.
+
+It moves no money: what credit makes of a settlement is capture.py. Counting never depends on judging (rules.md "Counted").
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from risk.activity import (
+    COUNTED,
+    LATE_MS,
+    REVERSED,
+    ROW_MS,
+    SILENCED,
+    Activity,
+    Episode,
+    Receipt,
+    Row,
+    Tombstone,
+    Undone,
+    Visit,
+    hash32,
+    hash64,
+    receipt_of,
+    row_of,
+    with_receipt,
+    with_row,
+    with_row_state,
+    with_year_sum,
+)
+from risk.alerts import Crossing
+from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, SILENT, Contribution, contributions
+from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
+from risk.local_time import day_start_ms, local_day
+from risk.moment import Moment
+from risk.outputs import Output
+from risk.person_rules import Reading, after_reversal, measure, period_of, readings, singles, year_of
+from risk.terms import Terms
+
+
+class Counted(NamedTuple):
+    """What a settlement record did: `result` is applied, duplicate, conflict, or waiting (a reversal without its original)."""
+
+    activity: Activity
+    result: str
+    outputs: list[Output]
+    contributions: list[Contribution]
+    row: Row | None = None
+
+
+def message_of(event_id: str) -> str:
+    """The national message id inside an event id `{infno}:{msgid}:{n}`, else nothing."""
+    parts = event_id.split(":")
+    return parts[1] if len(parts) == 3 and parts[0].isdigit() else ""
+
+
+def amounts_add_up(fact: SettlementCompleted) -> bool:
+    """medfee = fund + psn_part + hosp_part and psn_part = acct + cash, each to the fen or one beside it (contract.md)."""
+    whole = fact.fund_pay_sumamt_fen + fact.psn_part_amt_fen + (fact.hosp_part_amt_fen or 0)
+    person = fact.acct_pay_fen + fact.psn_cash_pay_fen
+    return abs(fact.medfee_sumamt_fen - whole) <= 1 and abs(fact.psn_part_amt_fen - person) <= 1
+
+
+def filled(fact: SettlementCompleted, visit: Visit | None) -> SettlementCompleted:
+    """The settlement with what only the visit knew: doctor, insurance, place, emergency."""
+    if visit is None:
+        return fact
+    return replace(
+        fact,
+        dr_code=visit.dr_code or None if fact.dr_code is None else fact.dr_code,
+        insutype=fact.insutype or visit.insutype or None,
+        insuplc_admdvs=fact.insuplc_admdvs or visit.insuplc or None,
+        emergency=fact.emergency or visit.emergency,
+    )
+
+
+def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Moment) -> Counted:
+    """Count a settlement (already filled from its visit), once by `setl_id`, and judge it."""
+    setl, content = hash64(fact.setl_id), _content(fact)
+    known = receipt_of(activity, setl)
+    if known is not None:
+        if known.content == content:
+            return Counted(activity, "duplicate", [], [])
+        alerts = moment.quality_alert("Q04", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
+        return Counted(activity, "conflict", alerts, [])
+
+    message = hash64(fact.medins_setl_id or message_of(fact.event_id))
+    early = any(stone.key in (setl, message) for stone in activity.tombstones)
+    state = SILENCED if early else COUNTED
+    row = Row(
+        moment.occurred_ms,
+        setl,
+        fact.event_id,
+        fact.mdtrt_id,
+        fact.fixmedins_code,
+        fact.fixmedins_type,
+        fact.med_type,
+        fact.dr_code or "",
+        fact.medfee_sumamt_fen,
+        fact.fund_pay_sumamt_fen,
+        state,
+    )
+    receipt = Receipt(setl, message, content, local_day(row.at_ms), row.fund_fen, state)
+    after = with_receipt(activity, receipt)
+    if row.at_ms >= day_start_ms(local_day(activity.newest_ms - ROW_MS)):
+        after = with_row(after, row)
+    if early:
+        stones = tuple(stone for stone in after.tombstones if stone.key not in (setl, message))
+        return Counted(after._replace(tombstones=stones), "applied", [], [], row)
+
+    after = with_year_sum(after, year_of(row.at_ms), row.fund_fen)
+    late = row.at_ms < activity.newest_ms - LATE_MS
+    after = after._replace(newest_ms=max(activity.newest_ms, row.at_ms), area=fact.insuplc_admdvs or after.area)
+    outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
+    if not late:
+        place = (fact.insuplc_admdvs or activity.area, fact.insutype or "")
+        after, found = _judge(psn_no, after, row, moment, place)
+        outputs += found
+    moved = contributions(
+        psn_no,
+        row,
+        sign=1,
+        event_id=fact.event_id,
+        moved_ms=row.at_ms,
+        marks=_marks(fact.fixmedins_code, fact.dr_code, moment.terms),
+    )
+    return Counted(after, "applied", outputs, moved, row)
+
+
+def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: Moment) -> Counted:
+    """Take away exactly what the original added, in its day and year; wait for an original that has not come."""
+    setl = hash64(fact.setl_id or "")
+    message = hash64(fact.medins_setl_id or "")
+    known = receipt_of(activity, setl, message)
+    if known is None:
+        key = setl or message
+        if any(stone.key == key for stone in activity.tombstones):
+            return Counted(activity, "duplicate", [], [])
+        stones = (*activity.tombstones, Tombstone(key, moment.occurred_ms))
+        return Counted(activity._replace(tombstones=stones), "waiting", [], [])
+    if known.state != COUNTED:
+        return Counted(activity, "duplicate", [], [])
+
+    row = row_of(activity, known.setl)
+    after = with_receipt(activity, known._replace(state=REVERSED))
+    after = with_row_state(after, known.setl, REVERSED)
+    after = with_year_sum(after, year_of(day_start_ms(known.day)), -known.fund_fen)
+    own_message = message_of(fact.event_id)
+    if own_message:
+        after = after._replace(undone=(*after.undone, Undone(hash64(own_message), known.setl, moment.occurred_ms)))
+    if row is None:
+        return Counted(after, "applied", [], [])
+    outputs = []
+    for episode, left in after_reversal(after, row, moment.occurred_ms, moment.terms):
+        outputs.append(_closed(psn_no, episode, left, moment))
+        after = after._replace(episodes=tuple(each for each in after.episodes if each != episode))
+    moved = contributions(
+        psn_no,
+        row,
+        sign=-1,
+        event_id=fact.event_id,
+        moved_ms=moment.occurred_ms,
+        marks=_marks(row.fixmedins_code, row.dr_code or None, moment.terms),
+    )
+    return Counted(after, "applied", outputs, moved, row)
+
+
+def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, moment: Moment) -> Counted:
+    """A reversal was itself undone: the settlement counts again and opens nothing."""
+    setl = hash64(fact.setl_id or "")
+    message = hash64(fact.original_msgid or "")
+    setl = next((each.setl for each in activity.undone if message and each.message == message), setl)
+    known = receipt_of(activity, setl, message)
+    if known is None:
+        return Counted(activity, "waiting", [], [])
+    if known.state == COUNTED:
+        return Counted(activity, "duplicate", [], [])
+    row = row_of(activity, known.setl)
+    after = with_receipt(activity, known._replace(state=COUNTED))
+    after = with_row_state(after, known.setl, COUNTED)
+    after = with_year_sum(after, year_of(day_start_ms(known.day)), known.fund_fen)
+    if row is None:
+        return Counted(after, "applied", [], [])
+    after = after._replace(newest_ms=max(after.newest_ms, row.at_ms))
+    moved = contributions(
+        psn_no,
+        row,
+        sign=1,
+        event_id=fact.event_id,
+        moved_ms=moment.occurred_ms,
+        marks=SILENT | _marks(row.fixmedins_code, row.dr_code or None, moment.terms),
+    )
+    return Counted(after, "applied", [], moved, row._replace(state=COUNTED))
+
+
+def _content(fact: SettlementCompleted) -> int:
+    """Same key, same amounts: a duplicate. Other amounts: a conflict."""
+    return hash32(
+        f"{fact.medfee_sumamt_fen}|{fact.fund_pay_sumamt_fen}|{fact.psn_part_amt_fen}"
+        f"|{fact.acct_pay_fen}|{fact.psn_cash_pay_fen}|{fact.hosp_part_amt_fen or 0}"
+    )
+
+
+def _marks(fixmedins_code: str, dr_code: str | None, terms: Terms) -> int:
+    """Which codes are placeholders; an absent doctor is silent, a present and empty one is not."""
+    clause = terms.get("placeholder_codes")
+    if clause is None:
+        return 0
+    marks = BAD_INSTITUTION_CODE if clause.value.matches(fixmedins_code) else 0
+    if dr_code is not None and clause.value.matches(dr_code):
+        marks |= BAD_DOCTOR_CODE
+    return marks
+
+
+def _judge(
+    psn_no: str, activity: Activity, row: Row, moment: Moment, place: tuple[str, str]
+) -> tuple[Activity, list[Output]]:
+    """Close what has fallen, then open what has risen, and report single findings."""
+    outputs: list[Output] = []
+    episodes = list(activity.episodes)
+    for episode in activity.episodes:
+        if episode.period and episode.period < period_of(episode.rule_id, row.at_ms):
+            episodes.remove(episode)
+            clause = moment.terms.get(episode.rule_id)
+            left = measure(activity, episode, row.at_ms, clause) if clause is not None else 0
+            outputs.append(_closed(psn_no, episode, left, moment))
+    found = list(readings(activity, row, moment.terms, place))
+    for reading in found:
+        open_one = _open_episode(episodes, reading)
+        if open_one is not None and reading.before < reading.ends_below:
+            episodes.remove(open_one)
+            outputs.append(_closed(psn_no, open_one, reading.before, moment))
+    opened: list[Output] = []
+    for reading in found:
+        if reading.observed >= reading.opens_at and _open_episode(episodes, reading) is None:
+            episodes.append(
+                Episode(
+                    reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed
+                )
+            )
+            opened.append(_opened(psn_no, reading, row, moment))
+    opened += [_opened(psn_no, single, row, moment) for single in singles(activity, row, moment.terms)]
+    opened.sort(key=lambda output: (output.body["rule_id"], output.body["level"]))
+    return activity._replace(episodes=tuple(episodes)), outputs + opened
+
+
+def _open_episode(episodes: list[Episode], reading: Reading) -> Episode | None:
+    return next(
+        (
+            each
+            for each in episodes
+            if (each.rule_id, each.level, each.period) == (reading.rule_id, reading.level, reading.period)
+        ),
+        None,
+    )
+
+
+def _opened(psn_no: str, reading: Reading, row: Row, moment: Moment) -> Output:
+    return _alert(
+        psn_no,
+        Episode(reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed),
+        reading.observed,
+        moment,
+        episode_word="opened",
+        evidence=reading.evidence,
+        mdtrt_id=row.mdtrt_id,
+        fixmedins_code=row.fixmedins_code,
+    )
+
+
+def _closed(psn_no: str, episode: Episode, left: int, moment: Moment) -> Output:
+    return _alert(psn_no, episode, left, moment, episode_word="closed", evidence=(moment.event_id,))
+
+
+def _alert(
+    psn_no: str,
+    episode: Episode,
+    observed: int,
+    moment: Moment,
+    *,
+    episode_word: str,
+    evidence: tuple[str, ...],
+    **optional: str,
+) -> Output:
+    """`closed` repeats the id that `opened` had: it is a function of the crossing event."""
+    clause = moment.terms[episode.rule_id]
+    levels = clause.value.levels
+    level = next((each for each in levels if each.level == episode.level), levels[0])
+    crossing = Crossing(
+        episode.rule_id,
+        episode.level,
+        level.kind,
+        level.sev,
+        "person",
+        psn_no,
+        episode.crossing_id,
+        moment.occurred_ms,
+        moment.stamp_ms,
+        observed,
+        episode.allowed,
+    )
+    return moment.alert(
+        clause, crossing, episode=episode_word, evidence=evidence, window_ms=level.window_ms, **optional
+    )

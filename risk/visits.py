@@ -1,0 +1,114 @@
+"""Visits and their fee lines as a person's records tell them: opened, updated, ended, reopened, and each line once."""
+
+from dataclasses import fields
+from typing import NamedTuple
+
+from risk.activity import Activity, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
+from risk.facts import (
+    Fact,
+    FeeAdded,
+    FeeReversed,
+    SettlementEstimated,
+    VisitCancelled,
+    VisitClosed,
+    VisitOpened,
+    VisitReopened,
+    VisitUpdated,
+)
+from risk.settlements import message_of
+
+VisitFact = (
+    VisitOpened
+    | VisitUpdated
+    | VisitClosed
+    | VisitReopened
+    | VisitCancelled
+    | FeeAdded
+    | FeeReversed
+    | SettlementEstimated
+)
+
+
+class Visited(NamedTuple):
+    """`result` is applied, duplicate or conflict; the visit it concerned, if one is known."""
+
+    activity: Activity
+    result: str
+    visit: Visit | None
+
+
+def content_of(fact: Fact) -> int:
+    """Same key, same amounts: a duplicate. Other amounts: a conflict."""
+    amounts = (f"{each.name}={getattr(fact, each.name)}" for each in fields(fact) if each.name.endswith("_fen"))
+    return hash32("|".join(amounts))
+
+
+def visited(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visited:
+    """Apply one record about a visit, once by its business key; the visit remembers its keys as long as it is remembered."""
+    visit = _visit_before(activity, fact, occurred_ms)
+    if visit is None:
+        return Visited(activity, "applied", None)
+    key, content = hash64(_key(fact)), content_of(fact)
+    known = line_content(visit, key)
+    if known is not None:
+        return Visited(activity, "duplicate" if known == content else "conflict", visit)
+    after = with_line(_applied(visit, fact, occurred_ms), key, content)
+    after = after._replace(newest_ms=max(after.newest_ms, occurred_ms))
+    area = after.insuplc or activity.area
+    return Visited(with_visit(activity, after)._replace(area=area), "applied", after)
+
+
+def _key(fact: VisitFact) -> str:
+    """The business key of contract.md, "Duplicates"."""
+    match fact:
+        case VisitOpened() | VisitCancelled():
+            return fact.event_type
+        case FeeAdded():
+            return f"fee|{fact.feedetl_sn}"
+        case FeeReversed() if fact.return_feedetl_sn:
+            return f"return|{fact.return_feedetl_sn}"
+    return fact.event_id
+
+
+def _visit_before(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visit | None:
+    """The visit the record is about; a registration or a fee line makes one that is not known yet."""
+    if isinstance(fact, VisitClosed | VisitReopened | VisitCancelled) and not fact.mdtrt_id:
+        message = fact.original_msgid
+        return next((each for each in activity.visits if message and each.message_id == message), None)
+    known = visit_of(activity, fact.mdtrt_id or "")
+    if known is None and isinstance(fact, VisitOpened | FeeAdded):
+        return Visit(
+            fact.mdtrt_id,
+            fact.fixmedins_code,
+            fact.fixmedins_type if isinstance(fact, VisitOpened) else "",
+            opened_ms=occurred_ms,
+            newest_ms=occurred_ms,
+        )
+    return known
+
+
+def _applied(visit: Visit, fact: VisitFact, occurred_ms: int) -> Visit:
+    match fact:
+        case VisitOpened():
+            return visit._replace(
+                fixmedins_type=fact.fixmedins_type,
+                med_type=fact.med_type or visit.med_type,
+                insutype=fact.insutype or visit.insutype,
+                insuplc=fact.insuplc_admdvs or visit.insuplc,
+                dr_code=visit.dr_code if fact.dr_code is None else fact.dr_code,
+                opened_ms=occurred_ms,
+                emergency=fact.emergency or visit.emergency,
+                message_id=message_of(fact.event_id),
+            )
+        case VisitUpdated():
+            return visit._replace(
+                med_type=fact.med_type or visit.med_type,
+                dr_code=visit.dr_code if fact.dr_code is None else fact.dr_code,
+            )
+        case VisitClosed():
+            return visit._replace(ended_ms=occurred_ms)
+        case VisitCancelled():
+            return visit._replace(ended_ms=occurred_ms, cancelled=True)
+        case VisitReopened():
+            return visit._replace(ended_ms=0)
+    return visit

@@ -1,0 +1,209 @@
+"""One shard of people: folds records of `events.v1` over its working set. The decisions are risk/'s; this keeps the values."""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from risk.lifecycle import next_due
+
+from connectors.codec import BadRecord, decode_fact
+from connectors.state_codec import ShardState, pack, unpack_activity, unpack_credit
+from connectors.store import Address
+from connectors.topology import partition_of
+from risk.activity import NOTHING
+from risk.contributions import Contribution
+from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
+from risk.local_time import local_day, to_datetime, to_ms
+from risk.moment import Moment
+from risk.outputs import Reply
+from risk.person_fold import FOLD_VERSION, Person, apply
+from risk.policy import Policy
+from streams.shards import (
+    Effects,
+    Numbered,
+    Record,
+    Rerouted,
+    Values,
+    activated,
+    dead_letter,
+    in_force,
+    position_of,
+    restored_policy,
+    switched_fold,
+)
+
+
+@lru_cache(maxsize=65_536)
+def _subject_shard(subject_id: str, subject_partitions: int) -> int:
+    return partition_of(subject_id, subject_partitions)
+
+
+class PersonShard:
+    """State and fold of one partition of `events.v1`. `clock` is `wall` (a record's own log time) or `log` (newest business time)."""
+
+    family = "p"
+
+    def __init__(self, tag: str, partition: int, *, partitions: int, subject_partitions: int, clock: str) -> None:
+        self.values = Values(tag)
+        self.partition = partition
+        self.state = ShardState(FOLD_VERSION, sent=(0,) * subject_partitions)
+        self.policy: Policy | None = None
+        self._partitions = partitions
+        self._subject_partitions = subject_partitions
+        self._clock = clock
+        self._people: dict[str, Person] = {}
+        self._schedule: dict[str, int] = {}
+        self._due: list[tuple[int, str]] = []
+
+    # --- what the store gives ----------------------------------------------------------------------------------------
+
+    def restore(self, state: ShardState, policy: bytes, schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
+        """Stand where the store stands."""
+        self.state = state
+        self.values.digest = int(digest or "0", 16)
+        self.policy = restored_policy(self.values, policy)
+        for psn_no, due in schedule:
+            self.values.load(self.values.address("schedule", "", psn_no), due)
+            self._plan(psn_no, int(due))
+
+    def decode(self, record: Record) -> Fact | BadRecord:
+        """The fact, or why there is none: a poison record is refused alone and stops nobody."""
+        try:
+            return decode_fact(record.value)
+        except BadRecord as error:
+            return error
+
+    def addresses(self, facts: Sequence[Fact | BadRecord]) -> list[Address]:
+        """The values these facts need."""
+        people = {fact.psn_no for fact in facts if isinstance(fact, Fact) and fact.psn_no not in self._people}
+        return [self.values.address(kind, psn_no) for psn_no in people for kind in "ac"]
+
+    # --- the fold ----------------------------------------------------------------------------------------------------
+
+    def apply(self, record: Record, fact: Fact | BadRecord) -> Effects:
+        """Fold one record. An exception leaves everything as it was before the record."""
+        position = position_of(self.values.tag, record.offset)
+        if isinstance(fact, BadRecord):
+            return Effects("unknown", "refused", [dead_letter(record, position, fact)])
+        match fact:
+            case PolicyActivated():
+                self.policy = activated(self.values, fact)
+                self.state = self.state._replace(policy_version=self.policy.version)
+                return Effects(fact.event_type, "applied")
+            case FoldActivated():
+                self.state = switched_fold(self.state, fact, position)
+                return Effects(fact.event_type, "applied")
+        home = self._home(fact.psn_no)
+        if home != self.partition:
+            return Effects(fact.event_type, "rerouted", rerouted=Rerouted(home, fact.psn_no, record.value))
+        return self._fold(record, fact, position, in_force(self.policy, position))
+
+    def _home(self, psn_no: str) -> int:
+        """The partition this person lives on; who is in the working set lives here."""
+        return self.partition if psn_no in self._people else partition_of(psn_no, self._partitions)
+
+    def _fold(self, record: Record, fact: Fact, position: str, policy: Policy) -> Effects:
+        occurred_ms = to_ms(fact.occurred_at)
+        clock_ms = max(self.state.clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
+        moment = Moment(
+            position,
+            fact.event_id,
+            occurred_ms,
+            record.timestamp_ms,
+            clock_ms,
+            policy,
+            policy.on(local_day(occurred_ms)),
+        )
+        person = self._person(fact.psn_no)
+        applied = apply(person, fact, moment)
+        self._keep(fact.psn_no, person, applied.person)
+        self.state = self.state._replace(clock_ms=clock_ms)
+        effects = Effects(fact.event_type, applied.result, numbered=self._number(applied.contributions))
+        for said in applied.said:
+            if isinstance(said, Reply):
+                effects.replies.append(said)
+            else:
+                effects.outputs.append(said)
+        return effects
+
+    # --- people ------------------------------------------------------------------------------------------------------
+
+    def _person(self, psn_no: str) -> Person:
+        person = self._people.get(psn_no)
+        if person is None:
+            activity = self.values.get(self.values.address("a", psn_no))
+            credit = self.values.get(self.values.address("c", psn_no))
+            person = Person(
+                unpack_activity(activity) if activity else NOTHING, unpack_credit(credit) if credit else None
+            )
+            self._people[psn_no] = person
+        return person
+
+    def _keep(self, psn_no: str, before: Person, after: Person) -> None:
+        self._people[psn_no] = after
+        if after.activity is not before.activity:
+            self.values.set(self.values.address("a", psn_no), pack(after.activity))
+        if after.credit is not before.credit:
+            self.values.set(self.values.address("c", psn_no), b"" if after.credit is None else pack(after.credit))
+            self._reschedule(psn_no, None if after.credit is None else next_due(after.credit))
+
+    def forget_beyond(self, people_max: int) -> None:
+        """Keep the working set small; only between commits."""
+        if len(self._people) > people_max:
+            self._people.clear()
+            schedule = [(psn_no, str(due_ms).encode()) for psn_no, due_ms in self._schedule.items()]
+            policy = self.values.get(self.values.address("policy"))
+            self.values.forget_beyond(0)
+            self.values.load(self.values.address("policy"), policy)
+            for psn_no, due in schedule:
+                self.values.load(self.values.address("schedule", "", psn_no), due)
+
+    # --- the schedule ------------------------------------------------------------------------------------------------
+
+    def _reschedule(self, psn_no: str, due_ms: int | None) -> None:
+        """One entry a person: the earliest instant that anything of his waits for."""
+        if self._schedule.get(psn_no) == due_ms:
+            return
+        address = self.values.address("schedule", "", psn_no)
+        if due_ms is None:
+            del self._schedule[psn_no]
+            self.values.set(address, b"")
+        else:
+            self.values.set(address, str(due_ms).encode())
+            self._plan(psn_no, due_ms)
+
+    def _plan(self, psn_no: str, due_ms: int) -> None:
+        self._schedule[psn_no] = due_ms
+        heapq.heappush(self._due, (due_ms, psn_no))
+
+    def due_timers(self, now_ms: int) -> list[TimerDue]:
+        """The timers to append now, each once as long as this object lives; the entry leaves the schedule when it is applied."""
+        timers = []
+        while self._due and self._due[0][0] <= now_ms:
+            due_ms, psn_no = heapq.heappop(self._due)
+            if self._schedule.get(psn_no) == due_ms:
+                timers.append(
+                    TimerDue(
+                        event_id=f"timer:{psn_no}:{due_ms}",
+                        occurred_at=to_datetime(due_ms),
+                        psn_no=psn_no,
+                        source="engine",
+                        due_ms=due_ms,
+                    )
+                )
+        return timers
+
+    # --- the second hop ----------------------------------------------------------------------------------------------
+
+    def _number(self, contributions: list[Contribution]) -> list[Numbered]:
+        """One gapless counter for each subject shard: what the target applies exactly once."""
+        if not contributions:
+            return []
+        sent = list(self.state.sent)
+        numbered = []
+        for contribution in contributions:
+            target = _subject_shard(contribution.subject_id, self._subject_partitions)
+            sent[target] += 1
+            numbered.append(Numbered(target, sent[target], contribution))
+        self.state = self.state._replace(sent=tuple(sent))
+        return numbered

@@ -1,0 +1,197 @@
+"""What both families of shards share: a record, what it says, and the values that change with their digest.
+
+A shard here is the fold over a working set of values. It reads no clock, no Kafka and no Redis: lane.py, verify.py and rebuild.py feed it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from connectors.codec import BadRecord
+from connectors.state_codec import ShardState, record_hash, value_hash
+from connectors.store import KEY_PREFIX, Address
+from risk.contributions import Contribution
+from risk.facts import FoldActivated, PolicyActivated, TimerDue
+from risk.outputs import Output, Reply
+from risk.person_fold import FOLD_VERSION
+from risk.policy import Policy, PolicyError, parse_policy
+
+
+class Record(NamedTuple):
+    """One record of a log partition as Kafka stores it; `timestamp_ms` is the log's own."""
+
+    offset: int
+    timestamp_ms: int
+    value: bytes
+
+
+class Rerouted(NamedTuple):
+    """A record that stood on the wrong partition, to be appended to its own."""
+
+    partition: int
+    key: str
+    value: bytes
+
+
+class Numbered(NamedTuple):
+    """A contribution with its number in the stream from this person shard to that subject shard."""
+
+    target: int
+    number: int
+    contribution: Contribution
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one record says to the outside. `result` counts it: applied, duplicate, conflict, waiting, refused, rerouted."""
+
+    event_type: str
+    result: str
+    outputs: list[Output] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    numbered: list[Numbered] = field(default_factory=list)
+    rerouted: Rerouted | None = None
+
+
+class ShardStopped(Exception):
+    """This shard must not go on until a person has looked; the message says why and what to do."""
+
+
+class Values:
+    """The shard's values in memory: those read, those changed since the last cut, and the digest over all of them."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.digest = 0
+        self._known: dict[Address, bytes] = {}
+        self._changed: dict[Address, bytes] = {}
+
+    def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
+        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff; `schedule` and `policy` are one hash each."""
+        key = f"{KEY_PREFIX}{self.tag}:{kind}" if not name else f"{KEY_PREFIX}{self.tag}:{kind}:{name}"
+        return key, field_name
+
+    def missing(self, addresses: list[Address]) -> list[Address]:
+        """Those that have to be read before a record can be applied."""
+        return [address for address in addresses if address not in self._known]
+
+    def load(self, address: Address, value: bytes | None) -> None:
+        """Take in what the store holds (None = nothing)."""
+        self._known[address] = value or b""
+
+    def get(self, address: Address) -> bytes:
+        """The value; b'' = there is none."""
+        return self._known[address]
+
+    def set(self, address: Address, value: bytes) -> None:
+        """Change a value (b'' deletes it) and the digest with it; a value set to itself changes nothing."""
+        before = self._known.get(address, b"")
+        if value == before:
+            return
+        if before:
+            self.digest ^= value_hash(*address, before)
+        if value:
+            self.digest ^= value_hash(*address, value)
+        self._known[address] = value
+        self._changed[address] = value
+
+    @property
+    def changed_count(self) -> int:
+        """How many values a commit would write."""
+        return len(self._changed)
+
+    def take_changes(self) -> dict[Address, bytes]:
+        """What changed since the last cut; the next range begins empty."""
+        changes, self._changed = self._changed, {}
+        return changes
+
+    def forget_beyond(self, count_max: int) -> bool:
+        """Drop the working set when it has grown too large; only between commits. Says whether it did."""
+        assert not self._changed, "a changed value would be lost"
+        if len(self._known) <= count_max:
+            return False
+        self._known.clear()
+        return True
+
+
+class Shard(Protocol):
+    """A fold over one partition: people (person_shard.py) or institutions and staff (subject_shard.py)."""
+
+    family: str
+    partition: int
+    values: Values
+    state: ShardState
+    policy: Policy | None
+
+    def restore(self, state: ShardState, policy: bytes, schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
+        """Stand where the store stands."""
+
+    def decode(self, record: Record) -> Any:
+        """The record's meaning, or BadRecord."""
+
+    def addresses(self, decoded: Sequence[Any]) -> list[Address]:
+        """The values not yet in memory that these records need."""
+
+    def apply(self, record: Record, decoded: Any) -> Effects:
+        """Fold one record; an exception leaves everything as it was before it."""
+
+    def due_timers(self, now_ms: int) -> list[TimerDue]:
+        """The timers to append now, each once."""
+
+    def forget_beyond(self, count_max: int) -> None:
+        """Keep the working set small; only between commits."""
+
+
+def position_of(tag: str, offset: int) -> str:
+    """A place in the log as decisions quote it: `p3@123`."""
+    return f"{tag.strip('{}')}@{offset}"
+
+
+def restored_policy(values: Values, text: bytes) -> Policy | None:
+    """The policy that the shard's own state names, parsed."""
+    values.load(values.address("policy"), text)
+    return parse_policy(orjson.loads(text)["files"]) if text else None
+
+
+def activated(values: Values, fact: PolicyActivated) -> Policy:
+    """Put a policy in force; one that cannot be read here stops the shard."""
+    try:
+        policy = parse_policy(fact.files)
+    except PolicyError as error:
+        raise ShardStopped(f"the policy {fact.version} in the log cannot be read by this release: {error}") from error
+    text = orjson.dumps({"version": fact.version, "files": fact.files}, option=orjson.OPT_SORT_KEYS)
+    values.set(values.address("policy"), text)
+    return policy
+
+
+def in_force(policy: Policy | None, position: str) -> Policy:
+    """A partition without a policy is not judged."""
+    if policy is None:
+        raise ShardStopped(
+            f"{position}: no policy is active in this partition, so nothing can be judged. Run: xinmai policy activate DIR"
+        )
+    return policy
+
+
+def switched_fold(state: ShardState, fact: FoldActivated, position: str) -> ShardState:
+    """From here on a newer fold decides; an older release stops."""
+    if fact.fold_version > FOLD_VERSION:
+        raise ShardStopped(
+            f"{position}: the log switches to fold {fact.fold_version}, this release folds {FOLD_VERSION}. Upgrade the worker."
+        )
+    return state._replace(fold_version=fact.fold_version)
+
+
+def dead_letter(record: Record, position: str, error: BadRecord) -> Output:
+    """What cannot be read carries no content on: the log keeps it, the hash and the origin find it."""
+    content = record_hash(record.value)
+    body = {
+        "deadletter_id": f"dl_{content}",
+        "reason": error.reason,
+        "detail_en": error.detail,
+        "origin": position,
+        "sha256": content,
+    }
+    return Output("deadletter", position, f"dl_{content}", body)

@@ -1,0 +1,156 @@
+"""One shard of institutions and staff: folds contributions from `subjects.v1`. The rules are risk/second_hop.py's."""
+
+from collections.abc import Iterable, Sequence
+
+from connectors.codec import BadRecord, decode_fact
+from connectors.state_codec import (
+    Contributed,
+    ShardState,
+    decode_contributed,
+    pack,
+    unpack_day,
+    unpack_subject,
+)
+from connectors.store import Address
+from risk.contributions import Contribution
+from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
+from risk.local_time import local_day
+from risk.moment import Moment
+from risk.outputs import Output
+from risk.person_fold import FOLD_VERSION
+from risk.policy import Policy
+from risk.second_hop import Day, Subject, contribute
+from streams.shards import (
+    Effects,
+    Record,
+    Values,
+    activated,
+    dead_letter,
+    in_force,
+    position_of,
+    restored_policy,
+    switched_fold,
+)
+
+
+class SubjectShard:
+    """State and fold of one partition of `subjects.v1`."""
+
+    family = "q"
+
+    def __init__(self, tag: str, partition: int, *, partitions: int) -> None:
+        self.values = Values(tag)
+        self.partition = partition
+        self.state = ShardState(FOLD_VERSION, heard=(0,) * partitions)
+        self.policy: Policy | None = None
+        self._subjects: dict[Address, Subject] = {}
+        self._days: dict[Address, Day] = {}
+
+    def restore(self, state: ShardState, policy: bytes, _schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
+        """Stand where the store stands."""
+        self.state = state
+        self.values.digest = int(digest or "0", 16)
+        self.policy = restored_policy(self.values, policy)
+
+    def decode(self, record: Record) -> Contributed | Fact | BadRecord:
+        """The contributions, or a switch, or why it is neither."""
+        try:
+            return decode_contributed(record.value) or decode_fact(record.value)
+        except BadRecord as error:
+            return error
+        except ValueError as error:
+            return BadRecord("BAD_CONTRIBUTION", str(error))
+
+    def addresses(self, decoded: Sequence[Contributed | Fact | BadRecord]) -> list[Address]:
+        """The values these records need: what is short-lived of each subject, and the local day each contribution falls on."""
+        wanted: dict[Address, None] = {}
+        for each in decoded:
+            if isinstance(each, Contributed):
+                for given in each.contributions:
+                    wanted[self._short(given)] = None
+                    wanted[self._day(given)] = None
+        return self.values.missing(list(wanted))
+
+    def _short(self, given: Contribution) -> Address:
+        return self.values.address(given.subject_kind, given.subject_id, "w")
+
+    def _day(self, given: Contribution) -> Address:
+        return self.values.address(given.subject_kind, given.subject_id, f"d{local_day(given.at_ms)}")
+
+    def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
+        """Fold one record. An exception leaves everything as it was before the record."""
+        position = position_of(self.values.tag, record.offset)
+        match decoded:
+            case Contributed():
+                return self._contributed(record, decoded, position)
+            case PolicyActivated():
+                self.policy = activated(self.values, decoded)
+                self.state = self.state._replace(policy_version=self.policy.version)
+                return Effects(decoded.event_type, "applied")
+            case FoldActivated():
+                self.state = switched_fold(self.state, decoded, position)
+                return Effects(decoded.event_type, "applied")
+            case BadRecord():
+                return Effects("unknown", "refused", [dead_letter(record, position, decoded)])
+        unknown = BadRecord("NO_SUBJECT_EVENT", f"{decoded.event_type} is a person's record")
+        return Effects(decoded.event_type, "refused", [dead_letter(record, position, unknown)])
+
+    def _contributed(self, record: Record, given: Contributed, position: str) -> Effects:
+        """Exactly the next number is applied; less is a duplicate; more is a gap, which its source heals by sending again."""
+        policy = in_force(self.policy, position)
+        last = self.state.heard[given.source]
+        if given.first > last + 1:
+            self.state = self.state._replace(gaps=self.state.gaps + 1)
+            return Effects("subject.contributed", "gap")
+        fresh = given.contributions[last + 1 - given.first :]
+        if not fresh:
+            return Effects("subject.contributed", "duplicate")
+        subjects, days, outputs = dict[Address, Subject](), dict[Address, Day](), list[Output]()
+        for contribution in fresh:
+            short, on_day = self._short(contribution), self._day(contribution)
+            subject = subjects.get(short) or self._subject_at(short)
+            day = days.get(on_day) or self._day_at(on_day)
+            moved = contribute(subject, day, contribution, self._moment(record, contribution, position, policy))
+            subjects[short], days[on_day] = moved.subject, moved.day
+            outputs += moved.outputs
+        for address, subject in subjects.items():
+            self._subjects[address] = subject
+            self.values.set(address, pack(subject))
+        for address, day in days.items():
+            self._days[address] = day
+            self.values.set(address, pack(day))
+        heard = list(self.state.heard)
+        heard[given.source] = last + len(fresh)
+        self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
+        return Effects("subject.contributed", "applied", outputs)
+
+    def _moment(self, record: Record, given: Contribution, position: str, policy: Policy) -> Moment:
+        at_ms = given.at_ms if given.sign > 0 else given.moved_ms
+        terms = policy.on(local_day(given.at_ms))
+        return Moment(position, given.event_id, at_ms, record.timestamp_ms, record.timestamp_ms, policy, terms)
+
+    def _subject_at(self, address: Address) -> Subject:
+        known = self._subjects.get(address)
+        if known is None:
+            value = self.values.get(address)
+            known = unpack_subject(value) if value else Subject()
+        return known
+
+    def _day_at(self, address: Address) -> Day:
+        known = self._days.get(address)
+        if known is None:
+            value = self.values.get(address)
+            known = unpack_day(value) if value else Day()
+        return known
+
+    def forget_beyond(self, values_max: int) -> None:
+        """Keep the working set small; only between commits."""
+        policy = self.values.get(self.values.address("policy"))
+        if self.values.forget_beyond(values_max):
+            self._subjects.clear()
+            self._days.clear()
+            self.values.load(self.values.address("policy"), policy)
+
+    def due_timers(self, _now_ms: int) -> list[TimerDue]:
+        """Subjects have no timers yet."""
+        return []
