@@ -1,7 +1,7 @@
 """How alerts reach people: webhooks (企业微信, 钉钉, or plain JSON) and Alertmanager. It chooses nobody; a route does.
 
 Outside the insurance network goes a rule, a severity, a count and a link, and nothing else: no person, no institution,
-no text. Alertmanager stands inside; it too gets no person, only the alert's own id, by which a closing finds its opening.
+no text. Alertmanager stands inside; it gets no person either, but the alert's id, by which a closing finds its opening.
 """
 
 import base64
