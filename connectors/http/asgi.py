@@ -1,0 +1,199 @@
+"""The ASGI application: finds the route, checks the token, reads the body, calls, answers. It knows no business."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+
+from connectors.http.problem import Problem
+from connectors.http.rate_limit import RateLimit
+from connectors.http.tokens import Token, TokenTable
+
+Header = tuple[bytes, bytes]
+JSON: list[Header] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+BODY_MAX = 64 * 1024
+SHARE_FOR_NEW_HOLDS = 0.8  # the last fifth of the room is for those who already hold credit
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Call(NamedTuple):
+    """One call whose token may make it."""
+
+    token: Token
+    ids: Sequence[str]
+    query: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    arrived_s: float
+
+
+class Answer(NamedTuple):
+    """One answer; `chunks` instead of `body` for a stream."""
+
+    status: int
+    body: bytes = b""
+    headers: Sequence[Header] = JSON
+    chunks: AsyncGenerator[bytes, None] | None = None
+
+
+def _refusal(problem: Problem) -> Answer:
+    return Answer(problem.status, problem.body(), problem.headers)
+
+
+def json_answer(status: int, body: object) -> Answer:
+    """`body` as JSON."""
+    return Answer(status, orjson.dumps(body))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One call: `roles` None is open to everyone; `{id}` in `path` matches one segment."""
+
+    method: str
+    path: str
+    handler: Callable[[Call], Awaitable[Answer]]
+    roles: frozenset[str] | None = frozenset()
+    body_max: int = BODY_MAX
+    opens_hold: bool = False
+
+
+class Limits(NamedTuple):
+    """How much this process takes at once, and how fast a token that names no rate may call."""
+
+    in_flight: int = 4_096
+    rate_per_s: float | None = None
+
+
+class Application:
+    """The ASGI callable. `note(route path, status, seconds)` is told of every call."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        tokens: TokenTable,
+        clock: Callable[[], float],
+        *,
+        limits: Limits = Limits(),  # noqa: B008 a frozen tuple
+        note: Callable[[str, int, float], None] = lambda path, status, seconds: None,
+        report: Callable[[str, BaseException], None] = lambda path, error: None,
+    ) -> None:
+        self._routes: dict[tuple[str, ...], dict[str, Route]] = {}
+        for route in routes:
+            self._routes.setdefault(tuple(route.path.split("/")[1:]), {})[route.method] = route
+        self._tokens = tokens
+        self._clock = clock
+        self._limits = limits
+        self._rate_limit = RateLimit()
+        self._note = note
+        self._report = report
+        self.in_flight = 0
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        arrived_s = self._clock()
+        path = "?"
+        self.in_flight += 1
+        try:
+            route, ids = self._find(scope)
+            path = route.path
+            answer = await self._answer(route, ids, scope, receive, arrived_s)
+        except Problem as problem:
+            answer = _refusal(problem)
+        except Exception as error:
+            self._report(path, error)
+            answer = _refusal(Problem("INTERNAL"))
+        finally:
+            self.in_flight -= 1
+        self._note(path, answer.status, self._clock() - arrived_s)
+        await _send(answer, scope["method"], receive, send)
+
+    async def _answer(
+        self, route: Route, ids: Sequence[str], scope: Mapping[str, Any], receive: Receive, arrived_s: float
+    ) -> Answer:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        token = _NOBODY
+        if route.roles is not None:
+            token = self._tokens.of(headers.get(b"authorization", b""))
+            if not token.roles & route.roles:
+                raise Problem("FORBIDDEN_ROLE")
+            rate_per_s = self._limits.rate_per_s if token.rate_per_s is None else token.rate_per_s
+            self._rate_limit.take(token.name, rate_per_s, arrived_s)
+            room = self._limits.in_flight * (SHARE_FOR_NEW_HOLDS if route.opens_hold else 1)
+            if self.in_flight > room:
+                raise Problem("OVERLOADED", retry_after_s=1)
+        body = await _read(receive, headers, route.body_max) if route.method == "POST" else b""
+        raw_query = scope["query_string"]
+        query = dict(parse_qsl(raw_query.decode("latin-1"), keep_blank_values=True)) if raw_query else {}
+        return await route.handler(Call(token, ids, query, headers, body, arrived_s))
+
+    def _find(self, scope: Mapping[str, Any]) -> tuple[Route, Sequence[str]]:
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        segments = tuple(raw.decode("latin-1").partition("?")[0].split("/")[1:])
+        ids: tuple[str, ...] = ()
+        methods = self._routes.get(segments)
+        if methods is None and len(segments) >= 3:
+            methods = self._routes.get((*segments[:2], "{id}", *segments[3:]))
+            ids = (unquote(segments[2]),)
+        if methods is None or ids == ("",):
+            raise Problem("NOT_FOUND")
+        route = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
+        if route is None:
+            raise Problem("METHOD_NOT_ALLOWED", allow=methods)
+        return route, ids
+
+
+_NOBODY = Token(name="", roles=frozenset(), event_types=frozenset(), institutions=frozenset())
+
+
+async def _read(receive: Receive, headers: Mapping[bytes, bytes], size_max: int) -> bytes:
+    """The whole body, refused before it is read if it says that it is too large."""
+    if headers.get(b"content-length", b"0").isdigit() and int(headers.get(b"content-length", b"0")) > size_max:
+        raise Problem("TOO_LARGE", why=str(size_max))
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > size_max:
+            raise Problem("TOO_LARGE", why=str(size_max))
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > size_max:
+            raise Problem("TOO_LARGE", why=str(size_max))
+    return b"".join(parts)
+
+
+async def _send(answer: Answer, method: str, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    if answer.chunks is None:
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+        return
+    gone = asyncio.ensure_future(receive())  # completes with http.disconnect
+    try:
+        async with aclosing(answer.chunks) as chunks:
+            async for chunk in chunks:
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Nothing to start here: the composition root owns what the calls use (streams/api.py)."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

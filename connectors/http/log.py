@@ -1,0 +1,93 @@
+"""The API's pen: it appends to the log and knows when the log stopped accepting. It holds no state of any person."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+POLL_EVERY_S = 0.005
+STUCK_AFTER_S = 1.0
+
+
+class LogFull(Exception):
+    """The producer's queue is full: nothing was appended."""
+
+
+class Log(Protocol):
+    """What the calls need of Kafka."""
+
+    def append(self, topic: str, partition: int, key: str, value: bytes) -> None:
+        """Append, in order, without waiting. Raises LogFull."""
+
+    async def append_durably(self, topic: str, partition: int, key: str, value: bytes) -> int:
+        """Append and wait for the acknowledgement; the offset. Raises LogFull, KafkaException."""
+
+    def is_stuck(self) -> bool:
+        """Whether Kafka has acknowledged nothing for a while although something waits."""
+
+
+class KafkaLog:
+    """A Log on one idempotent producer, its reports polled by the event loop itself: no thread wakes per record."""
+
+    def __init__(self, connect: Callable[[], Producer], report: Callable[[str], None]) -> None:
+        self._connect = connect
+        self._report = report
+        self._producer = connect()
+        self._loop = asyncio.get_running_loop()
+        self._unacknowledged = 0
+        self._progress_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def append(self, topic: str, partition: int, key: str, value: bytes) -> None:
+        self._produce(topic, partition, key, value, self._delivered)
+
+    async def append_durably(self, topic: str, partition: int, key: str, value: bytes) -> int:
+        future: asyncio.Future[int] = self._loop.create_future()
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            self._delivered(error, message)
+            if future.done():
+                return
+            if error is None:
+                future.set_result(int(message.offset() or 0))
+            else:
+                future.set_exception(KafkaException(error))
+
+        self._produce(topic, partition, key, value, delivered)
+        return await future
+
+    def is_stuck(self) -> bool:
+        return self._unacknowledged > 0 and self._loop.time() - self._progress_s > STUCK_AFTER_S
+
+    def close(self, wait_s: float) -> int:
+        """Deliver what waits; how many records could not be."""
+        if self._timer is not None:
+            self._timer.cancel()
+        return int(self._producer.flush(wait_s))
+
+    def _produce(self, topic: str, partition: int, key: str, value: bytes, delivered: Callable[..., Any]) -> None:
+        try:
+            self._producer.produce(topic, value, key, partition, on_delivery=delivered)
+        except BufferError as error:
+            raise LogFull from error
+        if self._unacknowledged == 0:
+            self._progress_s = self._loop.time()
+        self._unacknowledged += 1
+        if self._timer is None:
+            self._timer = self._loop.call_later(POLL_EVERY_S, self._poll)
+
+    def _poll(self) -> None:
+        self._producer.poll(0)
+        again = self._unacknowledged > 0
+        self._timer = self._loop.call_later(POLL_EVERY_S, self._poll) if again else None
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        self._unacknowledged = max(0, self._unacknowledged - 1)
+        self._progress_s = self._loop.time()
+        if error is None:
+            return
+        self._report(f"a record for {message.topic()} was not accepted: {error}")
+        if error.fatal():
+            # An idempotent producer is finished after a fatal error; a fresh one goes on. What failed was not answered.
+            self._producer, self._unacknowledged = self._connect(), 0

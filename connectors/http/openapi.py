@@ -1,0 +1,191 @@
+"""The description of the API, generated from the typed bodies. A test holds `config/schemas/openapi.json` to it."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from connectors.http.bodies import (
+    AuthorizationAnswer,
+    AuthorizationBody,
+    CaptureAnswer,
+    CaptureBody,
+    CreditAnswer,
+    CreditQueryBody,
+    EventsAnswer,
+    IncreaseBody,
+    OrderAnswer,
+    ProblemAnswer,
+    ReleaseBody,
+)
+
+Node = dict[str, Any]
+BODIES: tuple[type[Struct], ...] = (
+    AuthorizationBody,
+    IncreaseBody,
+    CaptureBody,
+    ReleaseBody,
+    CreditQueryBody,
+    AuthorizationAnswer,
+    CaptureAnswer,
+    OrderAnswer,
+    CreditAnswer,
+    EventsAnswer,
+    ProblemAnswer,
+)
+REFUSALS = {
+    "400": "Malformed; `field` names what",
+    "401": "No token, or not one we know",
+    "403": "Not this role, institution, event type or purpose",
+    "413": "The body is too large",
+    "429": "Too fast for this token",
+    "503": "Overload, or something behind us is away; see Retry-After",
+}
+ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-9;-~]+$"},
+}
+
+
+def document() -> Node:
+    """The OpenAPI 3.1 document."""
+    _, components = msgspec.json.schema_components(BODIES, ref_template="#/components/schemas/{name}")
+    for body in (AuthorizationBody, IncreaseBody, CaptureBody, ReleaseBody, CreditQueryBody):
+        # A caller's own fields pass; they are not read.
+        components[body.__name__]["patternProperties"] = {"^x_": {}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Xinmai 信脉",
+            "version": "1",
+            "description": "Credit payment at checkout, events in, alerts out. Money is integer fen; time is RFC 3339.",
+        },
+        "security": [{"bearer": []}],
+        "paths": _checkout_paths() | _read_paths() | _stream_paths() | _open_paths(),
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _checkout_paths() -> Node:
+    one = "/v1/authorizations/{id}"
+    held = "AuthorizationAnswer"
+    return {
+        "/v1/authorizations": {
+            "post": _call("authorize", "Ask to pay on credit", body="AuthorizationBody", answer=held, more=("409",)),
+        },
+        one: {
+            "get": _call(
+                "getAuthorization",
+                "What did you decide?",
+                answer=held,
+                parameters=[ID, _query("psn_no"), _query("fixmedins_code")],
+                more=("404",),
+            )
+        },
+        f"{one}/increase": _on_one("increase", "Ask to hold more", "IncreaseBody", held),
+        f"{one}/capture": _on_one("capture", "Take a settlement out of the hold", "CaptureBody", "CaptureAnswer"),
+        f"{one}/release": _on_one("release", "Give the hold back", "ReleaseBody", held),
+    }
+
+
+def _read_paths() -> Node:
+    return {
+        "/v1/orders/{id}": {
+            "get": _call(
+                "getOrder",
+                "Where is the money?",
+                answer="OrderAnswer",
+                parameters=[ID, _query("psn_no")],
+                more=("404",),
+            )
+        },
+        "/v1/credit-queries": {
+            "post": _call("queryCredit", "How does this person stand?", body="CreditQueryBody", answer="CreditAnswer")
+        },
+    }
+
+
+def _stream_paths() -> Node:
+    lines = {"schema": {"type": "string", "description": "One JSON object per line"}}
+    post = _call("postEvents", "Facts in, one JSON object per line", answer="EventsAnswer")
+    post["requestBody"] = {
+        "required": True,
+        "content": {"application/x-ndjson": lines, "application/x-ndjson; profile=national": lines},
+    }
+    stream = _call(
+        "streamAlerts",
+        "Alerts as they happen (server-sent events)",
+        parameters=[
+            {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+            {"name": "recent", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1000}},
+        ],
+    )
+    stream["responses"]["200"] = {"description": "A stream", "content": {"text/event-stream": {}}}
+    return {"/v1/events": {"post": post}, "/v1/alerts/stream": {"get": stream}}
+
+
+def _open_paths() -> Node:
+    calls = {
+        "/livez": ("live", "This process answers", "application/json"),
+        "/readyz": ("ready", "Log, Redis and lanes are there", "application/json"),
+        "/metrics": ("metrics", "Prometheus", "text/plain"),
+        "/openapi.json": ("openapi", "This document", "application/json"),
+        "/": ("console", "The console", "text/html"),
+    }
+    paths: Node = {}
+    for path, (operation, summary, content) in calls.items():
+        answers: Node = {"200": {"description": "OK", "content": {content: {}}}}
+        if path == "/readyz":
+            answers["503"] = {"description": "Not ready", "content": {content: {}}}
+        paths[path] = {"get": {"operationId": operation, "summary": summary, "security": [], "responses": answers}}
+    return paths
+
+
+def _on_one(operation: str, summary: str, body: str, answer: str) -> Node:
+    return {"post": _call(operation, summary, body=body, answer=answer, parameters=[ID], more=("404", "409"))}
+
+
+def _call(
+    operation: str,
+    summary: str,
+    *,
+    body: str | None = None,
+    answer: str | None = None,
+    parameters: list[Node] | None = None,
+    more: tuple[str, ...] = (),
+) -> Node:
+    refusals = REFUSALS | {status: {"404": "Unknown", "409": "Contradicts what is recorded"}[status] for status in more}
+    call: Node = {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {
+            "200": {"description": "The answer"},
+            **{status: _refusal(text) for status, text in sorted(refusals.items())},
+        },
+    }
+    if answer is not None:
+        call["responses"]["200"]["content"] = _json(answer)
+    if body is not None:
+        call["requestBody"] = {"required": True, "content": _json(body)}
+    if parameters:
+        call["parameters"] = parameters
+    return call
+
+
+def _query(name: str) -> Node:
+    schema = {"type": "string", "minLength": 1, "maxLength": 64}
+    return {"name": name, "in": "query", "required": True, "schema": schema}
+
+
+def _json(schema: str) -> Node:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _refusal(text: str) -> Node:
+    schema = {"$ref": "#/components/schemas/ProblemAnswer"}
+    return {"description": text, "content": {"application/problem+json": {"schema": schema}}}

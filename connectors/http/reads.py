@@ -1,0 +1,150 @@
+"""The calls that ask what is: an authorization, an order, a person's credit. They read Redis and say as of when."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from uuid import uuid4
+
+import orjson
+from confluent_kafka import KafkaException
+
+from connectors.errors import ConnectorError
+from connectors.http.asgi import Answer, Call, json_answer
+from connectors.http.bodies import CreditQueryBody, decode_body
+from connectors.http.log import Log, LogFull
+from connectors.http.masking import masked_authorization, masked_credit, masked_order
+from connectors.http.problem import Problem
+from connectors.pseudonym import is_pseudonym
+from connectors.topology import partition_of
+from risk.local_time import rfc3339
+
+DURABLE_WITHIN_S = 3.0
+FUNDING_POLL_S = 0.05
+OPEN_FUNDING = frozenset({None, "pending", "submitted"})
+
+
+class People(Protocol):
+    """Persons as the store has them now; every body carries `as_of`. Raises ConnectorError."""
+
+    async def authorization(self, psn_no: str, fixmedins_code: str, authorization_id: str) -> dict[str, Any] | None:
+        """What was decided and what is held now."""
+
+    async def order(self, psn_no: str, order_id: str) -> dict[str, Any] | None:
+        """Where the money of one order is."""
+
+    async def credit(self, psn_no: str) -> dict[str, Any]:
+        """Level, limits, bank lines, obligations, marks, blocks."""
+
+
+class Reads:
+    """The three calls, and the wait of a capture for its bank."""
+
+    def __init__(
+        self,
+        people: People,
+        log: Log,
+        *,
+        queries_topic: str,
+        partitions: int,
+        pseudonym: Callable[[str], str],
+        pseudonyms_only: bool,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._people = people
+        self._log = log
+        self._queries_topic = queries_topic
+        self._partitions = partitions
+        self._pseudonym = pseudonym
+        self._pseudonyms_only = pseudonyms_only
+        self._wall_ms = wall_ms
+
+    async def authorization(self, call: Call) -> Answer:
+        """`GET /v1/authorizations/{id}?psn_no=&fixmedins_code=`"""
+        psn_no = self._person_in_url(call)
+        fixmedins_code = _required(call.query, "fixmedins_code")
+        call.token.require_institution(fixmedins_code)
+        body = await _read(self._people.authorization(psn_no, fixmedins_code, call.ids[0]))
+        if body is None:
+            raise Problem("NOT_FOUND")
+        return json_answer(200, masked_authorization(body) if call.token.is_masked else body)
+
+    async def order(self, call: Call) -> Answer:
+        """`GET /v1/orders/{id}?psn_no=`; of other institutions' and banks' orders a token learns nothing."""
+        body = await _read(self._people.order(self._person_in_url(call), call.ids[0]))
+        token = call.token
+        if body is None or not (
+            (token.institutions is None or body.get("payee_fixmedins_code") in token.institutions)
+            and (token.bank_code is None or body.get("bank_code") == token.bank_code)
+        ):
+            raise Problem("NOT_FOUND")
+        return json_answer(200, masked_order(body) if token.is_masked else body)
+
+    async def credit(self, call: Call) -> Answer:
+        """`POST /v1/credit-queries`: recorded for good, denied or not, before it is answered."""
+        asked = decode_body(CreditQueryBody, call.body)
+        psn_no = self._pseudonym(asked.psn_no)
+        token = call.token
+        is_allowed = asked.purpose in token.purposes and (token.persons is None or psn_no in token.persons)
+        record = {
+            "query_id": f"cq_{uuid4().hex}",
+            "asked_at": rfc3339(self._wall_ms()),
+            "asked_by": token.name,
+            "roles": sorted(token.roles),
+            "psn_no": psn_no,
+            "purpose": asked.purpose,
+            "authorization_ref": asked.authorization_ref,
+            "outcome": "answered" if is_allowed else "denied",
+        }
+        await self._record(psn_no, record)
+        if not is_allowed:
+            raise Problem("FORBIDDEN_PURPOSE", "purpose")
+        body = await _read(self._people.credit(psn_no))
+        return json_answer(200, masked_credit(body) if token.is_masked else body)
+
+    async def funding_state(self, psn_no: str, order_id: str, wait_ms: int) -> str | None:
+        """How the bank answered an order, waiting up to `wait_ms`; None when it cannot be read."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + wait_ms / 1000
+        state = None
+        while order_id:
+            try:
+                order = await self._people.order(psn_no, order_id)
+            except ConnectorError:
+                return state
+            state = None if order is None else order.get("funding_state")
+            if state not in OPEN_FUNDING or loop.time() + FUNDING_POLL_S > deadline_s:
+                return state
+            await asyncio.sleep(FUNDING_POLL_S)
+        return state
+
+    async def _record(self, psn_no: str, record: dict[str, Any]) -> None:
+        partition = partition_of(psn_no, self._partitions)
+        try:
+            async with asyncio.timeout(DURABLE_WITHIN_S):
+                await self._log.append_durably(self._queries_topic, partition, f"p{partition}", orjson.dumps(record))
+        except (LogFull, KafkaException, TimeoutError):
+            raise Problem("LOG_AWAY", retry_after_s=2) from None
+
+    def _person_in_url(self, call: Call) -> str:
+        psn_no = _required(call.query, "psn_no")
+        if len(psn_no) > 64:
+            raise Problem("FIELD_INVALID", "psn_no", why="at most 64 characters")
+        if self._pseudonyms_only and not is_pseudonym(psn_no):
+            # A URL stands in the logs of every machine it passes.
+            raise Problem("FIELD_INVALID", "psn_no", why="only pseudonyms (p1_ + 22 characters) may stand in a URL")
+        call.token.require_person(psn_no)
+        return psn_no
+
+
+def _required(query: Mapping[str, str], name: str) -> str:
+    value = query.get(name, "")
+    if not value:
+        raise Problem("FIELD_MISSING", name)
+    return value
+
+
+async def _read(reading: Any) -> Any:
+    try:
+        return await reading
+    except ConnectorError:
+        raise Problem("STATE_AWAY", retry_after_s=2) from None

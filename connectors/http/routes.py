@@ -1,0 +1,56 @@
+"""Every call of the API on one screen: method, path, who may make it, who answers it."""
+
+from dataclasses import dataclass
+
+from connectors.http.alerts import AlertStream
+from connectors.http.asgi import Route
+from connectors.http.checkout import Checkout
+from connectors.http.events import Events
+from connectors.http.probes import Probes
+from connectors.http.reads import Reads
+from connectors.http.tokens import COUNTERS, ROLES
+
+EVENTS_BODY_MAX = 8 * 1024 * 1024
+SUPERVISORS = frozenset({"authority", "audit"})
+MAY_LOOK = COUNTERS | SUPERVISORS | {"person"}
+MAY_POST = frozenset({"hospital", "pharmacy", "bank", "authority"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Who answers."""
+
+    checkout: Checkout
+    reads: Reads
+    events: Events
+    alerts: AlertStream
+    probes: Probes
+
+
+def routes(calls: Calls) -> list[Route]:
+    """The table."""
+    checkout, reads, probes = calls.checkout, calls.reads, calls.probes
+    one = "/v1/authorizations/{id}"
+    return [
+        Route(
+            method="POST",
+            path="/v1/authorizations",
+            handler=checkout.authorize,
+            roles=COUNTERS,
+            opens_hold=True,
+        ),
+        Route(method="POST", path=f"{one}/increase", handler=checkout.increase, roles=COUNTERS, opens_hold=True),
+        Route(method="POST", path=f"{one}/capture", handler=checkout.capture, roles=COUNTERS),
+        Route(method="POST", path=f"{one}/release", handler=checkout.release, roles=COUNTERS),
+        Route(method="GET", path=one, handler=reads.authorization, roles=MAY_LOOK),
+        Route(method="GET", path="/v1/orders/{id}", handler=reads.order, roles=MAY_LOOK | {"bank"}),
+        # A query that is denied for its purpose is recorded too, so every role comes as far as that.
+        Route(method="POST", path="/v1/credit-queries", handler=reads.credit, roles=ROLES),
+        Route(method="POST", path="/v1/events", handler=calls.events.post, roles=MAY_POST, body_max=EVENTS_BODY_MAX),
+        Route(method="GET", path="/v1/alerts/stream", handler=calls.alerts.stream, roles=MAY_LOOK),
+        Route(method="GET", path="/livez", handler=probes.live, roles=None),
+        Route(method="GET", path="/readyz", handler=probes.ready, roles=None),
+        Route(method="GET", path="/metrics", handler=probes.metrics, roles=None),
+        Route(method="GET", path="/openapi.json", handler=probes.openapi, roles=None),
+        Route(method="GET", path="/", handler=probes.console, roles=None),
+    ]
