@@ -12,7 +12,7 @@ from risk.facts import Fact
 
 
 class Reading(NamedTuple):
-    """One outcome of a line: a fact, a refusal, or (both None) a transaction that makes no event, with `ignored`."""
+    """One outcome of a line: a refusal (perhaps with the fact it is about), a fact, or why there is none."""
 
     event_id: str | None
     fact: Fact | None = None
@@ -43,13 +43,22 @@ def read_national(
     readings = []
     for n, make in enumerate(makings):
         try:
-            fact = check_future(make(), now_ms)
+            fact = make()
             if allowed_types is not None and fact.event_type not in allowed_types:
                 raise Refused("EVENT_TYPE_FORBIDDEN", "infno")
-            readings.append(Reading(fact.event_id, fact))
         except Refused as refused:
             readings.append(Reading(_event_id(message, n), refused=refused))
+            continue
+        readings.append(_on_time(fact, now_ms))
     return readings
+
+
+def _on_time(fact: Fact, now_ms: int | None) -> Reading:
+    """A fact of the future is refused and kept: it can be retried once its time has come."""
+    try:
+        return Reading(fact.event_id, check_future(fact, now_ms))
+    except Refused as refused:
+        return Reading(fact.event_id, fact, refused)
 
 
 def _event_id(message: Message, n: int) -> str:
