@@ -101,7 +101,7 @@ def _fees(happening: Happening, common: dict[str, Any], occurred_at: datetime) -
             amount_fen=line.amount_fen,
             dr_code=visit.dr_code,
         )
-        for number, line in enumerate(happening.lines, 1)
+        for number, line in enumerate(happening.lines)
     ]
 
 
@@ -114,7 +114,7 @@ def _fee_reversed(happening: Happening, common: dict[str, Any], occurred_at: dat
             mdtrt_id=happening.visit.mdtrt_id,
             feedetl_sn=line.feedetl_sn,
         )
-        for number, line in enumerate(happening.lines, 1)
+        for number, line in enumerate(happening.lines)
     ]
 
 
@@ -151,7 +151,6 @@ def _completed(happening: Happening, common: dict[str, Any], occurred_at: dateti
             fixmedins_type="2" if visit.fixmedins_type == "2" else "1",
             med_type=visit.med_type,
             insutype=visit.insutype,
-            dr_code=visit.dr_code or None,
             medfee_sumamt_fen=bill.medfee_fen,
             fund_pay_sumamt_fen=bill.fund_fen,
             psn_part_amt_fen=bill.acct_fen + bill.cash_fen,
@@ -162,6 +161,7 @@ def _completed(happening: Happening, common: dict[str, Any], occurred_at: dateti
             authorization_id=bill.authorization_id,
             mdtrtarea_admvs=visit.fixmedins_code[1:7],
             insuplc_admdvs=visit.insuplc_admdvs,
+            emergency=visit.med_type == "13",
         )
     ]
 

@@ -70,7 +70,7 @@ def message_id(fixmedins_code: str, at_ms: int, number: int) -> str:
     return f"{fixmedins_code}{to_datetime(at_ms):%Y%m%d%H%M%S}{number % 10_000:04d}"
 
 
-def event_id(infno: str, msgid: str, number: int = 1) -> str:
+def event_id(infno: str, msgid: str, number: int = 0) -> str:
     """The canonical event id of the n-th fact of a message (contract.md: `{infno}:{msgid}:{n}`)."""
     return f"{infno}:{msgid}:{number}"
 

@@ -1,11 +1,15 @@
 """The simulated city: equal plans give equal bytes, amounts add up, and what is planted is there to be found."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
+import orjson
 import pytest
 
+from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact, encode_fact
-from risk.facts import SettlementCompleted, SettlementReversed
+from connectors.national_line import read_national
+from risk.facts import Fact, SettlementCompleted, SettlementReversed, VisitOpened
 from risk.local_time import local_day, to_date, to_ms
 from streams.city import settlements
 from streams.city.plan import CityPlan
@@ -62,12 +66,13 @@ def test_every_reversal_names_a_settlement_that_came_before_it_unless_it_is_late
 def test_every_label_points_to_settlements_of_its_subject_and_day(days: int):
     plan = CityPlan(people=300, institutions=2, first_day=20_520, days=days, seed=3, plants=2)
     events = counted(plan)
+    doctors = {fact.mdtrt_id: fact.dr_code for fact in facts(plan) if isinstance(fact, VisitOpened)}
     found = labels(plan)
     assert {label.rule for label in found} == {"P01", "P02", "P03", "P12", "P13", "P17", "D01", "M01", "L80", "L90"}
     for label in found:
         evidence = [events[event_id] for event_id in label.event_ids]
         assert to_date(local_day(to_ms(evidence[0].occurred_at))).isoformat() == label.day
-        assert all(label.subject in (fact.psn_no, fact.fixmedins_code, fact.dr_code) for fact in evidence)
+        assert all(label.subject in (fact.psn_no, fact.fixmedins_code, doctors.get(fact.mdtrt_id)) for fact in evidence)
         assert max(evidence, key=lambda fact: fact.occurred_at) is evidence[0]
 
 
@@ -84,3 +89,22 @@ def test_honest_people_stay_clear_of_the_rules_that_are_planted():
 def test_bulk_settlements_have_one_content_in_both_forms():
     made = settlements.settlements_only(2_000, 50, seed=5)
     assert [(fact.psn_no, encode_fact(fact)) for fact in made] == list(settlements.preencoded(2_000, 50, seed=5))
+
+
+def test_national_messages_map_to_the_same_facts_as_the_canonical_city():
+    plan = CityPlan(people=1_000, institutions=12, first_day=20_520, days=3, seed=9, signed_percent=0)
+    readings = [
+        reading
+        for line in national_lines(plan)
+        for reading in read_national(orjson.loads(line), source="", now_ms=None, profiles=AmountProfiles())
+    ]
+    assert [reading.refused for reading in readings if reading.refused] == []
+    mapped = [reading.fact for reading in readings]
+    paper = ("commitment.signed", "agreement.signed", "credit.level_set", "insured.status_changed")
+    expected = [replace_credit(fact) for fact in facts(plan) if fact.event_type not in paper]
+    assert mapped == expected
+
+
+def replace_credit(fact: Fact) -> Fact:
+    """The platform's settlement does not say how the patient paid."""
+    return replace(fact, credit_fen=None) if isinstance(fact, SettlementCompleted) else fact
