@@ -17,7 +17,7 @@ FUTURE_MS_MAX = 5 * 60_000
 
 _RESERVED_PREFIXES = ("auth:", "timer:", "policy:", "fold:")  # the engine's own ids: a stranger's would hide them
 _PRIVATE = "x_"
-_EXACTLY_ONE: dict[str, tuple[str, ...]] = {
+EXACTLY_ONE: dict[str, tuple[str, ...]] = {
     "fee.reversed": ("feedetl_sn", "chrg_bchno", "all_unsettled"),
     "settlement.reversed": ("setl_id", "medins_setl_id"),
     "settlement.reinstated": ("setl_id", "original_msgid"),
@@ -125,7 +125,7 @@ def _checked_fields(record: dict[str, Any], checks: dict[str, Check]) -> dict[st
 
 def _check_whole(event_type: str, values: dict[str, Any]) -> None:
     """What no single field can tell."""
-    one_of = _EXACTLY_ONE.get(event_type)
+    one_of = EXACTLY_ONE.get(event_type)
     if one_of is not None and sum(values.get(name) is not None for name in one_of) != 1:
         raise Refused("EXACTLY_ONE_OF", None, ", ".join(one_of))
     if event_type == "fee.reversed":

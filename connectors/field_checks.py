@@ -21,9 +21,9 @@ LIST_LENGTH_MAX = 1_000
 YEAR_MIN, YEAR_MAX = 1990, 2199
 _DIGITS_MAX = len(str(AMOUNT_MAX_FEN))
 
-_FREE_TEXT = frozenset({"reason", "basis", "outcome", "clause", "about", "authority"})
+FREE_TEXT = frozenset({"reason", "basis", "outcome", "clause", "about", "authority"})
 # Present but empty is itself a finding (rules.md Q01, Q02), so these pass.
-_MAY_BE_EMPTY = frozenset({"dr_code", "fixmedins_code"})
+MAY_BE_EMPTY = frozenset({"dr_code", "fixmedins_code"})
 _UNPRINTABLE = pattern("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _LAST_INSTANT = datetime(9999, 12, 31, 15, 59, 59, tzinfo=UTC)  # beyond it Shanghai's clock has no date
 
@@ -42,10 +42,10 @@ def text(name: str, value: object) -> str:
     """A string without control characters or blanks at its ends, not longer than its kind allows."""
     if not isinstance(value, str):
         raise Refused("WRONG_TYPE", name, "string")
-    length_max = PSN_NO_LENGTH_MAX if name == "psn_no" else TEXT_LENGTH_MAX if name in _FREE_TEXT else ID_LENGTH_MAX
+    length_max = PSN_NO_LENGTH_MAX if name == "psn_no" else TEXT_LENGTH_MAX if name in FREE_TEXT else ID_LENGTH_MAX
     if len(value) > length_max:
         raise Refused("TOO_LONG", name, length_max)
-    if not value and name not in _MAY_BE_EMPTY:
+    if not value and name not in MAY_BE_EMPTY:
         raise Refused("EMPTY", name)
     if not (value.isascii() and value.isprintable()) and _UNPRINTABLE.search(value):
         raise Refused("CONTROL_CHARACTER", name)
