@@ -1,0 +1,59 @@
+"""Reads a topic from its beginning, or only its newest records, without being a member of anything."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+from connectors.errors import ConnectorError
+
+TIMEOUT_S = 10.0
+
+
+def bodies(bootstrap: str, topic: str, *, newest: int | None = None, follow: bool = False) -> Iterator[dict[str, Any]]:
+    """The JSON bodies of a topic, oldest first within a partition; with `follow` it does not end."""
+    client = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "xinmai-reader",
+            "enable.auto.commit": False,
+            "log.connection.close": False,
+        }
+    )
+    try:
+        ends = _assign(client, topic, newest)
+        waiting = {partition for partition, (start, end) in ends.items() if start < end}
+        while waiting or follow:
+            for message in client.consume(500, 0.3):
+                if message.error() is not None:
+                    continue
+                partition = message.partition() or 0
+                if (message.offset() or 0) + 1 >= ends[partition][1]:
+                    waiting.discard(partition)
+                value = message.value()
+                if value is not None:
+                    yield orjson.loads(value)
+    except KafkaException as error:
+        raise ConnectorError("kafka", str(error.args[0]), retryable=True) from error
+    finally:
+        client.close()
+
+
+def _assign(client: Consumer, topic: str, newest: int | None) -> dict[int, tuple[int, int]]:
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        metadata = client.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        if metadata.error is None and metadata.partitions:
+            break
+        if time.monotonic() > until:
+            raise ConnectorError("kafka", f"no topic {topic}: run xinmai topics create", retryable=False)
+        time.sleep(0.2)
+    ends = {}
+    for partition in metadata.partitions:
+        low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+        start = low if newest is None else max(low, high - newest)
+        ends[partition] = (start, high)
+    client.assign([TopicPartition(topic, p, start if start else OFFSET_BEGINNING) for p, (start, _) in ends.items()])
+    return ends
