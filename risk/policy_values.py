@@ -113,8 +113,11 @@ class AnnualCap:
         """The ceiling, or None: then there is no rule."""
         if not insuplc or not insutype:
             return None
-        caps = (self._caps.get((insuplc[:length], insutype)) for length in self._lengths)
-        return next((cap for cap in caps if cap is not None), None)
+        for length in self._lengths:
+            cap_fen = self._caps.get((insuplc[:length], insutype))
+            if cap_fen is not None:
+                return cap_fen
+        return None
 
 
 class InstitutionRow(NamedTuple):
@@ -153,7 +156,10 @@ class InstitutionTable:
         found = self._exact.get(code)
         if found is not None:
             return found
-        return next((row for prefix, row in self._prefixes if code.startswith(prefix)), None)
+        for prefix, row in self._prefixes:
+            if code.startswith(prefix):
+                return row
+        return None
 
     def is_live(self, code: str, service: str, day: int) -> bool:
         """Does this institution offer the service on this local day?"""
