@@ -150,7 +150,12 @@ class OrderSubmitter:
             _log.log(level, "order waits", extra={"order_id": order.order_id, "detail": str(error)})
             return self._counted(order.kind, "not_reached" if error.retryable else "failed")
         if answer.result != memory.result or answer.is_final:
-            await self._around.append(order_result(psn_no, order, answer, self._around.now_ms(psn_no, body)))
+            try:
+                await self._around.append(order_result(psn_no, order, answer, self._around.now_ms(psn_no, body)))
+            except ConnectorError as error:  # the bank will say it again when it is asked
+                self._postpone(order, memory)
+                _log.warning("a bank's answer waits", extra={"order_id": order.order_id, "detail": str(error)})
+                return self._counted(order.kind, "not_appended")
             self._counted(order.kind, answer.result)
         memory.result = answer.result
         if answer.is_final:

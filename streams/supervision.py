@@ -1,0 +1,221 @@
+"""Lanes as child processes: spawned, heard, started again when they die, ended with their parent. It judges nothing.
+
+A lane gets one end of a pipe. It says what it does there (`pulse`, `stopped`, `page`, `metrics`) and ends when the
+other end closes: so no lane outlives its supervisor, not even one that was killed. They are spawned, not forked: a fork
+would copy the threads of librdkafka and of the event loop half alive.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from time import monotonic
+from typing import Any, Literal
+
+LaneMain = Callable[[Any, int, Connection], None]
+Page = Callable[[str], None]
+_log = logging.getLogger(__name__)
+
+RESTART_AFTER_S = (0.0, 0.2, 1.0, 3.0, 10.0)
+STEADY_S = 30.0  # a lane that lived so long is started again at once
+SILENT_S = 30.0  # Kafka has taken its partitions away long before
+DRAIN_S = 10.0
+
+
+@dataclass(slots=True)
+class LaneState:
+    """What the supervisor knows of one lane."""
+
+    index: int
+    status: Literal["starting", "running", "waiting", "stopped"] = "starting"
+    process: BaseProcess | None = None
+    control: Connection | None = None
+    started_s: float = 0.0
+    heard_s: float = 0.0
+    restarts: int = 0
+    failures: int = 0
+    shards_stopped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, when it has one."""
+        return None if self.process is None else self.process.pid
+
+
+def lane_process(lane_main: LaneMain, settings: Any, index: int, control: Connection) -> None:
+    """The body of the child. Ctrl-C is for the parent, which lets the lane finish its batch by closing the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    lane_main(settings, index, control)
+
+
+class LaneSupervisor:
+    """All lanes of one worker, in the worker's event loop."""
+
+    def __init__(
+        self,
+        lane_main: LaneMain,
+        settings: Any,
+        *,
+        lanes: int,
+        page: Page,
+        on_metrics: Callable[[int, Any], None] = lambda index, families: None,
+        on_death: Callable[[int], None] = lambda index: None,
+        silent_s: float = SILENT_S,
+    ) -> None:
+        self._lane_main = lane_main
+        self._settings = settings
+        self._page = page
+        self._on_metrics = on_metrics
+        self._on_death = on_death
+        self._silent_s = silent_s
+        self._spawn = get_context("spawn")
+        self._ending = False
+        self._restarts: dict[int, asyncio.TimerHandle] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self.lanes = [LaneState(index) for index in range(lanes)]
+
+    def start(self) -> None:
+        """Spawn all lanes."""
+        for lane in self.lanes:
+            self._start(lane)
+        self._watch = asyncio.get_running_loop().create_task(self._watch_silence())
+
+    async def stop(self, drain_s: float = DRAIN_S) -> None:
+        """Close the pipes, let lanes finish their batch, and end those that do not."""
+        self._ending = True
+        if self._watch is not None:
+            self._watch.cancel()
+        for handle in self._restarts.values():
+            handle.cancel()
+        processes = [lane.process for lane in self.lanes if lane.process is not None]
+        for lane in self.lanes:
+            self._forget(lane)
+        for step_s, end in ((drain_s, BaseProcess.terminate), (1.0, BaseProcess.kill), (5.0, BaseProcess.kill)):
+            await _until(lambda: not any(process.is_alive() for process in processes), step_s)
+            for process in processes:
+                if process.is_alive():
+                    _log.warning("lane does not end by itself", extra={"pid": process.pid})
+                    end(process)
+        for process in processes:
+            process.join(1.0)
+
+    def health(self) -> dict[str, Any]:
+        """For /readyz: `ready` when every lane runs, has been heard lately, and no shard was stopped."""
+        now_s = monotonic()
+        lanes = [
+            {
+                "lane": lane.index,
+                "pid": lane.pid,
+                "status": lane.status,
+                "restarts": lane.restarts,
+                "silent_s": round(now_s - lane.heard_s, 1) if lane.heard_s else None,
+                "shards_stopped": dict(lane.shards_stopped),
+            }
+            for lane in self.lanes
+        ]
+        ready = all(lane.status == "running" and not lane.shards_stopped for lane in self.lanes)
+        return {"ready": ready and not self._ending, "lanes": lanes}
+
+    def _start(self, lane: LaneState) -> None:
+        if self._ending:
+            return
+        ours, theirs = self._spawn.Pipe()
+        process = self._spawn.Process(
+            target=lane_process,
+            args=(self._lane_main, self._settings, lane.index, theirs),
+            name=f"xinmai-lane-{lane.index}",
+        )
+        process.start()
+        theirs.close()  # else the child would hold the pipe open for us, and never read its end
+        lane.process, lane.control = process, ours
+        lane.status, lane.started_s, lane.heard_s = "starting", monotonic(), 0.0
+        lane.shards_stopped.clear()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(ours.fileno(), self._hear, lane)
+        loop.add_reader(process.sentinel, self._died, lane)
+
+    def _hear(self, lane: LaneState) -> None:
+        assert lane.control is not None
+        try:
+            while lane.control.poll():
+                self._heard(lane, lane.control.recv())
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(lane.control.fileno())  # its end is told by the sentinel
+
+    def _heard(self, lane: LaneState, message: dict[str, Any]) -> None:
+        lane.heard_s = monotonic()
+        if lane.status == "starting":
+            lane.status = "running"
+        match message:
+            case {"kind": "stopped"}:
+                shard = str(message.get("shard") or "*")
+                lane.shards_stopped[shard] = str(message.get("detail", ""))
+                self._tell(f"lane {lane.index} stopped shard {shard}: {message.get('detail', '')}")
+            case {"kind": "page"}:
+                self._tell(f"lane {lane.index} shard {message.get('shard', '')}: {message.get('detail', '')}")
+            case {"kind": "metrics", "families": families}:
+                self._on_metrics(lane.index, families)
+
+    def _died(self, lane: LaneState) -> None:
+        if lane.process is None:
+            return
+        self._hear_last(lane)
+        process, stopped_whole = lane.process, "*" in lane.shards_stopped
+        process.join(1.0)
+        lived_s = monotonic() - lane.started_s
+        self._forget(lane)
+        self._on_death(lane.index)
+        if self._ending:
+            return
+        if stopped_whole:
+            lane.status = "stopped"  # it ended on purpose and has been paged: a person looks before it runs again
+            return
+        lane.failures = 0 if lived_s >= STEADY_S else lane.failures + 1
+        after_s = RESTART_AFTER_S[min(max(lane.failures - 1, 0), len(RESTART_AFTER_S) - 1)]
+        lane.status = "waiting"
+        lane.restarts += 1
+        self._tell(f"lane {lane.index} ended with {process.exitcode} after {lived_s:.0f} s; again in {after_s} s")
+        self._restarts[lane.index] = asyncio.get_running_loop().call_later(after_s, self._start, lane)
+
+    def _hear_last(self, lane: LaneState) -> None:
+        """What it said before it died is still in the pipe."""
+        if lane.control is not None and not lane.control.closed:
+            self._hear(lane)
+
+    def _forget(self, lane: LaneState) -> None:
+        loop = asyncio.get_running_loop()
+        if lane.process is not None:
+            loop.remove_reader(lane.process.sentinel)
+        if lane.control is not None:
+            loop.remove_reader(lane.control.fileno())
+            lane.control.close()
+        lane.process, lane.control = None, None
+
+    async def _watch_silence(self) -> None:
+        while True:
+            await asyncio.sleep(self._silent_s / 10)
+            for lane in self.lanes:
+                if lane.process is not None and lane.heard_s and monotonic() - lane.heard_s > self._silent_s:
+                    self._tell(f"lane {lane.index} has been silent for {self._silent_s:.0f} s and is killed")
+                    lane.heard_s = 0.0
+                    lane.process.kill()
+
+    def _tell(self, text: str) -> None:
+        _log.error(text)
+        self._page(text)
+
+
+async def _until(condition: Callable[[], bool], wait_s: float) -> None:
+    deadline_s = monotonic() + wait_s
+    while not condition() and monotonic() < deadline_s:
+        await asyncio.sleep(0.02)
+
+
+def lane_pids(lanes: Sequence[LaneState]) -> list[int]:
+    """The process ids of the lanes that run."""
+    return [lane.pid for lane in lanes if lane.pid is not None]

@@ -1,0 +1,175 @@
+"""Lanes as processes: they come back when they die, and never outlive their parent."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from streams.supervision import LaneSupervisor, lane_pids
+from tests.streams import fake_lanes
+
+
+class Watched:
+    """A supervisor, what it paged, and what its lanes noted."""
+
+    def __init__(self, folder: Path, lane_main, lanes: int = 1, **over):
+        self.notes_file = folder / "notes"
+        self.notes_file.touch()
+        self.pages: list[str] = []
+        settings = {"notes": str(self.notes_file), "drain_s": over.pop("drain_s", 0)}
+        self.supervisor = LaneSupervisor(lane_main, settings, lanes=lanes, page=self.pages.append, **over)
+
+    @property
+    def notes(self) -> list[str]:
+        return self.notes_file.read_text().splitlines()
+
+    async def until(self, condition, wait_s: float = 10.0):
+        deadline_s = time.monotonic() + wait_s
+        while not condition():
+            assert time.monotonic() < deadline_s, (self.notes, self.pages, self.supervisor.health())
+            await asyncio.sleep(0.02)
+
+    def play(self, scene):
+        async def run():
+            self.supervisor.start()
+            try:
+                await scene()
+            finally:
+                await self.supervisor.stop()
+
+        asyncio.run(run())
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_lanes_run_until_the_pipe_closes_and_drain_first(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.steady_lane, lanes=2, drain_s=0.2)
+
+    async def scene():
+        await watched.until(lambda: watched.supervisor.health()["ready"])
+
+    watched.play(scene)
+    assert sorted(note for note in watched.notes if note.startswith("drained")) == ["drained 0", "drained 1"]
+    assert watched.pages == []
+    assert not watched.supervisor.health()["ready"]
+
+
+def test_a_killed_lane_is_started_again_at_once_and_paged(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.steady_lane, lanes=2)
+
+    async def scene():
+        await watched.until(lambda: watched.supervisor.health()["ready"])
+        victim, other = lane_pids(watched.supervisor.lanes)
+        os.kill(victim, signal.SIGKILL)
+        await watched.until(lambda: watched.supervisor.lanes[0].restarts == 1)
+        await watched.until(lambda: watched.supervisor.health()["ready"])
+        assert lane_pids(watched.supervisor.lanes)[1] == other
+
+    watched.play(scene)
+    assert len([note for note in watched.notes if note.startswith("started 0")]) == 2
+    assert watched.pages[0].startswith("lane 0 ended with -9")
+
+
+def test_a_lane_that_dies_again_and_again_is_started_ever_later(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.crashing_lane)
+
+    async def scene():
+        await watched.until(lambda: len(watched.pages) >= 3)
+
+    watched.play(scene)
+    assert [page.rsplit(" in ")[1] for page in watched.pages[:3]] == ["0.0 s", "0.2 s", "1.0 s"]
+
+
+def test_a_shard_stopped_on_purpose_pages_and_makes_the_worker_unready_while_the_lane_goes_on(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.lane_with_a_bad_rule)
+
+    async def scene():
+        await watched.until(lambda: watched.supervisor.lanes[0].status == "running" and bool(watched.pages))
+        health = watched.supervisor.health()
+        assert not health["ready"]
+        assert health["lanes"][0]["shards_stopped"] == {"p3": "rule P01 raised ZeroDivisionError at p3@17"}
+
+    watched.play(scene)
+    assert watched.pages == ["lane 0 stopped shard p3: rule P01 raised ZeroDivisionError at p3@17"]
+
+
+def test_a_lane_that_stopped_on_purpose_is_not_started_again(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.lane_that_gives_up)
+
+    async def scene():
+        await watched.until(lambda: watched.supervisor.lanes[0].status == "stopped")
+        await asyncio.sleep(0.5)
+
+    watched.play(scene)
+    assert len(watched.notes) == 1
+    assert watched.pages == ["lane 0 stopped shard *: the log lost its tail"]
+
+
+def test_a_silent_lane_is_killed_and_started_again(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.lane_that_hangs, silent_s=0.5)
+
+    async def scene():
+        await watched.until(lambda: watched.supervisor.lanes[0].restarts >= 1)
+
+    start_s = time.monotonic()
+    stop = watched.supervisor.stop
+    watched.supervisor.stop = lambda: stop(drain_s=0.2)
+    watched.play(scene)
+    assert "has been silent" in watched.pages[0]
+    assert time.monotonic() - start_s < 15
+
+
+PARENT = """
+import asyncio, sys
+from streams.supervision import LaneSupervisor
+from tests.streams import fake_lanes
+
+async def main():
+    supervisor = LaneSupervisor(fake_lanes.steady_lane, {"notes": sys.argv[1]}, lanes=2, page=print)
+    supervisor.start()
+    await asyncio.sleep(60)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=lambda end: end.name)
+def test_lanes_end_when_their_parent_is_killed(tmp_path, end):
+    notes = tmp_path / "notes"
+    notes.touch()
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(notes)], cwd=root, env=os.environ | {"PYTHONPATH": str(root)}
+    )
+    try:
+        wait_until(lambda: notes.read_text().count("started") == 2)
+        pids = [int(line.split()[2]) for line in notes.read_text().splitlines()]
+        assert all(alive(pid) for pid in pids)
+        parent.send_signal(end)
+        parent.wait(10)
+        wait_until(lambda: not any(alive(pid) for pid in pids))
+    finally:
+        parent.kill()
+        parent.wait()
+    assert notes.read_text().count("drained") == 2
+
+
+def wait_until(condition, wait_s: float = 15.0) -> None:
+    deadline_s = time.monotonic() + wait_s
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
