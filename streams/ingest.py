@@ -1,0 +1,170 @@
+"""`xinmai ingest`: a file or stdin of events into the log, paced by the lanes; the raw national topic the same way."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from confluent_kafka import Consumer, KafkaError, Message
+
+from connectors.append import Record
+from connectors.canonical_line import LINE_BYTES_MAX
+from connectors.errors import ConnectorError
+from connectors.intake import Intake, LineResult, Sender, read_lines, split_lines
+from connectors.kafka import consumer, producer
+from streams.edges import is_embedded, open_edge
+from streams.pacing import Pacer
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+CHUNK_LINES = 250
+SHOWN_MAX = 20
+LANES_WITHIN_S = 3.0
+NATIONAL_GROUP = "xinmai-national"
+
+Form = Literal["canonical", "national"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of all lines, and the ones that somebody must look at."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    facts: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    shown: list[LineResult] = field(default_factory=list)
+
+    def add(self, results: list[LineResult]) -> None:
+        """Count one chunk."""
+        for result in results:
+            self.counts[result.result] += 1
+            self.facts += result.facts
+            if result.reason is not None:
+                self.reasons[result.reason] += 1
+            if result.result in ("refused", "forbidden") and len(self.shown) < SHOWN_MAX:
+                self.shown.append(result)
+
+    @property
+    def turned_away(self) -> int:
+        """Lines that did not pass."""
+        return self.counts["refused"] + self.counts["forbidden"]
+
+
+def run_ingest(settings: "Settings", file: str, *, format: Form, as_json: bool) -> int:
+    """Exit code 0: all lines are in the log or ignored; 1: some were refused; 2: could not run."""
+    try:
+        with _opened(file) as stream, Pacer(settings.redis, settings.topics.events) as pacer:
+            tally, seconds = _send(settings, stream, pacer, format, origin_of(file))
+    except (ConnectorError, OSError, ValueError) as error:
+        print(f"xinmai ingest: {error}", file=sys.stderr)
+        return 2
+    _print(tally, seconds, as_json=as_json)
+    return 1 if tally.turned_away else 0
+
+
+def origin_of(file: str) -> str:
+    """Where the lines of a file come from, as dead letters say it: its name, without the folders of a machine."""
+    return "stdin" if file == "-" else f"file:{Path(file).name}"
+
+
+def _opened(file: str) -> BinaryIO:
+    return sys.stdin.buffer if file == "-" else Path(file).open("rb")
+
+
+def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers, from 1, without blank ones. A line too long is cut: it may not fill memory."""
+    number = 0
+    while line := stream.readline(LINE_BYTES_MAX + 2):
+        number += 1
+        whole = line
+        while not line.endswith(b"\n") and (line := stream.readline(LINE_BYTES_MAX)):
+            pass
+        if stripped := whole.strip():
+            yield number, stripped
+
+
+def _send(settings: "Settings", stream: BinaryIO, pacer: Pacer, form: Form, origin: str) -> tuple[Tally, float]:
+    intake = Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
+    if not pacer.wait_for_lanes(LANES_WITHIN_S):
+        if is_embedded(settings.kafka, settings.topics):
+            raise ConnectorError("kafka", "no worker reads, and this broker forgets: start one", retryable=True)
+        print("no worker is applying the log: lines are appended without waiting for one", file=sys.stderr)
+    tally, begun_s = Tally(), monotonic()
+    lines = numbered_lines(stream)
+    while chunk := list(islice(lines, CHUNK_LINES)):
+        intake.wait_for_room()
+        tally.add(intake.take(chunk, Sender(origin), form, origin))
+    return tally, monotonic() - begun_s
+
+
+def _print(tally: Tally, seconds: float, *, as_json: bool) -> None:
+    names = ("accepted", "ignored", "refused", "forbidden")
+    if as_json:
+        body = {
+            **{name: tally.counts[name] for name in names},
+            "facts": tally.facts,
+            "reasons": dict(tally.reasons),
+            "seconds": round(seconds, 3),
+            "results": [result.wire() for result in tally.shown],
+        }
+        print(json.dumps(body, ensure_ascii=False))
+        return
+    counted = ", ".join(f"{tally.counts[name]} {name}" for name in names)
+    print(f"{sum(tally.counts.values())} lines in {seconds:.1f} s: {counted}; {tally.facts} facts in the log")
+    for result in tally.shown:
+        print(f"  line {result.line}: {result.reason}: {result.detail_en} ({result.detail_zh})")
+    if tally.turned_away > len(tally.shown):
+        print(f"  and {tally.turned_away - len(tally.shown)} more: xinmai deadletters list")
+
+
+def run_national(settings: "Settings", is_stopped: Callable[[], bool]) -> None:
+    """Read the raw national topic until stopped. An offset is committed after its facts are acknowledged."""
+    with Pacer(settings.redis, settings.topics.events) as pacer:
+        intake = Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
+        reader = consumer(settings.kafka, NATIONAL_GROUP, **{"auto.offset.reset": "earliest"})
+        reader.subscribe([settings.topics.national])
+        try:
+            while not is_stopped():
+                if intake.has_room():
+                    take_national(intake, reader)
+                else:
+                    _hold(reader)
+        finally:
+            reader.close()
+
+
+def take_national(intake: Intake, reader: Consumer) -> int:
+    """Take the messages that are there; how many. What is taken again after a crash is a duplicate by its msgid."""
+    messages = [message for message in reader.consume(CHUNK_LINES, timeout=0.2) if _is_record(message)]
+    records: list[Record] = []
+    for message in messages:
+        origin = f"kafka:{message.topic()}/{message.partition()}@{message.offset()}"
+        lines = split_lines(message.value() or b"")
+        records += read_lines(intake.edge, lines, Sender("national"), "national", origin).records
+    if messages:
+        intake.append(records)
+        reader.commit(asynchronous=False)
+    return len(messages)
+
+
+def _hold(reader: Consumer) -> None:
+    """Stay a member of the group without reading: the lanes are behind."""
+    held = reader.assignment()
+    reader.pause(held)
+    reader.consume(1, timeout=0.05)
+    reader.resume(held)
+
+
+def _is_record(message: Message) -> bool:
+    error = message.error()
+    if error is None:
+        return True
+    if error.code() == KafkaError._PARTITION_EOF:
+        return False
+    raise ConnectorError("kafka", str(error), retryable=bool(error.retriable()))
