@@ -11,28 +11,36 @@ from risk.workdays import Workdays
 def disagreements(spans: Iterable[Terms], workdays: Workdays) -> list[str]:
     """Every misfit, with the days it concerns, once per cause."""
     found: dict[str, str] = {}
+    offered: tuple[str, ...] = ()
     for terms in spans:
-        for cause, misfit in _misfits(terms, workdays):
+        services = terms.get("services_on")
+        offered = services.value if services is not None and services.value else offered
+        for cause, misfit in _misfits(terms, offered, workdays):
             found.setdefault(cause, f"{terms.span()}: {misfit}")
     return list(found.values())
 
 
-def _misfits(terms: Terms, workdays: Workdays) -> Iterator[tuple[str, str]]:
-    services = terms.get("services_on")
-    if services is None or not services.value:
+def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iterator[tuple[str, str]]:
+    """`offered`: the services of this day, or the last ones: what was lent outlives the offer."""
+    if ("Q01" in terms or "Q02" in terms) and "placeholder_codes" not in terms:
+        yield (
+            "placeholder_codes",
+            "Q01 and Q02 look for placeholder_codes, and there are none. Add [[placeholder_codes]].",
+        )
+    if not offered:
         return
     missing = [name for name in CREDIT_CORE if name not in terms]
     for name in missing:
         yield (
             name,
-            f"{name} has no clause, while services_on offers {', '.join(services.value)}. "
-            f"Credit cannot be decided without it. Add a [[{name}]] entry from that day, or end services_on.",
+            f"{name} has no clause, while services_on offers {', '.join(offered)}, or did. Holds and debts need it "
+            f"to their end. Add a [[{name}]] entry from that day.",
         )
     if not workdays.years:
         yield "workdays", "workdays has no year. Deposit holds end on working days. Add workdays.toml."
     if not missing:
         yield from _levels_fit(terms)
-        yield from _limits_fit(terms, services.value)
+        yield from _limits_fit(terms, offered)
 
 
 def _levels_fit(terms: Terms) -> Iterator[tuple[str, str]]:

@@ -198,6 +198,11 @@ def test_a_place_that_offers_credit_must_answer_every_credit_question():
     assert "workdays has no year" in said
 
 
+def test_a_rule_about_placeholders_needs_a_list_of_them():
+    value = '{ kind = "data_quality", sev = 1, text_zh = "a", text_en = "a" }'
+    assert "Q01 and Q02 look for placeholder_codes" in problems(entry("Q02", value=value))
+
+
 def test_a_place_that_switches_all_services_off_needs_no_credit_terms():
     policy = parse_policy(bundle(entry("services_on", value="[]")))
     assert policy.on(day_of(date(2025, 1, 1)))["services_on"].value == ()

@@ -255,6 +255,12 @@ def tampered(name, file, old, new):
             "orders_live_from = 2023-01-01",
             "orders begin 2023-01-01",
         ),
+        (
+            "holds.toml",
+            "[[uncovered_ms]]",
+            '[[reopen_ms]]\neffective_from = 2029-05-01\nrepealed = true\nsource = "a, b"\n\n[[uncovered_ms]]',
+            "from 2029-05-01: reopen_ms has no clause",
+        ),
         ("workdays.toml", "2026-10-10", "2027-10-10", "not in 2026"),
         ("workdays.toml", "effective_from = 2026-01-01", "effective_from = 2026-01-02", "Write 2026-01-01"),
         ("holds.toml", "[[reopen_ms]]", "[[reopn_ms]]", 'did you mean "reopen_ms"?'),
