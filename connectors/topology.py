@@ -1,4 +1,4 @@
-"""Which partition a person lives on, which Redis slot a shard lives in, what the topics are called. It opens no connection."""
+"""Which partition a person lives on, which slot a shard lives in, how topics are called. It opens no connection."""
 
 from binascii import crc_hqx
 from collections.abc import Sequence
@@ -77,9 +77,9 @@ def slot_of(key: str) -> int:
 
 @lru_cache(maxsize=64)
 def tags(family: Literal["p", "q"], count: int) -> tuple[str, ...]:
-    """One hash tag per shard, spread over the slots: shard i gets a slot near the middle of the i-th of `count` stretches.
+    """One hash tag per shard, spread over the slots: shard i gets one near the middle of the i-th of `count` stretches.
 
-    Masters of a cluster own stretches of slots, so equal stretches of shards fall to each of them, however many there are.
+    Masters of a cluster own stretches of slots, so each of them gets its share of shards, however many there are.
     """
     return tuple(_tag(family, shard, count) for shard in range(count))
 

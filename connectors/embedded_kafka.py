@@ -1,0 +1,143 @@
+"""A Kafka of one's own on loopback: librdkafka's in-process broker, or a real Apache Kafka 4 from its jars."""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Self
+
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from connectors.errors import ConnectorError
+from connectors.kafka import RECORD_BYTES_MAX
+from connectors.server_process import ServerProcess, free_ports
+
+LIBRARIES = Path(__file__).resolve().parents[1] / ".cache" / "kafka" / "libs"
+
+
+def kafka_missing(libraries: Path = LIBRARIES) -> str | None:
+    """Why a real Kafka cannot start on this machine, or None if it can."""
+    if shutil.which("java") is None:
+        return "no java on PATH (JDK 17 or newer)"
+    if not any(libraries.glob("kafka-server-4*.jar")):
+        return f"no Kafka jars in {libraries}; `make kafka` fetches them and needs Maven"
+    return None
+
+
+class MockKafka:
+    """librdkafka's in-process broker, reachable by other processes; it forgets everything when this object stops.
+
+    Four partitions a topic, about 5 MB each: beyond that it silently drops the oldest, so its producers must be paced.
+    """
+
+    def __init__(self) -> None:
+        self._owner: Producer | None = None
+        self.bootstrap = ""
+
+    def start(self) -> Self:
+        # the broker lives in this producer's background thread, so the producer lives as long as the broker
+        self._owner = Producer({"bootstrap.servers": "", "test.mock.num.brokers": 1, "log_level": 3})
+        nodes = self._owner.list_topics(timeout=10).brokers.values()
+        self.bootstrap = ",".join(f"{node.host}:{node.port}" for node in nodes)
+        return self
+
+    def stop(self) -> None:
+        self._owner = None
+
+    def __enter__(self) -> Self:
+        return self if self._owner is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class RealKafka(ServerProcess):
+    """One Apache Kafka node (KRaft, broker and controller in one) in a temporary directory, or in `directory`."""
+
+    name = "kafka"
+
+    def __init__(
+        self, directory: Path | None = None, *, port: int | None = None, heap: str = "768m", libraries: Path = LIBRARIES
+    ) -> None:
+        super().__init__()
+        self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="xinmai-kafka-")
+        self.directory = directory or Path(self._temporary.name if self._temporary else "")
+        self._heap = heap
+        self._libraries = libraries
+        own_port, self._controller_port = free_ports(2)
+        self.port = port or own_port
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.log = self.directory / "kafka.log"
+
+    def start(self) -> Self:
+        missing = kafka_missing(self._libraries)
+        if missing:
+            raise ConnectorError(self.name, missing, retryable=False)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        settings = self.directory / "server.properties"
+        settings.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
+        if not (self.directory / "data" / "meta.properties").exists():
+            self._format(settings)
+        heap = [f"-Xmx{self._heap}", f"-Xms{self._heap}", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+        self._launch([*self._java(*heap), "kafka.Kafka", str(settings)], self.log)
+        self._wait_until(self._answers, within_s=60, log=self.log)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    def _java(self, *options: str) -> list[str]:
+        java = shutil.which("java")
+        assert java is not None, "kafka_missing() has looked"
+        return [java, "-Djava.awt.headless=true", *options, "-cp", f"{self._libraries}/*"]
+
+    def _format(self, settings: Path) -> None:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        command = [*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool"]
+        command += ["format", "--ignore-formatted", "--cluster-id", cluster_id, "--config", str(settings)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise ConnectorError(self.name, f"storage not formatted: {done.stdout}{done.stderr}", retryable=False)
+
+    def _settings(self) -> dict[str, str | int]:
+        listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}"
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": listeners,
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "log.dirs": str(self.directory / "data"),
+            "auto.create.topics.enable": "false",
+            "log.message.timestamp.type": "LogAppendTime",
+            "message.max.bytes": RECORD_BYTES_MAX,
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "offsets.retention.minutes": 2_147_483_647,  # an idle engine's published marks must not be forgotten
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            "broker.session.timeout.ms": 2_000,  # killed and started again, it waits this long for its former self to expire
+            "broker.heartbeat.interval.ms": 500,
+            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,  # the default takes a sixth of this heap
+        }
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:  # cheap first, so that no client logs its refused connections
+            if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                return False
+        try:
+            metadata = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=5)
+            return bool(metadata.brokers)
+        except KafkaException:
+            return False
