@@ -1,4 +1,4 @@
-"""`xinmai bench NAME`: finds the bench in benchmarks/, runs it, prints its report. Benches ship with the source only."""
+"""`xinmai bench NAME`: finds the bench in benchmarks/, runs it, prints its report. They ship with the source only."""
 
 import importlib
 import sys

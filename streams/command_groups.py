@@ -155,19 +155,19 @@ def simulate_city(
         labels: File for the planted misconduct: {rule, level, subject, day, event_ids} per line.
         into: Send into the running engine, by Kafka or by HTTP, instead of writing.
     """
-    from streams.city.command import run_city
-    from streams.city.plan import CityPlan
+    from streams.city.command import plan_from, run_city
 
-    plan = CityPlan.of(
+    plan = plan_from(
+        start=start,
         people=people,
         institutions=institutions,
         days=days,
         seed=seed,
-        start=start,
         visits_per_year=visits_per_year,
         signed_percent=signed_percent,
         late_percent=late_percent,
         duplicate_percent=duplicate_percent,
         plants=plants,
+        checkout=into == "http",
     )
-    return run_city(plan, form=format, out=out, labels=labels, into=into, speed=speed, as_json=json)
+    return run_city(plan, form=format, out=out, labels_file=labels, into=into, speed=speed, as_json=json)
