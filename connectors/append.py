@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from connectors.errors import ConnectorError
 
 _POLL_S = 0.02
+_ANY_PARTITION = -1  # librdkafka: by the key's hash
 
 
 class Record(NamedTuple):
@@ -22,8 +23,19 @@ class Record(NamedTuple):
 class ProducerLike(Protocol):
     """What of confluent_kafka's Producer is used here; a fake is ten lines."""
 
-    def produce(self, topic: str, value: bytes, key: str, **more: Any) -> None: ...
-    def poll(self, timeout: float) -> int: ...
+    def produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: str,
+        partition: int = _ANY_PARTITION,
+        *,
+        on_delivery: Callable[[Any, Any], None],
+    ) -> None:
+        """Queue a record; BufferError if the queue is full. `on_delivery(error, message)` comes with a later poll."""
+
+    def poll(self, timeout: float) -> int:
+        """Serve what was acknowledged."""
 
 
 class _Acks:
@@ -67,10 +79,10 @@ def append_all(
 
 
 def _produce(producer: ProducerLike, record: Record, acks: _Acks, end_s: float | None) -> None:
-    where = {} if record.partition is None else {"partition": record.partition}
+    partition = _ANY_PARTITION if record.partition is None else record.partition
     while True:
         try:
-            producer.produce(record.topic, value=record.value, key=record.key, on_delivery=acks, **where)
+            producer.produce(record.topic, value=record.value, key=record.key, partition=partition, on_delivery=acks)
             return
         except BufferError:  # the local queue is full: let it drain
             _check_time(end_s)
