@@ -31,7 +31,7 @@ class LaneReply(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """What a lane says of one shard ten times a second. `clock_ms` is the shard's now, if the lane tells it."""
+    """What a lane says of one shard ten times a second. `clock_ms`: the shard's now; not `live`: it catches up."""
 
     shard: str
     offset: int
@@ -39,6 +39,9 @@ class Pulse(msgspec.Struct, frozen=True):
     at_ms: int
     lag: int
     clock_ms: int = 0
+    family: str = ""
+    partition: int = -1
+    live: bool = True
 
 
 class ShardState(NamedTuple):
@@ -63,9 +66,9 @@ class Pulses:
     def note(self, pulse: Pulse, now_s: float) -> None:
         """Remember `pulse`. A shard seen without lag has nothing older than that sight waiting."""
         named = _SHARD.match(pulse.shard)
-        if named is None:
+        if pulse.family == "q" or named is None:
             return
-        partition = int(named[1])
+        partition = pulse.partition if pulse.partition >= 0 else int(named[1])
         before = self.shards.get(partition)
         first_s = now_s - max(0, pulse.at_ms - pulse.record_ms) / 1000
         behind_since_s = now_s if pulse.lag == 0 else first_s if before is None else before.behind_since_s
@@ -74,7 +77,7 @@ class Pulses:
     def is_live(self, partition: int, now_s: float) -> bool:
         """Whether a lane serves this shard."""
         shard = self.shards.get(partition)
-        return shard is not None and now_s - shard.seen_s <= PULSE_AGE_MAX_S
+        return shard is not None and shard.pulse.live and now_s - shard.seen_s <= PULSE_AGE_MAX_S
 
     def record_age_s(self, partition: int, now_s: float) -> float:
         """How long a record appended now must at least wait, going by the one applied last.
@@ -90,15 +93,16 @@ class Pulses:
     def clock_ms(self, partition: int) -> int:
         """The shard's now under `XINMAI_CLOCK=log`, 0 before its first record."""
         shard = self.shards.get(partition)
-        return 0 if shard is None else shard.pulse.clock_ms or shard.pulse.record_ms
+        return 0 if shard is None else shard.pulse.clock_ms
 
 
 class Replies:
     """The attempts of this process that wait for a lane."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard_pulse: Callable[[bytes, float], None] = lambda data, now_s: None) -> None:
         self.pulses = Pulses()
         self.is_subscribed = False
+        self._heard_pulse = heard_pulse
         self._waiting: dict[str, asyncio.Future[LaneReply | None]] = {}
 
     def expect(self, attempt: str) -> "asyncio.Future[LaneReply | None]":
@@ -118,6 +122,7 @@ class Replies:
                 pulses = _PULSE.decode(data)
                 for pulse in pulses if isinstance(pulses, list) else (pulses,):
                     self.pulses.note(pulse, now_s)
+                self._heard_pulse(data, now_s)
                 return
             replies = _REPLIES.decode(data)
         except msgspec.DecodeError:

@@ -9,6 +9,7 @@ from connectors.http.masking import masked_authorization, masked_problem
 from connectors.http.problem import PROBLEM_JSON, problem_body
 from connectors.http.tokens import Token
 from connectors.replies import LaneReply
+from risk.answers import EMERGENCY
 from risk.facts import AuthorizationIncreaseRequested, AuthorizationRequested
 from risk.reasons import TEXTS, Outcome, ReasonCode
 
@@ -57,7 +58,7 @@ def fallback(token: Token, fact: AuthorizationRequested | AuthorizationIncreaseR
         "available_fen": None,
         "max_approvable_fen": None,
         "expires_at": None,
-        "entitlements": ["emergency"] if isinstance(fact, AuthorizationRequested) and fact.emergency else [],
+        "entitlements": [EMERGENCY] if isinstance(fact, AuthorizationRequested) and fact.emergency else [],
         "reasons": [reason],
         "policy_version": None,
         "log_position": None,

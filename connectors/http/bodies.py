@@ -95,6 +95,14 @@ class ReasonAnswer(Struct, frozen=True):
     clause: ClauseAnswer | UnsetType | None = UNSET
 
 
+class EntitlementAnswer(Struct, frozen=True):
+    """What the person may claim beside any decision, such as treatment first."""
+
+    code: str
+    text_zh: str
+    text_en: str
+
+
 class AuthorizationAnswer(Struct, frozen=True, kw_only=True):
     """What was decided and what is held now."""
 
@@ -107,7 +115,7 @@ class AuthorizationAnswer(Struct, frozen=True, kw_only=True):
     available_fen: int | None
     max_approvable_fen: int | None
     expires_at: str | None
-    entitlements: list[str]
+    entitlements: list[EntitlementAnswer]
     reasons: list[ReasonAnswer]
     policy_version: str | None
     log_position: str | None
@@ -167,19 +175,23 @@ class CreditAnswer(Struct, frozen=True, kw_only=True):
     blocks: list[dict[str, Any]] | UnsetType = UNSET
 
 
-class LineResult(Struct, frozen=True, kw_only=True):
+class LineAnswer(Struct, frozen=True, kw_only=True):
     """What became of one line."""
 
     line: int
     event_id: str | None
     result: Literal["accepted", "refused", "forbidden", "ignored"]
-    reason: str | None = None
+    facts: int
+    reason: str | UnsetType = UNSET
+    field: str | UnsetType = UNSET
+    detail_zh: str | UnsetType = UNSET
+    detail_en: str | UnsetType = UNSET
 
 
 class EventsAnswer(Struct, frozen=True, kw_only=True):
     """One result per line, in order; everything accepted is in the log when this is read."""
 
-    results: list[LineResult]
+    results: list[LineAnswer]
 
 
 class ProblemAnswer(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ PROBLEM_FIELDS = frozenset({"code", "field", "open_id", "detail_zh", "detail_en"
 ORDER_FIELDS = frozenset(
     {
         "order_id", "psn_no", "kind", "attempt", "agreement_no", "bank_code", "payee_fixmedins_code", "amount_fen",
-        "settled_fen", "items", "original_order_id", "not_before", "due_at", "funding_state", "as_of",
+        "moved_fen", "items", "original_order_id", "not_before", "due_at", "funding_state", "as_of",
     }
 )  # fmt: skip
 CREDIT_FIELDS = frozenset({"psn_no", "as_of"})
@@ -41,7 +41,10 @@ def _only(names: frozenset[str], body: Mapping[str, Any]) -> dict[str, Any]:
 
 def masked_authorization(body: Mapping[str, Any]) -> dict[str, Any]:
     """An authorization, increase, capture or release as a counter sees it."""
-    return _only(AUTHORIZATION_FIELDS, masked(dict(body)) if "reasons" in body else body)
+    seen = _only(AUTHORIZATION_FIELDS, masked(dict(body)) if "reasons" in body else body)
+    if body.get("decision") == "deny" and seen.get("available_fen") == 0 and "max_approvable_fen" in seen:
+        seen["max_approvable_fen"] = 0  # a limit that cannot be used would still tell the level
+    return seen
 
 
 def masked_problem(body: Mapping[str, Any]) -> dict[str, Any]:

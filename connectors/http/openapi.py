@@ -189,3 +189,11 @@ def _json(schema: str) -> Node:
 def _refusal(text: str) -> Node:
     schema = {"$ref": "#/components/schemas/ProblemAnswer"}
     return {"description": text, "content": {"application/problem+json": {"schema": schema}}}
+
+
+if __name__ == "__main__":
+    import sys
+
+    import orjson
+
+    sys.stdout.buffer.write(orjson.dumps(document(), option=orjson.OPT_INDENT_2) + b"\n")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpx
@@ -21,6 +21,7 @@ from connectors.http.probes import Probes
 from connectors.http.reads import Reads
 from connectors.http.routes import Calls, routes
 from connectors.http.tokens import parse_tokens
+from connectors.intake import LineResult, Sender
 from connectors.pseudonym import Pseudonyms
 from connectors.replies import LaneReply, Pulse, Replies
 from risk.facts import Fact
@@ -96,6 +97,28 @@ class FakeLog:
         return [decode_fact(value) for topic, _, _, value in self.records if topic == "events"]
 
 
+class FakeIntake:
+    """Takes everything, and remembers from whom."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, bytes]] = []
+        self.senders: list[tuple[Sender, str]] = []
+        self.rooms = 0
+        self.away = False
+
+    def take(self, lines: Iterable[tuple[int, bytes]], sender: Sender, form: str, origin: str) -> list[LineResult]:
+        if self.away:
+            raise ConnectorError("kafka", "away", retryable=True)
+        taken = list(lines)
+        self.taken += taken
+        self.senders.append((sender, form))
+        return [LineResult(number, f"e{number}", "accepted", 1) for number, _ in taken]
+
+    def has_room(self) -> bool:
+        self.rooms += 1
+        return self.rooms % 3 == 0
+
+
 class FakePeople:
     """Persons in three dicts; `away` is a Redis that does not answer."""
 
@@ -140,13 +163,13 @@ class Api:
     """Everything of one API process but its server, and a client that speaks to it."""
 
     def __init__(
-        self, lane: Lane = lambda fact: (200, APPROVED), *, key: str | None = None, limits: Limits = Limits()
+        self, lane: Lane = lambda fact: (200, APPROVED), *, key: str | None = None, limits: Limits | None = None
     ) -> None:
         self.replies = Replies()
         self.log = FakeLog(self.replies, lane)
         self.people = FakePeople()
         self.metrics = Metrics()
-        self.taken: list[bytes] = []
+        self.intake = FakeIntake()
         self.errors: list[BaseException] = []
         pseudonyms = Pseudonyms(key)
         reads = Reads(
@@ -172,7 +195,7 @@ class Api:
         calls = Calls(
             checkout=checkout,
             reads=reads,
-            events=Events(self._take, self.replies.pulses, now_s),
+            events=Events(self.intake, now_s),
             alerts=AlertStream(self.feed),
             probes=Probes(self.log, self.replies, self.metrics, partitions=PARTITIONS, monotonic_s=now_s),
         )
@@ -180,7 +203,7 @@ class Api:
             routes(calls),
             parse_tokens(TOKENS),
             now_s,
-            limits=limits,
+            limits=limits or Limits(),
             note=self.metrics.note_call,
             report=lambda path, error: self.errors.append(error),
         )
@@ -204,10 +227,6 @@ class Api:
         transport = httpx.ASGITransport(self.app)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             return await client.request(method, path, content=content, headers=sent)
-
-    async def _take(self, lines: Any, token: Any, national: bool) -> list[dict[str, Any]]:
-        self.taken += lines
-        return [{"event_id": f"e{number}", "result": "accepted", "reason": None} for number, _ in enumerate(lines)]
 
 
 def authorization(**over: Any) -> dict[str, Any]:

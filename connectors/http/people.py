@@ -1,0 +1,141 @@
+"""One person as Redis has it now, read together with its position, in the bodies that queries answer."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import orjson
+from risk.lifecycle import view
+
+from connectors.errors import ConnectorError
+from connectors.state_codec import unpack_activity, unpack_credit
+from connectors.store import KEY_PREFIX, Store
+from connectors.topology import partition_of, tags
+from risk.activity import NOTHING
+from risk.answers import authorization_body
+from risk.credit import Context, Credit, Order
+from risk.holds import ended_hold, open_hold
+from risk.local_time import local_day, rfc3339
+from risk.policy import Policy, parse_policy
+
+READ_WITHIN_S = 2.0
+
+
+class _Seen(NamedTuple):
+    """What one read found: the record, where and when, and what a body says of that."""
+
+    credit: Credit | None
+    context: Context
+    as_of: dict[str, Any]
+
+
+class StoredPeople:
+    """People by reading the store; one thread reads, so a slow Redis delays queries and nothing else."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Store],
+        partitions: int,
+        instant_ms: Callable[[int], int],
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._connect = connect
+        self._tags = tags("p", partitions)
+        self._instant_ms = instant_ms
+        self._wall_ms = wall_ms
+        self._store: Store | None = None
+        self._policies: dict[bytes, Policy] = {}
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="people")
+
+    async def authorization(self, psn_no: str, fixmedins_code: str, authorization_id: str) -> dict[str, Any] | None:
+        """What was decided and what is held now."""
+        seen = await self._see(psn_no)
+        credit = seen.credit
+        if credit is None:
+            return None
+        found = open_hold(credit, fixmedins_code, authorization_id) or ended_hold(
+            credit, fixmedins_code, authorization_id
+        )
+        if found is None:
+            return None
+        body = authorization_body(credit, (fixmedins_code, authorization_id), found, seen.context, replayed=True)
+        return body | {"as_of": seen.as_of}
+
+    async def order(self, psn_no: str, order_id: str) -> dict[str, Any] | None:
+        """Where the money of one order is."""
+        seen = await self._see(psn_no)
+        orders = () if seen.credit is None else seen.credit.orders
+        found = next((order for order in orders if order.order_id == order_id), None)
+        return None if found is None else _order_body(found, psn_no) | {"as_of": seen.as_of}
+
+    async def credit(self, psn_no: str) -> dict[str, Any]:
+        """Level, limits, bank lines, obligations, marks, blocks; of one who never signed too."""
+        seen = await self._see(psn_no)
+        body = view(seen.credit, seen.context.visits, seen.context)
+        return {**body, "psn_no": psn_no, "as_of": seen.as_of}
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    async def _see(self, psn_no: str) -> _Seen:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(READ_WITHIN_S):
+                return await loop.run_in_executor(self._reader, self._read, psn_no)
+        except TimeoutError:
+            raise ConnectorError("redis", f"no answer within {READ_WITHIN_S} s", retryable=True) from None
+
+    def _read(self, psn_no: str) -> _Seen:
+        """In the reader's thread."""
+        if self._store is None:
+            self._store = self._connect()
+        partition = partition_of(psn_no, len(self._tags))
+        tag = self._tags[partition]
+        keys = [f"{KEY_PREFIX}{tag}:{name}" for name in (f"a:{psn_no}", f"c:{psn_no}", "policy")]
+        ((position, (activity, credit, policy_text)),) = self._store.read([(tag, [(key, "") for key in keys])])
+        if not policy_text:
+            raise ConnectorError("redis", f"shard {tag} has no active policy", retryable=True)
+        now_ms = self._instant_ms(partition)
+        policy = self._policy(policy_text)
+        visits = (unpack_activity(activity) if activity else NOTHING).visits
+        shard = tag.strip("{}")
+        context = Context(
+            now_ms=now_ms,
+            occurred_ms=now_ms,
+            event_id="",
+            position=f"{shard}@{position.offset}",
+            terms=policy.on(local_day(now_ms)),
+            policy=policy,
+            visit=None,
+            visits=visits,
+            psn_no=psn_no,
+        )
+        as_of = {"shard": shard, "offset": position.offset, "time": rfc3339(self._wall_ms())}
+        return _Seen(unpack_credit(credit) if credit else None, context, as_of)
+
+    def _policy(self, text: bytes) -> Policy:
+        policy = self._policies.get(text)
+        if policy is None:
+            policy = self._policies[text] = parse_policy(orjson.loads(text)["files"])
+        return policy
+
+
+def _order_body(order: Order, psn_no: str) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "psn_no": psn_no,
+        "kind": order.kind,
+        "attempt": order.attempt,
+        "agreement_no": order.agreement_no,
+        "bank_code": order.bank_code,
+        "payee_fixmedins_code": order.fixmedins_code,
+        "amount_fen": sum(item.amount_fen for item in order.items),
+        "moved_fen": sum(item.moved_fen for item in order.items),
+        "items": [{"setl_id": item.setl_id, "amount_fen": item.amount_fen} for item in order.items],
+        "original_order_id": order.original_order_id or None,
+        "not_before": rfc3339(order.first_ms) if order.first_ms else None,
+        "due_at": rfc3339(order.due_ms) if order.due_ms else None,
+        "funding_state": order.state.value,
+    }

@@ -1,0 +1,237 @@
+"""The API process: one event loop that holds server, producer and Redis subscription. It wires and runs, no more.
+
+`run_api` is the command; `api_process` is the same as a spawned child of `xinmai up`, which ends with its parent.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from connectors.http.alert_feed import AlertFeed
+from connectors.http.alerts import AlertStream
+from connectors.http.asgi import Application, Limits
+from connectors.http.checkout import Checkout, Place
+from connectors.http.events import Events
+from connectors.http.log import KafkaLog
+from connectors.http.metrics import Metrics
+from connectors.http.people import StoredPeople
+from connectors.http.probes import Probes
+from connectors.http.reads import Reads
+from connectors.http.routes import Calls, routes
+from connectors.http.tokens import TokenTable
+from connectors.intake import Edge, Intake
+from connectors.kafka import consumer, producer
+from connectors.replies import Pulses, Replies, listen
+from connectors.server_process import free_ports
+from connectors.store import Store
+from streams.edges import now_ms, open_edge
+from streams.pacing import Backlog
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+ACKNOWLEDGED_WITHIN_S = 10.0
+STOP_WITHIN_S = 5.0
+CONNECTIONS_WAITING = 4_096
+_log = logging.getLogger(__name__)
+
+Ready = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """Where the API listens, whom it knows, how much it takes. Port 0: any free one. It crosses a process border."""
+
+    tokens: TokenTable
+    host: str = "127.0.0.1"
+    port: int = 0
+    limits: Limits = field(default_factory=Limits)
+
+
+class EdgeClock:
+    """The edge's clocks: the wall, or under `XINMAI_CLOCK=log` the now of the shard that will judge."""
+
+    def __init__(self, pulses: Pulses, *, follows_log: bool) -> None:
+        self._pulses = pulses
+        self._follows_log = follows_log
+        self.monotonic_s = asyncio.get_running_loop().time
+
+    def instant_ms(self, partition: int) -> int:
+        """What `occurred_at` says; a shard that has applied nothing yet has no now, so the wall's."""
+        return (self._pulses.clock_ms(partition) if self._follows_log else 0) or now_ms()
+
+
+class Api:
+    """Everything one API process holds, made inside its event loop."""
+
+    def __init__(self, settings: "Settings", options: ApiOptions, edge: Edge) -> None:
+        self._settings = settings
+        self.api_id = uuid4().hex[:12]
+        self.metrics = Metrics()
+        self._backlog = Backlog(edge.topics.events)
+        self.replies = Replies(self._backlog.heard)
+        self._clock = EdgeClock(self.replies.pulses, follows_log=settings.clock == "log")
+        self._intake_producer = producer(settings.kafka)
+        self.log = KafkaLog(lambda: producer(settings.kafka, **{"linger.ms": 0.2}), _log.warning)
+        self.people = StoredPeople(lambda: Store(settings.redis), edge.partitions, self._clock.instant_ms, now_ms)
+        self.feed = AlertFeed(self._alert_consumer, edge.topics.alerts)
+        self.app = Application(
+            routes(self._calls(edge)),
+            options.tokens,
+            self._clock.monotonic_s,
+            limits=options.limits,
+            note=self.metrics.note_call,
+            report=lambda path, error: _log.error("a bug answered %s", path, exc_info=error),
+        )
+
+    def _calls(self, edge: Edge) -> Calls:
+        monotonic_s = self._clock.monotonic_s
+        reads = Reads(
+            self.people,
+            self.log,
+            queries_topic=edge.topics.queries,
+            partitions=edge.partitions,
+            pseudonym=edge.pseudonyms.of,
+            pseudonyms_only=not edge.pseudonyms.sandbox,
+            wall_ms=now_ms,
+        )
+        checkout = Checkout(
+            Place(self.api_id, edge.topics.events, edge.partitions),
+            self.log,
+            self.replies,
+            self._clock,
+            pseudonym=edge.pseudonyms.of,
+            await_funding=reads.funding_state,
+            note_wait=self.metrics.note_wait,
+            note_fallback=self.metrics.note_fallback,
+        )
+        intake = Intake(
+            self._intake_producer,
+            edge,
+            lag=lambda: self._backlog.lag(monotonic_s()),
+            ack_within_s=ACKNOWLEDGED_WITHIN_S,
+            delivered=self._backlog.delivered,
+        )
+        return Calls(
+            checkout=checkout,
+            reads=reads,
+            events=Events(intake, monotonic_s),
+            alerts=AlertStream(self.feed),
+            probes=Probes(self.log, self.replies, self.metrics, partitions=edge.partitions, monotonic_s=monotonic_s),
+        )
+
+    def _alert_consumer(self) -> Any:
+        over = {"auto.offset.reset": "earliest", "enable.partition.eof": False, "fetch.wait.max.ms": 50}
+        return consumer(self._settings.kafka, f"xinmai-api-{self.api_id}", **over)
+
+    def tasks(self) -> list["asyncio.Task[None]"]:
+        """What runs beside the server."""
+        listening = listen(self._settings.redis, self.api_id, self.replies, _log.warning)
+        return [asyncio.create_task(listening), asyncio.create_task(self.metrics.watch_loop())]
+
+    async def close(self) -> None:
+        """Deliver what was promised to the log, give everything back."""
+        undelivered = await asyncio.to_thread(self.log.close, STOP_WITHIN_S)
+        if undelivered:
+            _log.error("%d records could not be appended before the end", undelivered)
+        self.people.close()
+
+
+async def serve_api(settings: "Settings", options: ApiOptions, ready: Ready, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; `ready` hears the address once a connection is accepted."""
+    edge = await asyncio.to_thread(open_edge, settings)
+    api = Api(settings, options, edge)
+    tasks = api.tasks()
+    port = options.port or free_ports(1)[0]
+    server = Server(
+        api.app,
+        options.host,
+        port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=CONNECTIONS_WAITING,
+        backpressure=2 * options.limits.in_flight,
+        log_enabled=False,
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        await _accepts(options.host, port, serving)
+        ready(f"http://{options.host}:{port}")
+        await _first(asyncio.create_task(stop.wait()), serving)
+    finally:
+        api.feed.stop()
+        api.replies.stop_waiting()  # whoever waits is told fallback, and the log that he was
+        server.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(serving, STOP_WITHIN_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await api.close()
+
+
+async def _accepts(host: str, port: int, serving: "asyncio.Task[Any]") -> None:
+    deadline_s = time.monotonic() + STOP_WITHIN_S
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return
+        except OSError:
+            if time.monotonic() > deadline_s:
+                raise
+            await asyncio.sleep(0.02)
+    serving.result()
+    raise OSError(f"the server at {host}:{port} ended before it began; is the port in use?")
+
+
+async def _first(*tasks: "asyncio.Task[Any]") -> None:
+    """Wait for the first to end; a failure is raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse a port that somebody else listens on: granian would share it silently (SO_REUSEPORT)."""
+    if port:
+        with socket.socket() as probe:
+            probe.bind((host, port))
+
+
+async def _run(settings: "Settings", options: ApiOptions, ready: Ready) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await serve_api(settings, options, ready, stop)
+
+
+def api_process(settings: "Settings", options: ApiOptions, control: Connection) -> None:
+    """The body of a spawned child: tells the pipe `ready` and its address, ends when the pipe closes or on SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_reader(control.fileno(), stop.set)  # the parent says nothing here: readable means closed
+        try:
+            await serve_api(settings, options, lambda url: control.send({"kind": "ready", "api": url}), stop)
+        finally:
+            loop.remove_reader(control.fileno())
+
+    uvloop.run(run())

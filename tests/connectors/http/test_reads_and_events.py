@@ -1,0 +1,147 @@
+"""Queries are recorded before they are answered; facts are answered once they are in the log."""
+
+import asyncio
+import json
+
+import pytest
+
+from connectors.pseudonym import Pseudonyms
+from connectors.topology import partition_of
+from tests.connectors.http.fakes import HOSPITAL, PARTITIONS, PHARMACY, Api
+
+KEY = "0123456789abcdef0123456789abcdef"
+CREDIT = {"psn_no": "1", "level": "B", "limits": [], "as_of": {"shard": "p0", "offset": 4, "time": "t"}}
+
+
+def asked(purpose: str) -> dict[str, str]:
+    return {"psn_no": "1", "purpose": purpose, "authorization_ref": "ref-1"}
+
+
+def test_a_credit_query_is_in_the_log_before_it_is_answered() -> None:
+    async def scenario() -> None:
+        api = Api()
+        api.people.credits["1"] = CREDIT
+        answer = await api.call("POST", "/v1/credit-queries", asked("supervision"), token="authority")
+        assert answer.json() == CREDIT
+        ((topic, partition, key, value),) = api.log.records
+        assert (topic, partition, key) == ("queries", partition_of("1", PARTITIONS), f"p{partition}")
+        record = json.loads(value)
+        assert record.pop("query_id").startswith("cq_")
+        assert record == {
+            "asked_at": "2026-03-10T08:00:00.000+08:00",
+            "asked_by": "authority-1",
+            "roles": ["authority"],
+            "psn_no": "1",
+            "purpose": "supervision",
+            "authorization_ref": "ref-1",
+            "outcome": "answered",
+        }
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("token", "purpose"), [("hospital", "audit"), ("bank", "checkout"), ("authority", "audit"), ("audit", "self")]
+)
+def test_a_query_for_a_purpose_that_is_not_the_tokens_is_recorded_and_denied(token: str, purpose: str) -> None:
+    async def scenario() -> None:
+        api = Api()
+        answer = await api.call("POST", "/v1/credit-queries", asked(purpose), token=token)
+        assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN_PURPOSE")
+        assert json.loads(api.log.records[0][3])["outcome"] == "denied"
+
+    asyncio.run(scenario())
+
+
+def test_a_query_that_cannot_be_recorded_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        monkeypatch.setattr("connectors.http.reads.DURABLE_WITHIN_S", 0.01)
+        api = Api()
+        api.people.credits["1"] = CREDIT
+        api.log.never_acknowledges = True
+        answer = await api.call("POST", "/v1/credit-queries", asked("audit"), token="audit")
+        assert (answer.status_code, answer.json()["code"]) == (503, "LOG_AWAY")
+        assert "level" not in answer.text
+
+    asyncio.run(scenario())
+
+
+def test_an_authorization_is_read_as_it_stands_by_its_own_institution() -> None:
+    async def scenario() -> None:
+        api = Api()
+        api.people.authorizations["1", HOSPITAL, "A-1"] = {"state": "held", "held_fen": 5, "level": "D"}
+        path = "/v1/authorizations/A-1?psn_no=1&fixmedins_code="
+        assert (await api.call("GET", path + HOSPITAL)).json() == {"state": "held", "held_fen": 5}
+        assert (await api.call("GET", path + HOSPITAL, token="audit")).json()["level"] == "D"
+        assert (await api.call("GET", path + PHARMACY)).status_code == 403
+        assert (await api.call("GET", path)).json()["field"] == "fixmedins_code"
+        assert (await api.call("GET", f"/v1/authorizations/A-2?psn_no=1&fixmedins_code={HOSPITAL}")).status_code == 404
+        api.people.away = True
+        assert (await api.call("GET", path + HOSPITAL)).json()["code"] == "STATE_AWAY"
+
+    asyncio.run(scenario())
+
+
+def test_an_order_is_read_by_its_payee_and_its_bank_only() -> None:
+    async def scenario() -> None:
+        api = Api()
+        order = {"order_id": "O1", "payee_fixmedins_code": HOSPITAL, "bank_code": "301", "repayment_state": "overdue"}
+        api.people.orders["1", "O1"] = order
+        path = "/v1/orders/O1?psn_no=1"
+        assert (await api.call("GET", path)).json() == {k: v for k, v in order.items() if k != "repayment_state"}
+        assert (await api.call("GET", path, token="bank")).status_code == 200
+        assert (await api.call("GET", path, token="pharmacy")).status_code == 404
+        assert (await api.call("GET", path, token="authority")).json() == order
+
+    asyncio.run(scenario())
+
+
+def test_with_a_key_only_pseudonyms_stand_in_urls() -> None:
+    async def scenario() -> None:
+        api = Api(key=KEY)
+        pseudonym = Pseudonyms(KEY).of("43050000000000000001")
+        api.people.orders[pseudonym, "O1"] = {"order_id": "O1"}
+        refused = await api.call("GET", "/v1/orders/O1?psn_no=43050000000000000001", token="audit")
+        assert (refused.status_code, refused.json()["field"]) == (400, "psn_no")
+        assert (await api.call("GET", f"/v1/orders/O1?psn_no={pseudonym}", token="audit")).status_code == 200
+
+    asyncio.run(scenario())
+
+
+def test_lines_are_taken_in_the_tokens_name_and_every_line_has_its_number() -> None:
+    async def scenario() -> None:
+        api = Api()
+        body = b'{"a":1}\n\n{"b":2}\r\n'
+        answer = await api.call("POST", "/v1/events", body, content_type="application/x-ndjson; profile=national")
+        assert [result["line"] for result in answer.json()["results"]] == [1, 3]
+        assert {result["result"] for result in answer.json()["results"]} == {"accepted"}
+        ((sender, form),) = api.intake.senders
+        assert (sender.source, sender.institutions, form) == ("hospital-1", {HOSPITAL}, "national")
+        assert "settlement.completed" in (sender.allowed_types or ())
+        assert "bank.repaid" not in (sender.allowed_types or ())
+        assert "timer.due" not in (sender.allowed_types or ())
+
+    asyncio.run(scenario())
+
+
+def test_bulk_waits_for_the_lanes_and_goes_in_pieces() -> None:
+    async def scenario() -> None:
+        api = Api()
+        answer = await api.call("POST", "/v1/events", b"{}\n" * 1_200, token="bank")
+        assert len(answer.json()["results"]) == 1_200
+        assert len(api.intake.senders) == 3
+        assert api.intake.rooms == 9
+
+    asyncio.run(scenario())
+
+
+def test_lines_that_kafka_did_not_take_are_sent_again() -> None:
+    async def scenario() -> None:
+        api = Api()
+        api.intake.away = True
+        answer = await api.call("POST", "/v1/events", b"{}", token="authority")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert (await api.call("POST", "/v1/events", b"{}", token="audit")).status_code == 403
+        assert (await api.call("POST", "/v1/events", b"{}", content_type="x; profile=other")).status_code == 400
+
+    asyncio.run(scenario())
