@@ -127,7 +127,7 @@ class RealKafka(ServerProcess):
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
-            "broker.session.timeout.ms": 2_000,  # killed and started again, it waits this long for its former self to expire
+            "broker.session.timeout.ms": 2_000,  # after a kill it waits this long for its former self to expire
             "broker.heartbeat.interval.ms": 500,
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,  # the default takes a sixth of this heap
         }

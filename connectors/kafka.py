@@ -16,6 +16,7 @@ MARK_RETENTION_MINUTES_MIN = 60 * 24 * 365  # a published mark that Kafka forget
 _DAY_MS = 86_400_000
 _RETENTION_MS = {"alerts": 400 * _DAY_MS, "deadletter": 90 * _DAY_MS, "national": 3 * _DAY_MS}
 _TIMEOUT_S = 15.0
+_METADATA_TIMEOUT_S = 5.0
 _NO_COORDINATOR_YET = (
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -198,7 +199,7 @@ def _admin(bootstrap: str) -> AdminClient:
 
 def _metadata(admin: AdminClient, bootstrap: str) -> tuple[str, dict[str, int]]:
     try:
-        metadata = admin.list_topics(timeout=_TIMEOUT_S)
+        metadata = admin.list_topics(timeout=_METADATA_TIMEOUT_S)
     except KafkaException as e:
         raise ConnectorError("kafka", f"no broker answers at {bootstrap} ({e.args[0]})", retryable=True) from e
     counts = {name: len(topic.partitions) for name, topic in metadata.topics.items() if not topic.error}

@@ -13,7 +13,7 @@ _prefixes = count(1)
 
 
 def _require(missing: str | None, variable: str) -> None:
-    """A part that this machine lacks: skipped loudly, or a failure where the environment says that nothing may be skipped."""
+    """A part that this machine lacks: skipped loudly, or failed where the environment forbids to skip."""
     if missing is None:
         return
     if os.environ.get(variable) == "1":
