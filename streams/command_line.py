@@ -182,3 +182,7 @@ def _failed(error: Exception) -> int:
 def _complain(sentence: str, exit_code: int = 2) -> int:
     print("xinmai: " + " ".join(sentence.split()), file=sys.stderr)
     return exit_code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""`xinmai show person|institution|staff`: one subject as Redis has it now, with the place in the log that it stands at."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from connectors.http.people import StoredPeople
+from connectors.kafka import cluster_identity
+from connectors.pseudonym import Pseudonyms
+from connectors.state_codec import unpack_activity, unpack_day, unpack_subject
+from connectors.store import KEY_PREFIX, Store
+from connectors.topology import partition_of, tags
+from risk.activity import COUNTED, NOTHING, Activity
+from risk.local_time import rfc3339, to_date, to_ms
+from risk.second_hop import Subject, people_of
+from streams.stop import Stop
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+SHOWN_ROWS = 20
+
+
+def run_show(
+    settings: "Settings", kind: Literal["person", "institution", "staff"], subject_id: str, *, as_json: bool
+) -> int:
+    """Print what is known of a subject; exit 1 if nothing is."""
+    body = _person(settings, subject_id) if kind == "person" else _subject(settings, kind, subject_id)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(body, default=str) + b"\n")
+        return 0
+    from rich.console import Console
+    from rich.pretty import Pretty
+
+    Console().print(Pretty(body, expand_all=True, max_string=120))
+    return 0
+
+
+def _now_ms() -> int:
+    return to_ms(datetime.now(UTC))
+
+
+def _person(settings: "Settings", psn_no: str) -> dict[str, Any]:
+    stored_as = Pseudonyms(settings.pseudonym_key).of(psn_no)
+    partitions = _partitions(settings, settings.topics.events)
+    people = StoredPeople(lambda: Store(settings.redis), partitions, lambda _partition: _now_ms(), _now_ms)
+    try:
+        credit = asyncio.run(people.credit(stored_as))
+    finally:
+        people.close()
+    tag = tags("p", partitions)[partition_of(stored_as, partitions)]
+    store = Store(settings.redis)
+    try:
+        ((_, (value,)),) = store.read([(tag, [(f"{KEY_PREFIX}{tag}:a:{stored_as}", "")])])
+    finally:
+        store.close()
+    activity = unpack_activity(value) if value else NOTHING
+    return {"psn_no": stored_as, "as_of": credit.pop("as_of"), "activity": _conduct(activity), "credit": credit}
+
+
+def _conduct(activity: Activity) -> dict[str, Any]:
+    return {
+        "newest_settlement": rfc3339(activity.newest_ms) if activity.newest_ms else None,
+        "settlements_in_windows": len(activity.rows),
+        "newest": [
+            {"at": rfc3339(row.at_ms), "event_id": row.event_id, "at_institution": row.fixmedins_code,
+             "med_type": row.med_type, "medfee_fen": row.medfee_fen, "counted": row.state == COUNTED}
+            for row in activity.rows[-SHOWN_ROWS:]
+        ],
+        "fund_fen_by_year": dict(activity.years),
+        "visits": [
+            {"mdtrt_id": visit.mdtrt_id, "fixmedins_code": visit.fixmedins_code, "med_type": visit.med_type,
+             "opened": rfc3339(visit.opened_ms), "ended": rfc3339(visit.ended_ms) if visit.ended_ms else None}
+            for visit in activity.visits
+        ],
+        "open_alerts": [
+            {"rule_id": episode.rule_id, "level": episode.level, "since_event": episode.crossing_id}
+            for episode in activity.episodes
+        ],
+    }  # fmt: skip
+
+
+def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]:
+    partitions = _partitions(settings, settings.topics.subjects)
+    tag = tags("q", partitions)[partition_of(subject_id, partitions)]
+    store = Store(settings.redis)
+    try:
+        key = f"{KEY_PREFIX}{tag}:{'i' if kind == 'institution' else 's'}:{subject_id}"
+        values = dict(store.hash_values(key))
+    finally:
+        store.close()
+    if not values:
+        raise Stop(f"没有 {subject_id} 的记录", f"nothing is known of {kind} {subject_id}", exit_code=1)
+    short = unpack_subject(values["w"]) if values.get("w") else Subject()
+    days = {int(field[1:]): unpack_day(value) for field, value in values.items() if field.startswith("d")}
+    return {
+        "subject_kind": kind,
+        "subject_id": subject_id,
+        "newest_settlement": rfc3339(short.newest_ms) if short.newest_ms else None,
+        "in_the_short_window": len(short.recent),
+        "open_alerts": [
+            {"rule_id": episode.rule_id, "level": episode.level, "since_event": episode.crossing_id}
+            for episode in short.episodes
+        ],
+        "days": {
+            to_date(number).isoformat(): {"settlements": day.settlements, "medfee_fen": day.medfee_fen,
+                                          "fund_fen": day.fund_fen, "people_counted": people_of(day)}
+            for number, day in sorted(days.items())
+        },
+    }  # fmt: skip
+
+
+def _partitions(settings: "Settings", topic: str) -> int:
+    _, found = cluster_identity(settings.kafka, [topic])
+    if topic not in found:
+        raise Stop(f"没有主题 {topic}：请先运行 xinmai topics create", f"no topic {topic}: run xinmai topics create")
+    return found[topic][1]

@@ -1,0 +1,87 @@
+"""The command line: every command of the contract is there, explains itself, fails in one line, with the right code."""
+
+import subprocess
+import sys
+
+import orjson
+import pytest
+
+from streams.command_line import run
+
+COMMANDS = [
+    "up", "demo", "worker", "api", "topics create", "topics check", "ingest", "alerts", "deadletters list",
+    "deadletters retry", "orders pause", "orders resume", "show person", "show institution", "show staff",
+    "policy check", "policy show", "policy activate", "simulate city", "bench", "verify", "rebuild", "replay",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    """No engine: no addresses, and no .xinmai/up.json in the directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("XINMAI_KAFKA", "XINMAI_REDIS", "XINMAI_API", "XINMAI_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_contract_explains_itself(command: str, capsys: pytest.CaptureFixture[str]):
+    assert run([*command.split(), "--help"]) == 0
+    assert command.split()[-1] in capsys.readouterr().out
+
+
+def test_help_loads_no_kafka_and_no_redis():
+    script = (
+        "import sys, streams.command_line; print([m for m in ('confluent_kafka', 'redis', 'rich') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "words", [["nonsense"], ["ingest"], ["simulate", "city", "--people", "many"], ["bench", "nonsense"]]
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert run(words) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert error.startswith("xinmai: ")
+
+
+@pytest.mark.parametrize("words", [["alerts"], ["topics", "check"], ["orders", "pause"], ["show", "person", "x"]])
+def test_without_an_engine_a_command_says_so_and_ends_with_2(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert run(words) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert "XINMAI_" in error
+
+
+def test_a_bad_policy_directory_is_something_found(tmp_path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "policy.toml").write_text('[policy]\nplace = "nowhere"\nunknown = 1\n')
+    assert run(["policy", "check", str(tmp_path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_policy_show_prints_the_sources_of_a_day(capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "show", "--day", "2024-05-01", "--json"]) == 0
+    document = orjson.loads(capsys.readouterr().out)
+    assert document["day"] == "2024-05-01"
+    assert all(term["document"] and term["article"] for term in document["terms"])
+
+
+def test_a_city_is_written_with_its_labels(tmp_path, capsys: pytest.CaptureFixture[str]):
+    out, labels = tmp_path / "city.ndjson", tmp_path / "labels.ndjson"
+    words = [
+        "--people",
+        "200",
+        "--institutions",
+        "4",
+        "--start",
+        "2026-03-01",
+        "--out",
+        str(out),
+        "--labels",
+        str(labels),
+    ]
+    assert run(["simulate", "city", *words]) == 0
+    assert orjson.loads(capsys.readouterr().out)["lines"] == len(out.read_bytes().splitlines())
+    assert set(orjson.loads(labels.read_bytes().splitlines()[0])) == {"rule", "level", "subject", "day", "event_ids"}
