@@ -177,6 +177,19 @@ class Store:
         except RedisError as error:
             raise ConnectorError("redis", str(error), retryable=True) from error
 
+    def values_at(self, key: str) -> Iterator[tuple[Address, bytes]]:
+        """Every value under one key: a string is one, a hash one a field."""
+        try:
+            if self._redis.type(key) == b"hash":
+                for field, value in self.hash_values(key):
+                    yield (key, field), value
+            else:
+                value = self._redis.get(key)
+                if value is not None:
+                    yield (key, ""), value
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+
     def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send to channels; who does not listen misses it."""
         try:

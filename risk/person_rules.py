@@ -157,7 +157,7 @@ def _rolling_sum(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading
     total_fen = sum(each.medfee_fen for each in window)
     before_fen = total_fen - (row.medfee_fen if row.state == COUNTED else 0)
     threshold_fen = clause.value.threshold_fen
-    rearm_fen = min(threshold_fen * 8 // 10, threshold_fen - 1)
+    rearm_fen = clause.value.levels[0].rearm
     yield Reading("X01", 1, 0, before_fen, total_fen, threshold_fen, rearm_fen, threshold_fen, _evidence(window))
 
 

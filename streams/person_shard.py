@@ -42,6 +42,7 @@ class PersonShard:
     """State and fold of one partition of `events.v1`. `clock` is `wall` (a record's own log time) or `log` (newest business time)."""
 
     family = "p"
+    values_per_record = 3  # activity, credit, schedule
 
     def __init__(self, tag: str, partition: int, *, partitions: int, subject_partitions: int, clock: str) -> None:
         self.values = Values(tag)

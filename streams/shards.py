@@ -107,6 +107,10 @@ class Values:
         changes, self._changed = self._changed, {}
         return changes
 
+    def everything(self) -> Iterable[tuple[Address, bytes]]:
+        """Every value in memory; all of the shard's where nothing was ever forgotten (a proof)."""
+        return self._known.items()
+
     def forget_beyond(self, count_max: int) -> bool:
         """Drop the working set when it has grown too large; only between commits. Says whether it did."""
         assert not self._changed, "a changed value would be lost"
@@ -120,6 +124,7 @@ class Shard(Protocol):
     """A fold over one partition: people (person_shard.py) or institutions and staff (subject_shard.py)."""
 
     family: str
+    values_per_record: int
     partition: int
     values: Values
     state: ShardState

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from connectors.codec import BadRecord, decode_fact
 from connectors.state_codec import (
+    CONTRIBUTIONS_PER_RECORD,
     Contributed,
     ShardState,
     decode_contributed,
@@ -37,6 +38,7 @@ class SubjectShard:
     """State and fold of one partition of `subjects.v1`."""
 
     family = "q"
+    values_per_record = 2 * CONTRIBUTIONS_PER_RECORD  # the subject and its day
 
     def __init__(self, tag: str, partition: int, *, partitions: int) -> None:
         self.values = Values(tag)

@@ -1,0 +1,62 @@
+"""Reads a stretch of one log partition, offset by offset, without being a member of any group."""
+
+from collections.abc import Iterator
+
+import stamina
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from connectors.errors import ConnectorError
+from connectors.kafka import consumer_settings
+
+_TIMEOUT_S = 15.0
+
+
+@stamina.retry(on=lambda error: isinstance(error, ConnectorError) and error.retryable, timeout=_TIMEOUT_S, attempts=None)
+def log_end(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
+    """The first offset still kept, and the one after the last. A topic just created has no leader for a moment: ask again."""
+    client = Consumer(consumer_settings(bootstrap, "xinmai.reader"))
+    try:
+        low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
+        return low, high
+    except KafkaException as error:
+        raise ConnectorError("kafka", str(error.args[0]), retryable=True) from error
+    finally:
+        client.close()
+
+
+def read_log(
+    bootstrap: str, topic: str, partition: int, start: int, stop: int
+) -> Iterator[list[tuple[int, int, bytes]]]:
+    """Batches of (offset, time stamp ms, value) from `start` up to before `stop`. Raises where the log ends earlier."""
+    if start >= stop:
+        return
+    client = Consumer(
+        consumer_settings(bootstrap, "xinmai.reader", **{"queued.min.messages": 100_000, "enable.partition.eof": True})
+    )
+    client.assign([TopicPartition(topic, partition, start)])
+    try:
+        reached = start
+        while reached < stop:
+            batch = []
+            for message in client.consume(5_000, 0.2):
+                error, offset = message.error(), message.offset() or 0
+                if error is not None:
+                    _check_end(error, offset, stop)
+                    continue
+                if offset < stop:
+                    batch.append((offset, message.timestamp()[1], message.value() or b""))
+                reached = offset + 1
+            if batch:
+                yield batch
+    finally:
+        client.close()
+
+
+def _check_end(error: KafkaError, ends_at: int, stop: int) -> None:
+    """The end of the partition is no error where all that was asked for has come."""
+    if error.code() != KafkaError._PARTITION_EOF:
+        raise ConnectorError("kafka", str(error), retryable=True)
+    if ends_at < stop:
+        raise ConnectorError(
+            "kafka", f"the log ends at {ends_at}, expected to read to {stop}: it was cut", retryable=False
+        )

@@ -1,0 +1,101 @@
+"""Policies and published marks in the logs: what `topics create` puts there first, and what `policy activate` appends later."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectors.codec import encode_fact
+from connectors.errors import ConnectorError
+from connectors.kafka import cluster_identity, create_topics, producer, published_marks, set_published_mark
+from connectors.log_reader import log_end
+from connectors.policy_files import read_policy_dir
+from connectors.topology import Topics
+from risk.facts import PolicyActivated
+from risk.policy import Policy, parse_policy
+from streams.ownership import GROUP
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+_ACK_S = 30.0
+
+
+def prepare_logs(
+    kafka: str,
+    topics: Topics,
+    directory: Path,
+    *,
+    partitions: int,
+    subjects_partitions: int,
+    replication: int = 1,
+    group: str = GROUP,
+) -> Policy:
+    """Create what is missing; the first policy is record 0 of every partition, and the published mark stands at 0.
+
+    Running it again changes nothing that is there, and finishes what an interrupted run left.
+    """
+    files = read_policy_dir(directory)
+    policy = parse_policy(files)
+    create_topics(
+        kafka, topics, partitions=partitions, subjects_partitions=subjects_partitions, replication=replication
+    )
+    for topic, partition in _partitions(kafka, topics):
+        if log_end(kafka, topic, partition)[1] == 0:
+            _append(kafka, [(topic, partition)], _activation(policy, files))
+    for topic in (topics.events, topics.subjects):
+        marked = published_marks(kafka, group, topic)
+        missing = [
+            partition for each, partition in _partitions(kafka, topics) if each == topic and partition not in marked
+        ]
+        if missing:
+            set_published_mark(kafka, group, topic, missing, 0)
+    return policy
+
+
+def activate_policy(settings: "Settings", directory: Path) -> Policy:
+    """Append the policy to every partition of both logs; each switches at that record, and a repetition changes nothing."""
+    files = read_policy_dir(directory)
+    policy = parse_policy(files)
+    _append(settings.kafka, _partitions(settings.kafka, settings.topics), _activation(policy, files))
+    return policy
+
+
+def _activation(policy: Policy, files: dict[str, str]) -> bytes:
+    return encode_fact(
+        PolicyActivated(
+            event_id=f"policy:{policy.version}",
+            occurred_at=datetime.now(UTC),
+            psn_no="",
+            source="engine",
+            version=policy.version,
+            digest=policy.digest,
+            files=files,
+        )
+    )
+
+
+def _partitions(kafka: str, topics: Topics) -> list[tuple[str, int]]:
+    names = (topics.events, topics.subjects)
+    _, found = cluster_identity(kafka, names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ConnectorError("kafka", f"{', '.join(missing)} does not exist: run xinmai topics create", retryable=False)
+    return [(name, partition) for name in names for partition in range(found[name][1])]
+
+
+def _append(kafka: str, places: Iterable[tuple[str, int]], value: bytes) -> None:
+    """To each place; done only when Kafka has acknowledged every one."""
+    client = producer(kafka, **{"message.timeout.ms": int(_ACK_S * 1000)})
+    failed: list[str] = []
+    for topic, partition in places:
+        client.produce(
+            topic,
+            value,
+            partition=partition,
+            on_delivery=lambda error, _message: failed.append(str(error)) if error else None,
+        )
+    if client.flush(_ACK_S) or failed:
+        raise ConnectorError(
+            "kafka", f"not every partition has the policy ({failed[:1]}); run it again", retryable=True
+        )

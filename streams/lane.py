@@ -1,0 +1,247 @@
+"""One lane: one process, one loop, sole writer of its shards. Consume → read → decide → produce → acks → commit → reply.
+
+Deciding batch n + 1 overlaps the acknowledgements of batch n; commits stay in order. Checkpoints name the places where a test kills it.
+"""
+
+import contextlib
+import gc
+import time
+from collections import deque
+from collections.abc import Callable
+
+import orjson
+
+from connectors.errors import ConnectorError
+from connectors.kafka import producer
+from connectors.store import PULSE_CHANNEL, Store
+from streams.owned import Moved, Owned, Work
+from streams.ownership import LaneSettings, Ownership
+from streams.publisher import Publisher
+from streams.shards import Record, ShardStopped
+from streams.tally import Tally
+
+_PULSE_S = 0.1
+_MARK_S = 0.2
+_WORKING_SET_MAX = 200_000
+
+
+def wall_ms() -> int:
+    """The lane's clock: it chooses when to append a timer and stamps pulses; it decides nothing."""
+    return time.time_ns() // 1_000_000
+
+
+class Lane:
+    """The loop. `checkpoint(name)` is called at every named place of the cycle; `tell` hears of pages and stops."""
+
+    def __init__(
+        self,
+        settings: LaneSettings,
+        *,
+        tell: Callable[[dict[str, object]], None],
+        checkpoint: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._checkpoint = checkpoint
+        self._store = Store(settings.redis)
+        self._store.check_policy_of_memory()
+        self.tally = Tally()
+        self._ownership = Ownership(settings, self._store, tally=self.tally, tell=tell, checkpoint=checkpoint)
+        self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
+        self._pending: deque[list[Work]] = deque()
+        self._next_pulse = self._next_mark = 0.0
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def run(self, keep_going: Callable[[], bool]) -> None:
+        """Turn until told to stop; then finish what is on its way and leave the group."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            while keep_going():
+                self.turn()
+        finally:
+            self._finish(everything=True)
+            self._ownership.commit_marks()
+            self._ownership.consumer.close()
+            self._store.close()
+            gc.enable()
+
+    def turn(self) -> None:
+        """One pass: take in, decide, finish what is acknowledged, and keep house."""
+        self._take_in(0.0 if self._pending else 0.02)
+        self._ownership.claim_lost()
+        batch = self._decide()
+        if batch:
+            self._pending.append(batch)
+        if self._pending:
+            self._publisher.serve(0.0 if batch else 0.001)
+        self._finish(everything=False)
+        self._append_timers()
+        self._pulse()
+
+    def _take_in(self, wait_s: float) -> None:
+        first = self._ownership.consumer.poll(wait_s)
+        if first is None:
+            return
+        started = time.perf_counter()
+        messages = [first, *self._ownership.consumer.consume(self._settings.batch_records_max - 1, 0.0)]
+        for message in messages:
+            self._ownership.offer(message)
+        self.tally.spent("take_in", started)
+
+    def _decide(self) -> list[Work]:
+        """Read for every shard in one round trip, fold, and send what the fold said."""
+        if len(self._pending) > 1:
+            return []
+        chosen = [(owned, records, *owned.wanted(records)) for owned, records in self._choose()]
+        if not chosen:
+            return []
+        started = time.perf_counter()
+        try:
+            answers = self._store.read([(owned.tag, addresses) for owned, _, _, addresses in chosen])
+        except ConnectorError as error:
+            self._ownership.lose([owned for owned, *_ in chosen], "redis", error)
+            return []
+        self.tally.spent("read", started)
+        self._checkpoint("after_read")
+        batch = []
+        for (owned, records, decoded, addresses), (position, values) in zip(chosen, answers, strict=True):
+            started = time.perf_counter()
+            try:
+                owned.check(position)  # before anything derived from it is sent
+                for address, value in zip(addresses, values, strict=True):
+                    owned.shard.values.load(address, value)
+                work = owned.decide(records, decoded)
+            except Moved as moved:
+                self._ownership.lose([owned], "moved", moved)
+                continue
+            except ShardStopped as stopped:
+                self._ownership.stop(owned, str(stopped))
+                continue
+            self.tally.spent("decide", started)
+            self.tally.folded(work.said)
+            self._send(work)
+            batch.append(work)
+        self._checkpoint("sent")
+        return batch
+
+    def _choose(self) -> list[tuple[Owned, list[Record]]]:
+        """The records to decide now: live shards get their full share, those that catch up what is left beside them."""
+        ready = [owned for owned in self._ownership if owned.waiting]
+        if not ready:
+            return []
+        share = max(1, self._settings.batch_records_max // len(ready))
+        some_live = any(owned.is_live for owned in ready)
+        return [
+            (owned, owned.take(share if owned.is_live or not some_live else max(1, share // 4)))
+            for owned in sorted(ready, key=lambda each: not each.is_live)
+        ]
+
+    def _send(self, work: Work) -> None:
+        started = time.perf_counter()
+        work.sending = self._publisher.send(work.owned.partition, work.said, lambda: self._checkpoint("half_sent"))
+        self.tally.spent("publish", started)
+
+    def _finish(self, *, everything: bool) -> None:
+        """Commit what is acknowledged, oldest first; then answer."""
+        while self._pending:
+            batch = self._pending[0]
+            while not all(work.sending.done for work in batch):
+                if not everything and len(self._pending) < 2:
+                    return
+                self._publisher.serve(0.002)
+            self._pending.popleft()
+            self._checkpoint("acknowledged")
+            self._commit([work for work in batch if self._is_acknowledged(work)])
+
+    def _is_acknowledged(self, work: Work) -> bool:
+        if work.commits[0].epoch != work.owned.epoch:
+            return False  # revoked, lost or claimed again since: it is derived anew by whoever owns the shard
+        try:
+            work.sending.check()
+        except ShardStopped as stopped:
+            self._ownership.stop(work.owned, str(stopped))
+            return False
+        except ConnectorError as error:
+            self._ownership.lose([work.owned], "produce", error)
+            return False
+        return True
+
+    def _commit(self, batch: list[Work]) -> None:
+        if not batch:
+            return
+        for work in batch:
+            self._ownership.mark(work.owned, work.last_offset + 1)
+        started = time.perf_counter()
+        try:
+            results = self._store.commit([commit for work in batch for commit in work.commits])
+        except ConnectorError as error:
+            self._ownership.lose([work.owned for work in batch], "redis", error)
+            return
+        self.tally.spent("commit", started)
+        self._checkpoint("committed")
+        replies: list[tuple[str, bytes]] = []
+        for work in batch:
+            of_work, results = results[: len(work.commits)], results[len(work.commits) :]
+            moved = [result for result in of_work if result.status == "moved"]
+            if moved:
+                self._ownership.lose(
+                    [work.owned], "moved", Moved(f"{work.owned.tag}: commit found it at {moved[0].position}")
+                )
+                continue
+            work.owned.committed = work.last_offset
+            if work.owned.committed == work.owned.decided:
+                work.owned.shard.forget_beyond(_WORKING_SET_MAX)
+            replies += [
+                (reply.reply_to, orjson.dumps({"attempt": reply.attempt, "status": reply.status, "body": reply.body}))
+                for reply in work.replies
+                if reply.reply_to
+            ]
+        if replies:
+            try:
+                self._store.publish(replies)
+            except ConnectorError as error:
+                self._tell({"kind": "reply_lost", "detail": str(error)})  # the API falls back by its deadline
+        self._checkpoint("replied")
+
+    # --- keeping house -----------------------------------------------------------------------------------------------
+
+    def _append_timers(self) -> None:
+        """A timer never changes state: it appends the record that will."""
+        for owned in self._ownership:
+            if owned.is_live:
+                now_ms = owned.shard.state.clock_ms if self._settings.clock == "log" else wall_ms()
+                timers = owned.shard.due_timers(now_ms)
+                if timers:
+                    self._publisher.append_facts(owned.partition, timers)
+                    self.tally.timers += len(timers)
+
+    def _pulse(self) -> None:
+        """Tell where each shard stands: the API's deadline, the pacing of bulk intake and the probes go by it."""
+        now = time.monotonic()
+        if now >= self._next_mark:
+            self._next_mark = now + _MARK_S
+            self._ownership.commit_marks()
+        if now < self._next_pulse:
+            return
+        self._next_pulse = now + _PULSE_S
+        pulses = [self._pulse_of(owned) for owned in self._ownership]
+        self._tell({"kind": "pulse", "shards": pulses, "tally": self.tally.take()})
+        with contextlib.suppress(ConnectorError):  # the API sees no pulse and answers fallback: that is the message
+            self._store.publish((PULSE_CHANNEL, orjson.dumps(pulse)) for pulse in pulses)
+
+    def _pulse_of(self, owned: Owned) -> dict[str, object]:
+        offset = -1 if owned.committed is None else owned.committed
+        lag = max(0, self._ownership.high_watermark(owned) - 1 - offset)
+        return {
+            "shard": owned.tag.strip("{}"),
+            "family": owned.shard.family,
+            "partition": owned.partition,
+            "offset": offset,
+            "record_ms": owned.stamp_ms,
+            "at_ms": wall_ms(),
+            "lag": lag,
+            "live": owned.is_live,
+        }

@@ -1,0 +1,31 @@
+"""A lane as a child process: started by spawn, told to end by its parent's closing pipe, telling its parent how it goes."""
+
+import contextlib
+from multiprocessing.connection import Connection
+
+from connectors.errors import ConnectorError
+from streams.lane import Lane
+from streams.ownership import LaneSettings
+from streams.shards import ShardStopped
+
+
+def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
+    """Run lane `index` until the parent's end of `control` closes. A lane that cannot start says why and ends."""
+    def tell(message: dict[str, object]) -> None:
+        with contextlib.suppress(OSError):  # the parent is gone: the loop sees the closed pipe at its next turn
+            control.send({"lane": index, **message})
+
+    try:
+        lane = Lane(settings, tell=tell)
+    except (ShardStopped, ConnectorError) as error:
+        for_good = isinstance(error, ShardStopped) or not error.retryable
+        tell({"kind": "stopped" if for_good else "page", "shard": "*" if for_good else "", "detail": str(error)})
+        raise SystemExit(1) from error
+    lane.run(lambda: not _is_closed(control))
+
+
+def _is_closed(control: Connection) -> bool:
+    try:
+        return control.poll() and control.recv() is None
+    except (EOFError, OSError):
+        return True

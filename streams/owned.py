@@ -1,0 +1,167 @@
+"""A shard that this lane writes: claimed, checked against the log, fed with records, committed. One recovery rule (design.md 3.2).
+
+A position other than the one it stands on means: someone else advanced, or Redis went back. Its work is dropped, unsaid, and it is
+claimed again.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.state_codec import pack, record_hash, unpack_state
+from connectors.store import VALUES_PER_COMMIT, Address, Commit, Position, Store
+from risk.outputs import Reply
+from streams.publisher import Sending
+from streams.shards import Effects, Record, Shard, ShardStopped
+
+
+class Moved(Exception):
+    """The shard does not stand where this lane stands."""
+
+
+@dataclass(slots=True)
+class Work:
+    """Records of one shard, decided: what they say, where it is on its way, and the commits that make it true."""
+
+    owned: "Owned"
+    said: list[Effects]
+    commits: list[Commit]
+    last_offset: int
+    sending: Sending = field(default_factory=Sending)
+
+    @property
+    def replies(self) -> list[Reply]:
+        """The answers that may go out once the commits are in."""
+        return [reply for effects in self.said for reply in effects.replies]
+
+
+class Owned:
+    """One claimed shard and where it stands: decided is ahead of committed while outputs are on their way."""
+
+    def __init__(self, topic: str, make: Callable[[], Shard], store: Store, topology: str) -> None:
+        self.topic = topic
+        self._make = make
+        self._store = store
+        self._topology = topology
+        self.shard = make()
+        self.epoch = ""
+        self.committed: int | None = None
+        self.decided: int | None = None
+        self.published_mark = 0
+        self.live_from = 0
+        self.stamp_ms = 0
+        self.stopped = ""
+        self._expected_hash = ""
+        self.waiting: list[Record] = []
+
+    @property
+    def partition(self) -> int:
+        """The partition it is fed from."""
+        return self.shard.partition
+
+    @property
+    def tag(self) -> str:
+        """Its hash tag in Redis."""
+        return self.shard.values.tag
+
+    @property
+    def next_offset(self) -> int:
+        """The first offset not yet decided."""
+        return 0 if self.decided is None else self.decided + 1
+
+    @property
+    def is_live(self) -> bool:
+        """Has it applied everything that was in the log when it was claimed?"""
+        return not self.stopped and self.committed is not None and self.committed + 1 >= self.live_from
+
+    def claim(self) -> int:
+        """Become its writer and stand where Redis stands. Returns the offset to consume from: the applied one, to check the log by."""
+        shard = self._make()
+        claim = self._store.claim(self.tag, int(time.time() * 1000))
+        if claim.topology and claim.topology != self._topology:
+            raise ShardStopped(
+                f"{self.tag}: Redis remembers {claim.topology}, this log is {self._topology}. "
+                "The topic was made anew or has another number of partitions. Rebuild into an empty Redis, or connect to the right one."
+            )
+        if claim.offset is not None:
+            policy_address = shard.values.address("policy")
+            schedule_key = shard.values.address("schedule")[0]
+            ((_, (policy,)),) = self._store.read([(self.tag, [policy_address])])
+            schedule = self._store.hash_values(schedule_key)
+            shard.restore(unpack_state(claim.state), policy or b"", schedule, claim.digest)
+        self.shard, self.epoch, self.waiting = shard, claim.epoch, []
+        self.committed = self.decided = claim.offset
+        self._expected_hash = claim.record
+        return 0 if claim.offset is None else claim.offset
+
+    def offer(self, record: Record) -> None:
+        """Take a consumed record in; the one already applied only proves that the log is still the same."""
+        if self.decided is not None and record.offset <= self.decided:
+            if record.offset == self.committed and self._expected_hash and self.decided == self.committed:
+                if record_hash(record.value) != self._expected_hash:
+                    raise ShardStopped(
+                        f"{self.topic}[{self.partition}]@{record.offset} is not the record that was applied: the log lost its tail "
+                        "and grew again. Restore the log, or rebuild into an empty Redis."
+                    )
+                self._expected_hash = ""
+            return
+        if self._expected_hash and self.decided is not None:
+            raise ShardStopped(
+                f"{self.topic}[{self.partition}] has no record at {self.decided}, which was applied: the log was cut. Restore the log."
+            )
+        self.waiting.append(record)
+
+    def take(self, count: int) -> list[Record]:
+        """The next records to decide; they leave the waiting ones."""
+        taken, self.waiting = self.waiting[:count], self.waiting[count:]
+        return taken
+
+    def wanted(self, records: list[Record]) -> tuple[list[Any], list[Address]]:
+        """The records decoded, and the values they need from Redis."""
+        decoded = [self.shard.decode(record) for record in records]
+        return decoded, self.shard.addresses(decoded)
+
+    def check(self, position: Position) -> None:
+        """Every read says where the shard stands; anything else than where this lane stands ends its work here."""
+        if position != Position(self.epoch, self.committed):
+            raise Moved(f"{self.tag}: stands at {position}, expected {self.epoch}@{self.committed}")
+
+    def decide(self, records: list[Record], decoded: list[Any]) -> Work:
+        """Fold the records, cut into commits. A record that raises ends the work before it; alone, it stops the shard."""
+        said: list[Effects] = []
+        commits: list[Commit] = []
+        for index, (record, meaning) in enumerate(zip(records, decoded, strict=True)):
+            try:
+                effects = self.shard.apply(record, meaning)
+            except Exception as error:
+                if not said:
+                    raise ShardStopped(f"{self.tag}@{record.offset}: {type(error).__name__}: {error}") from error
+                self.waiting = records[index:] + self.waiting
+                break
+            if record.offset < self.published_mark:
+                effects.outputs, effects.replies, effects.numbered = [], [], []  # the past is folded silently
+                effects.rerouted = None
+            said.append(effects)
+            last = record
+            if self.shard.values.changed_count > VALUES_PER_COMMIT - self.shard.values_per_record:
+                commits.append(self._cut(record))
+        if self.decided != last.offset:
+            commits.append(self._cut(last))
+        self.stamp_ms = last.timestamp_ms
+        return Work(self, said, commits, last.offset)
+
+    def _cut(self, record: Record) -> Commit:
+        commit = Commit(
+            self.tag,
+            self.epoch,
+            self.decided,
+            record.offset,
+            f"{self.shard.values.digest:032x}",
+            record_hash(record.value),
+            pack(self.shard.state),
+            self._topology,
+            self.shard.values.take_changes(),
+        )
+        self.decided = record.offset
+        return commit

@@ -1,0 +1,155 @@
+"""Proof and repair: `verify` folds the log again and compares; `rebuild` folds it into an empty Redis. Both publish nothing."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+
+from connectors.kafka import cluster_identity, is_mock
+from connectors.log_reader import log_end, read_log
+from connectors.state_codec import pack
+from connectors.store import Store, meta_key
+from connectors.topology import Topics, tags
+from streams.person_shard import PersonShard
+from streams.shards import Effects, Record, Shard
+from streams.subject_shard import SubjectShard
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a proof found: how much it folded, and every difference by name."""
+
+    records: int = 0
+    shards: int = 0
+    values: int = 0
+    outputs: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One partition of one of the two logs, and how to make an empty shard for it."""
+
+    topic: str
+    partition: int
+    tag: str
+    make: Callable[[], Shard]
+
+
+def logs(kafka: str, topics: Topics, clock: str) -> list[Log]:
+    """Every partition of both logs."""
+    _, found = cluster_identity(kafka, (topics.events, topics.subjects))
+    people, subjects = found[topics.events][1], found[topics.subjects][1]
+
+    def person(partition: int) -> Callable[[], Shard]:
+        return lambda: PersonShard(
+            tags("p", people)[partition], partition, partitions=people, subject_partitions=subjects, clock=clock
+        )
+
+    def subject(partition: int) -> Callable[[], Shard]:
+        return lambda: SubjectShard(tags("q", subjects)[partition], partition, partitions=people)
+
+    return [
+        *(Log(topics.events, each, tags("p", people)[each], person(each)) for each in range(people)),
+        *(Log(topics.subjects, each, tags("q", subjects)[each], subject(each)) for each in range(subjects)),
+    ]
+
+
+def folded(kafka: str, log: Log, stop: int) -> Iterator[tuple[Shard, list[Effects]]]:
+    """Fold a partition from its beginning up to before `stop`, in memory; yields after each batch."""
+    shard = log.make()
+    shard.restore(shard.state, b"", (), "")
+    for batch in read_log(kafka, log.topic, log.partition, 0, stop):
+        records = [Record(*each) for each in batch]
+        decoded = [shard.decode(record) for record in records]
+        for address in shard.addresses(decoded):
+            shard.values.load(address, None)
+        yield shard, [shard.apply(record, meaning) for record, meaning in zip(records, decoded, strict=True)]
+        shard.values.take_changes()
+
+
+def prove(kafka: str, redis: str, topics: Topics, *, clock: str, outputs: bool) -> Findings:
+    """Fold every shard to the offset Redis stands at, and compare digest, state and every value; with `outputs`, the topics too."""
+    from streams.proof_of_outputs import Derived, compare_outputs
+
+    store = Store(redis, timeout_s=30)
+    findings, derived = Findings(), Derived()
+    for log in logs(kafka, topics, clock):
+        meta = store.client.hgetall(meta_key(log.tag))
+        if b"offset" not in meta:
+            findings.differences.append(f"{log.tag}: Redis has no position; run xinmai rebuild")
+            continue
+        shard: Shard | None = None
+        for shard, said in folded(kafka, log, int(meta[b"offset"]) + 1):
+            findings.records += len(said)
+            if outputs:
+                derived.note(log.partition, said)
+        assert shard is not None, "a shard with a position has a record"
+        findings.shards += 1
+        _compare(store, shard, meta, findings)
+        _progress(f"{log.tag} {findings.records} records folded")
+    if outputs:
+        compare_outputs(kafka, topics, derived, findings)
+    store.close()
+    return findings
+
+
+def _compare(store: Store, shard: Shard, meta: dict[bytes, bytes], findings: Findings) -> None:
+    """Every value by name: a digest says that something differs, an operator needs to know what."""
+    tag = shard.values.tag
+    if meta[b"digest"].decode() != f"{shard.values.digest:032x}":
+        findings.differences.append(f"{tag}: digest in meta differs from the fold's")
+    if meta[b"state"] != pack(shard.state):
+        findings.differences.append(f"{tag}: shard state differs from the fold's")
+    expected = {address: value for address, value in shard.values.everything() if value}
+    for key in store.keys_of(tag):
+        for address, value in store.values_at(key):
+            findings.values += 1
+            wanted = expected.pop(address, None)
+            if wanted is None:
+                findings.differences.append(f"{':'.join(address)}: in Redis, but no record made it")
+            elif wanted != value:
+                findings.differences.append(f"{':'.join(address)}: bytes differ from the fold's")
+    findings.differences += [f"{':'.join(address)}: missing in Redis" for address in expected]
+
+
+def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
+    """The command: 0 equal, 1 something differs, 2 cannot be proved here."""
+    cluster_id, _ = cluster_identity(settings.kafka, ())
+    if is_mock(cluster_id):
+        print("log truncated: the in-process broker forgets; proof needs a real Kafka", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    findings = prove(settings.kafka, settings.redis, settings.topics, clock=settings.clock, outputs=outputs)
+    answer = {
+        "equal": not findings.differences,
+        "shards": findings.shards,
+        "records": findings.records,
+        "values": findings.values,
+        "outputs": findings.outputs,
+        "seconds": round(time.monotonic() - started, 1),
+        "differences": findings.differences[:100],
+    }
+    if as_json:
+        print(orjson.dumps(answer).decode())
+    else:
+        word = "equal" if answer["equal"] else "NOT EQUAL"
+        print(
+            f"{word}: {findings.records} records, {findings.shards} shards, {findings.values} values, {findings.outputs} outputs"
+        )
+        for difference in findings.differences[:100]:
+            print(f"  {difference}")
+    return 0 if answer["equal"] else 1
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+__all__ = ["Findings", "log_end", "logs", "prove", "verify"]
