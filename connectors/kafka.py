@@ -101,6 +101,7 @@ def create_topics(
 ) -> tuple[str, ...]:
     """Create the topics that are missing and name them; one that exists with another partition count is refused.
 
+    With fewer brokers than `replication` each gets a replica: a single node can be tried, and check_topics says so.
     `retention_ms` overrides the retention of "alerts", "deadletter" and "national"; the rest is kept for ever.
     """
     admin = _admin(bootstrap)
@@ -117,6 +118,7 @@ def create_topics(
     if wrong:
         raise ConnectorError("kafka", "; ".join(wrong), retryable=False)
     if missing and not is_mock(cluster_id):
+        replication = min(replication, len(admin.list_topics(timeout=_METADATA_TIMEOUT_S).brokers))
         kept_ms = _RETENTION_MS | dict(retention_ms or {})
         settings = {name: _topic_settings(name, topics, replication, kept_ms) for name in missing}
         _create(admin, [NewTopic(name, counts[name], replication, config=settings[name]) for name in missing])

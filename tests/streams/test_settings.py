@@ -1,0 +1,104 @@
+"""What a process is told, from where, and how it says that something is missing."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from streams.settings import SOURCE, Address, Settings, load_settings
+from streams.stop import Stop
+
+HERE = {"XINMAI_KAFKA": "127.0.0.1:9092", "XINMAI_REDIS": "redis://127.0.0.1:6379/0"}
+NOWHERE = Path("/nonexistent/up.json")
+
+
+def _load(**told: str) -> Settings:
+    return load_settings(HERE | told, up_file=NOWHERE)
+
+
+def _up_file(folder: Path, pid: int, **more: str) -> Path:
+    path = folder / "up.json"
+    running = {"kafka": "127.0.0.1:1", "redis": "redis://up", "api": "http://127.0.0.1:7", "token": "t", "pid": pid}
+    path.write_text(json.dumps(running | more))
+    return path
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    settings = _load()
+    assert settings.clock == "wall"
+    assert settings.topics.events == "xinmai.events.v1"
+    assert settings.policy_dir.parts[-2:] == ("policies", "shaoyang")
+    assert settings.lanes == 1
+    assert settings.pseudonym_key is None
+    assert settings.partitions == 4
+
+
+def test_missing_addresses_are_named_in_one_line() -> None:
+    with pytest.raises(Stop, match="set XINMAI_KAFKA, XINMAI_REDIS, or start xinmai up") as stopped:
+        load_settings({}, up_file=NOWHERE)
+    assert stopped.value.exit_code == 2
+    assert "\n" not in str(stopped.value)
+    with pytest.raises(Stop, match="set XINMAI_REDIS,"):
+        load_settings({"XINMAI_KAFKA": "127.0.0.1:1"}, up_file=NOWHERE)
+
+
+def test_a_command_may_need_kafka_alone() -> None:
+    assert load_settings({"XINMAI_KAFKA": "127.0.0.1:1"}, up_file=NOWHERE, needs=("kafka",)).redis == ""
+
+
+def test_a_running_up_is_found(tmp_path: Path) -> None:
+    settings = load_settings({"XINMAI_TOKEN": "mine"}, up_file=_up_file(tmp_path, os.getpid(), clock="log"))
+    assert (settings.kafka, settings.redis, settings.token) == ("127.0.0.1:1", "redis://up", "mine")
+    assert settings.clock == "log"
+    assert settings.listen == Address("127.0.0.1", 7)
+
+
+def test_an_up_that_is_gone_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match="set XINMAI_KAFKA"):
+        load_settings({}, up_file=_up_file(tmp_path, 2**22 + 1))
+
+
+def test_two_worlds_are_never_mixed(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match="set XINMAI_REDIS,"):
+        load_settings({"XINMAI_KAFKA": "127.0.0.1:2"}, up_file=_up_file(tmp_path, os.getpid()))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("XINMAI_CLOCK", "sun"), ("XINMAI_LANES", "0"), ("XINMAI_PARTITIONS", "-3"), ("XINMAI_LISTEN", "8080")],
+)
+def test_a_senseless_value_is_named(name: str, value: str) -> None:
+    with pytest.raises(Stop, match=f"{name} is '{value}', expected"):
+        _load(**{name: value})
+
+
+def test_without_a_key_only_a_sandbox_starts() -> None:
+    with pytest.raises(Stop, match="XINMAI_PSEUDONYM_KEY"):
+        _load(XINMAI_KAFKA="kafka.city:9092")
+    assert _load(XINMAI_KAFKA="kafka.city:9092", XINMAI_SANDBOX="1").pseudonym_key is None
+    assert _load(XINMAI_KAFKA="kafka.city:9092", XINMAI_PSEUDONYM_KEY="k" * 32).pseudonym_key == "k" * 32
+
+
+def test_secrets_are_not_printed() -> None:
+    assert "hush" not in repr(_load(XINMAI_PSEUDONYM_KEY="hush" * 8, XINMAI_TOKEN="hush", XINMAI_BANK_SECRET="hush"))
+
+
+def test_the_shipped_tuning_is_read_and_an_unknown_key_refused(tmp_path: Path) -> None:
+    assert _load(XINMAI_CONFIG=str(SOURCE / "config"), XINMAI_REPLICATION="1").replication == 1
+    (tmp_path / "settings.toml").write_text("[lane]\nbatch_records_max = 10\n")
+    assert _load(XINMAI_CONFIG=str(tmp_path)).tuning.batch_records_max == 10
+    for wrong in (
+        "[lane]\nbatch_max = 10\n",
+        "[lanes]\nbatch_records_max = 10\n",
+        "[lane]\nbatch_records_max = 'x'\n",
+        "x",
+    ):
+        (tmp_path / "settings.toml").write_text(wrong)
+        with pytest.raises(Stop, match=r"settings\.toml"):
+            _load(XINMAI_CONFIG=str(tmp_path))
+
+
+def test_two_lanes_have_two_stable_names() -> None:
+    settings = _load(XINMAI_WORKER="w1")
+    assert [settings.member(0), settings.member(1)] == ["w1-0", "w1-1"]
