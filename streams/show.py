@@ -1,4 +1,4 @@
-"""`xinmai show person|institution|staff`: one subject as Redis has it now, with the place in the log that it stands at."""
+"""`xinmai show person|institution|staff`: one subject as Redis has it now, and the place in the log where it stands."""
 
 import asyncio
 import sys

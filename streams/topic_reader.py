@@ -1,7 +1,7 @@
 """Reads a topic from its beginning, or only its newest records, without being a member of anything."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -12,8 +12,15 @@ from connectors.errors import ConnectorError
 TIMEOUT_S = 10.0
 
 
-def bodies(bootstrap: str, topic: str, *, newest: int | None = None, follow: bool = False) -> Iterator[dict[str, Any]]:
-    """The JSON bodies of a topic, oldest first within a partition; with `follow` it does not end."""
+def bodies(
+    bootstrap: str,
+    topic: str,
+    *,
+    newest: int | None = None,
+    follow: bool = False,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[dict[str, Any]]:
+    """The JSON bodies of a topic, oldest first within a partition; with `follow` it does not end until stopped."""
     client = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -25,7 +32,7 @@ def bodies(bootstrap: str, topic: str, *, newest: int | None = None, follow: boo
     try:
         ends = _assign(client, topic, newest)
         waiting = {partition for partition, (start, end) in ends.items() if start < end}
-        while waiting or follow:
+        while (waiting or follow) and not is_stopped():
             for message in client.consume(500, 0.3):
                 if message.error() is not None:
                     continue

@@ -1,0 +1,172 @@
+"""`xinmai demo`: `up`, a day of real-shaped national messages, three scripted patients, a city, and a live view.
+
+Everything shown has an id that kcat finds on its topic; at the end those ids are printed, with what to look at.
+"""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from connectors.topology import Topics
+from risk.local_time import local_day, to_ms
+from streams.city.plan import CityPlan
+from streams.city.traffic import IntoHttp, Traffic
+from streams.demo_patients import play
+from streams.demo_view import Seen, view
+from streams.stop import Stop
+from streams.topic_reader import bodies
+from streams.up import NOTE_EN, NOTE_ZH, Program, Up, running_engine
+
+SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "cases" / "national"
+CITY_S = 120.0
+CITY_DAYS = 2
+NEEDED = ("alert", "over-limit alert", "approve authorization", "deny authorization", "order", "bank result")
+TOPIC_OF = {
+    "settlement": "events",
+    "alert": "alerts",
+    "over-limit alert": "alerts",
+    "approve authorization": "decisions",
+    "deny authorization": "decisions",
+    "order": "withholding",
+    "bank result": "events",
+}
+
+
+def run_demo(*, seconds: float | None, as_json: bool) -> int:
+    """Run until Ctrl-C or for so many seconds; exit 1 if something that should be seen was not."""
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    console = Console(stderr=as_json)
+    console.print("starting broker, Redis, worker, API and bank simulator on this machine …", style="dim")
+    with running_engine(stopped) as (up, programs):
+        seen = Seen()
+        threads = _start(up, seen, stopped, seconds)
+        until_s = None if seconds is None else time.monotonic() + seconds
+        _show(console, up, programs, seen, stopped, until_s)
+        stopped.set()
+        for thread in threads:
+            thread.join(5)
+        _farewell(console, up, seen, as_json)
+    missing = [what for what in NEEDED if what not in seen.firsts]
+    if missing and seconds is not None:
+        console.print(f"not seen within {seconds:.0f} s: {', '.join(missing)}", style="red")
+        return 1
+    return 0
+
+
+def _start(up: Up, seen: Seen, stopped: Event, seconds: float | None) -> list[Thread]:
+    """Listeners first, then what they shall hear."""
+    topics = Topics()
+    heard: dict[str, Callable[[dict[str, Any]], None]] = {
+        topics.alerts: seen.alert,
+        topics.decisions: seen.decision,
+        topics.withholding: seen.order,
+        topics.events: seen.fact,
+    }
+    jobs: list[Callable[[], None]] = [_listener(up, topic, hear, stopped) for topic, hear in heard.items()]
+    jobs.append(lambda: _stories(up, seen, stopped))
+    jobs.append(lambda: _city(up, seen, stopped, min(CITY_S, 0.8 * seconds) if seconds else CITY_S))
+    threads = [Thread(target=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _listener(up: Up, topic: str, hear: Callable[[dict[str, Any]], None], stopped: Event) -> Callable[[], None]:
+    def listen() -> None:
+        for body in bodies(up.kafka, topic, newest=None, follow=True, is_stopped=stopped.is_set):
+            hear(body)
+
+    return listen
+
+
+def _stories(up: Up, seen: Seen, stopped: Event) -> None:
+    """The sample files of a hospital and a pharmacy, then the patients at the counter, again every half minute."""
+    with closing(IntoHttp(up.api, up.token)) as engine:
+        for path in sorted(SAMPLES.glob("*.jsonl")):
+            lines = [line for line in path.read_bytes().splitlines() if line.strip()]
+            results = engine.post("national", lines)
+            with seen.lock:
+                seen.counts.update({f"sample lines {result}": count for result, count in results.items()})
+        run = 0
+        while not stopped.is_set():
+            tag = f"{int(time.time()) % 1_000_000:06d}"
+            play(engine, lambda what, body: _told(seen, what, body), run=tag, institution=up.institution)
+            run += 1
+            stopped.wait(30)
+
+
+def _told(seen: Seen, what: str, body: dict[str, Any]) -> None:
+    if what == "settlement":
+        seen.note("settlement", body["event_id"])
+    elif what == "trouble":
+        with seen.lock:
+            seen.counts[f"trouble {body['results']}"] += 1
+
+
+def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
+    """Yesterday and the day before, in fast motion; then again with other people."""
+    today = local_day(to_ms(datetime.now(UTC)))
+    seed = 1
+    with closing(IntoHttp(up.api, up.token)) as engine:
+        while not stopped.is_set():
+            plan = CityPlan(
+                people=1_200,
+                institutions=24,
+                first_day=today - CITY_DAYS,
+                days=CITY_DAYS,
+                seed=seed,
+                visits_per_year=150,
+            )
+            speed = CITY_DAYS * 86_400 / lasts_s
+            Traffic(plan, engine, form="national", speed=speed, is_stopped=stopped.is_set).run()
+            seed += 1
+
+
+def _show(console: Console, up: Up, programs: list[Program], seen: Seen, stopped: Event, until_s: float | None) -> None:
+    headline = f"信脉 Xinmai · API and console {up.api} · Kafka {up.kafka}"
+    note = f"{NOTE_ZH} {NOTE_EN}" if up.embedded else ""
+    with Live(view(seen, headline, note), console=console, auto_refresh=False, screen=console.is_terminal) as live:
+        while not stopped.wait(0.25) and (until_s is None or time.monotonic() < until_s):
+            if console.is_terminal:
+                live.update(view(seen, headline, note), refresh=True)
+            for program in programs:
+                if not program.running:
+                    raise Stop(f"{program.name} 意外退出：{program.tail()}", f"{program.name} ended, see {program.log}")
+    if not console.is_terminal:
+        console.print(view(seen, headline, note))
+
+
+def _farewell(console: Console, up: Up, seen: Seen, as_json: bool) -> None:
+    topics = Topics()
+    with seen.lock:
+        firsts, counts = dict(seen.firsts), dict(seen.counts)
+    if as_json:
+        print(json.dumps({"api": up.api, "kafka": up.kafka, "ids": firsts, "counts": counts}, ensure_ascii=False))
+    console.print("\nWhat was seen, each findable on its topic while this runs:", style="bold")
+    for what in TOPIC_OF:
+        if what in firsts:
+            topic = getattr(topics, TOPIC_OF[what])
+            console.print(
+                f"  {what}: {firsts[what]}\n    kcat -b {up.kafka} -t {topic} -C -e -q | grep {firsts[what]}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+    console.print("What to look at:", style="bold")
+    for line in (
+        f"{up.api}/            the console (token: .xinmai/up.json)",
+        f"{up.api}/openapi.json   what the API takes and answers",
+        f"{up.api}/metrics        Prometheus",
+        "while `up` or `demo` runs: xinmai alerts --follow · xinmai show institution H43050200001",
+        "README.md, then risk/__init__.py: the reading order",
+    ):
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
