@@ -61,12 +61,13 @@ def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None,
 
 
 def _codes(value: object) -> tuple[str, ...] | None:
-    """追溯码: a list, or one text with commas."""
+    """追溯码: a list of codes or of objects that hold one, or one text with commas."""
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, list):
         return None
-    found = (Fields({"drug_trac_codg": each}).text("drug_trac_codg") for each in value)
+    plain = (each.get("drug_trac_codg") if isinstance(each, dict) else each for each in value)
+    found = (Fields({"drug_trac_codg": each}).text("drug_trac_codg") for each in plain)
     return tuple(code for code in found if code is not None) or None
 
 

@@ -30,6 +30,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "insuplc_admdvs": ("insuplc_admdvs", "insuplc_admvs"),
     "fixmedins_code": ("fixmedins_code", "medins_code"),
     "diag_code": ("diag_code", "dise_codg", "dise_code"),
+    "drug_trac_codg": ("drug_trac_codg", "drugtracinfo"),
     "omsgid": ("omsgid", "orig_msgid"),
     "oinfno": ("oinfno", "orig_infno"),
 }
