@@ -148,7 +148,7 @@ class BankSimulator:
         key = (order["order_id"], order["attempt"])
         with self._changed:
             known = self.book.orders.get(key)
-            if known is not None and known != order:
+            if known is not None and _deed(known) != _deed(order):
                 return self._noted(order, 409, {"code": "IDEMPOTENCY_CONFLICT"})
         if script.delay_ms:
             sleep(script.delay_ms / 1000)
@@ -221,6 +221,12 @@ class BankSimulator:
             with self._book_file.open("a", encoding="utf-8") as book:
                 book.write(json.dumps(asdict(call)) + "\n")
         self._changed.notify_all()
+
+
+def _deed(order: Mapping[str, Any]) -> list[Any]:
+    """What makes two submissions the same deed; dates may be written anew."""
+    names = ("kind", "agreement_no", "bank_code", "payee_fixmedins_code", "amount_fen", "original_order_id")
+    return [order.get(name) for name in names]
 
 
 def _now_ms() -> int:

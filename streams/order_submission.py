@@ -77,7 +77,7 @@ class OrderSubmitter:
         try:
             order = BankOrder.from_body(body)
         except ValueError as error:  # from our own fold: a bug, for which no bank is called
-            _log.error("not an order", extra={"order_id": body.get("order_id"), "detail": str(error)})
+            _log.error("%s is not an order: %s", body.get("order_id"), error)
             return self._counted(str(body.get("kind", "")), "malformed")
         if waits := self._waits(psn_no, order):
             return waits
@@ -147,14 +147,14 @@ class OrderSubmitter:
             memory.tries += 1
             self._postpone(order, memory)
             level = logging.WARNING if error.retryable else logging.ERROR
-            _log.log(level, "order waits", extra={"order_id": order.order_id, "detail": str(error)})
+            _log.log(level, "order %s waits: %s", order.order_id, error)
             return self._counted(order.kind, "not_reached" if error.retryable else "failed")
         if answer.result != memory.result or answer.is_final:
             try:
                 await self._around.append(order_result(psn_no, order, answer, self._around.now_ms(psn_no, body)))
             except ConnectorError as error:  # the bank will say it again when it is asked
                 self._postpone(order, memory)
-                _log.warning("a bank's answer waits", extra={"order_id": order.order_id, "detail": str(error)})
+                _log.warning("the bank's answer to %s waits: %s", order.order_id, error)
                 return self._counted(order.kind, "not_appended")
             self._counted(order.kind, answer.result)
         memory.result = answer.result

@@ -1,13 +1,12 @@
 """Lanes as child processes: spawned, heard, started again when they die, ended with their parent. It judges nothing.
 
-A lane gets one end of a pipe. It says what it does there (`pulse`, `stopped`, `page`, `metrics`) and ends when the
+A lane gets one end of a pipe. It says there how it goes (`pulse`, `page`, `owned`, `failed`, …) and ends when the
 other end closes: so no lane outlives its supervisor, not even one that was killed. They are spawned, not forked: a fork
 would copy the threads of librdkafka and of the event loop half alive.
 """
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -18,12 +17,14 @@ from typing import Any, Literal
 
 LaneMain = Callable[[Any, int, Connection], None]
 Page = Callable[[str], None]
+Heard = Callable[[int, dict[str, Any]], None]
 _log = logging.getLogger(__name__)
 
 RESTART_AFTER_S = (0.0, 0.2, 1.0, 3.0, 10.0)
 STEADY_S = 30.0  # a lane that lived so long is started again at once
 SILENT_S = 30.0  # Kafka has taken its partitions away long before
 DRAIN_S = 10.0
+WHOLE_LANE = "*"
 
 
 @dataclass(slots=True)
@@ -46,32 +47,23 @@ class LaneState:
         return None if self.process is None else self.process.pid
 
 
-def lane_process(lane_main: LaneMain, settings: Any, index: int, control: Connection) -> None:
-    """The body of the child. Ctrl-C is for the parent, which lets the lane finish its batch by closing the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    lane_main(settings, index, control)
-
-
 class LaneSupervisor:
     """All lanes of one worker, in the worker's event loop."""
 
     def __init__(
         self,
         lane_main: LaneMain,
-        settings: Any,
+        settings_of: Callable[[int], Any],
         *,
         lanes: int,
         page: Page,
-        on_metrics: Callable[[int, Any], None] = lambda index, families: None,
-        on_death: Callable[[int], None] = lambda index: None,
+        heard: Heard = lambda index, message: None,
         silent_s: float = SILENT_S,
     ) -> None:
         self._lane_main = lane_main
-        self._settings = settings
+        self._settings_of = settings_of
         self._page = page
-        self._on_metrics = on_metrics
-        self._on_death = on_death
+        self._listener = heard
         self._silent_s = silent_s
         self._spawn = get_context("spawn")
         self._ending = False
@@ -126,8 +118,8 @@ class LaneSupervisor:
             return
         ours, theirs = self._spawn.Pipe()
         process = self._spawn.Process(
-            target=lane_process,
-            args=(self._lane_main, self._settings, lane.index, theirs),
+            target=self._lane_main,
+            args=(self._settings_of(lane.index), lane.index, theirs),
             name=f"xinmai-lane-{lane.index}",
         )
         process.start()
@@ -152,24 +144,24 @@ class LaneSupervisor:
         if lane.status == "starting":
             lane.status = "running"
         match message:
-            case {"kind": "stopped"}:
-                shard = str(message.get("shard") or "*")
-                lane.shards_stopped[shard] = str(message.get("detail", ""))
-                self._tell(f"lane {lane.index} stopped shard {shard}: {message.get('detail', '')}")
-            case {"kind": "page"}:
-                self._tell(f"lane {lane.index} shard {message.get('shard', '')}: {message.get('detail', '')}")
-            case {"kind": "metrics", "families": families}:
-                self._on_metrics(lane.index, families)
+            case {"kind": "page", "detail": detail}:
+                shard = str(message.get("shard") or WHOLE_LANE)
+                lane.shards_stopped[shard] = str(detail)
+                self._tell(f"lane {lane.index} stopped shard {shard}: {detail}")
+            case {"kind": "owned", "shards": shards}:
+                others = lane.shards_stopped.keys() - set(shards) - {WHOLE_LANE}
+                for shard in others:
+                    del lane.shards_stopped[shard]  # another lane has it now, and says what becomes of it
+        self._listener(lane.index, message)
 
     def _died(self, lane: LaneState) -> None:
         if lane.process is None:
             return
         self._hear_last(lane)
-        process, stopped_whole = lane.process, "*" in lane.shards_stopped
+        process, stopped_whole = lane.process, WHOLE_LANE in lane.shards_stopped
         process.join(1.0)
         lived_s = monotonic() - lane.started_s
         self._forget(lane)
-        self._on_death(lane.index)
         if self._ending:
             return
         if stopped_whole:

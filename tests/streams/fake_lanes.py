@@ -16,9 +16,10 @@ def note(settings: Any, text: str) -> None:
 
 def steady_lane(settings: Any, index: int, control: Connection) -> None:
     """Pulses until its parent's end closes, then drains."""
-    note(settings, f"started {index} {os.getpid()} parent {os.getppid()}")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    note(settings, f"started {index} {os.getpid()}")
     while True:
-        control.send({"kind": "pulse", "shard": f"p{index}", "detail": ""})
+        control.send({"kind": "pulse", "shards": [], "tally": {}})
         if control.poll(0.02):
             try:
                 control.recv()
@@ -31,36 +32,25 @@ def steady_lane(settings: Any, index: int, control: Connection) -> None:
 def crashing_lane(settings: Any, index: int, control: Connection) -> None:
     """Dies at once, as if killed."""
     note(settings, f"started {index} {os.getpid()}")
-    control.send({"kind": "pulse", "shard": "p0"})
+    control.send({"kind": "pulse", "shards": [], "tally": {}})
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def lane_with_a_bad_rule(settings: Any, index: int, control: Connection) -> None:
     """Stops one shard on purpose and goes on with the others."""
-    control.send({"kind": "stopped", "shard": "p3", "detail": "rule P01 raised ZeroDivisionError at p3@17"})
+    control.send({"kind": "page", "shard": "{p3}", "detail": "rule P01 raised ZeroDivisionError at p3@17"})
     steady_lane(settings, index, control)
 
 
 def lane_that_gives_up(settings: Any, index: int, control: Connection) -> None:
     """Stops as a whole and ends."""
     note(settings, f"started {index} {os.getpid()}")
-    control.send({"kind": "stopped", "shard": None, "detail": "the log lost its tail"})
+    control.send({"kind": "page", "shard": "", "detail": "the log lost its tail"})
     sys.exit(3)
 
 
 def lane_that_hangs(settings: Any, index: int, control: Connection) -> None:
     """Says one thing and then nothing, and ignores the end of its parent."""
     note(settings, f"started {index} {os.getpid()}")
-    control.send({"kind": "pulse", "shard": "p0"})
+    control.send({"kind": "pulse", "shards": [], "tally": {}})
     time.sleep(60)
-
-
-def lane_with_metrics(settings: Any, index: int, control: Connection) -> None:
-    """Sends its counters, counts once, and stays."""
-    from streams.metrics import Metrics
-
-    metrics = Metrics()
-    metrics.events_total.labels("settlement.completed", "applied").inc(10)
-    metrics.event_lag_seconds.labels(str(index)).set(index)
-    control.send({"kind": "metrics", "families": metrics.families()})
-    steady_lane(settings, index, control)

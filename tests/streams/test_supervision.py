@@ -22,7 +22,7 @@ class Watched:
         self.notes_file.touch()
         self.pages: list[str] = []
         settings = {"notes": str(self.notes_file), "drain_s": over.pop("drain_s", 0)}
-        self.supervisor = LaneSupervisor(lane_main, settings, lanes=lanes, page=self.pages.append, **over)
+        self.supervisor = LaneSupervisor(lane_main, lambda _: settings, lanes=lanes, page=self.pages.append, **over)
 
     @property
     def notes(self) -> list[str]:
@@ -98,10 +98,10 @@ def test_a_shard_stopped_on_purpose_pages_and_makes_the_worker_unready_while_the
         await watched.until(lambda: watched.supervisor.lanes[0].status == "running" and bool(watched.pages))
         health = watched.supervisor.health()
         assert not health["ready"]
-        assert health["lanes"][0]["shards_stopped"] == {"p3": "rule P01 raised ZeroDivisionError at p3@17"}
+        assert health["lanes"][0]["shards_stopped"] == {"{p3}": "rule P01 raised ZeroDivisionError at p3@17"}
 
     watched.play(scene)
-    assert watched.pages == ["lane 0 stopped shard p3: rule P01 raised ZeroDivisionError at p3@17"]
+    assert watched.pages == ["lane 0 stopped shard {p3}: rule P01 raised ZeroDivisionError at p3@17"]
 
 
 def test_a_lane_that_stopped_on_purpose_is_not_started_again(tmp_path):
@@ -136,7 +136,7 @@ from streams.supervision import LaneSupervisor
 from tests.streams import fake_lanes
 
 async def main():
-    supervisor = LaneSupervisor(fake_lanes.steady_lane, {"notes": sys.argv[1]}, lanes=2, page=print)
+    supervisor = LaneSupervisor(fake_lanes.steady_lane, lambda _: {"notes": sys.argv[1]}, lanes=2, page=print)
     supervisor.start()
     await asyncio.sleep(60)
 

@@ -1,0 +1,132 @@
+"""The Faust agents: what leaves the log for the outside world. They decode, ask, and hand on; they never judge.
+
+Faust 0.15.3 may move its offset over a message it did not finish (its issues 316, 606). So an agent only makes things
+quick; that nothing is lost is the redrive's work, which reads the state and the log and not Faust's offset.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from time import time
+from typing import Any
+
+import faust
+import orjson
+
+from connectors.errors import ConnectorError
+from streams.alert_routes import AlertRedrive, AlertRouter, decode_alert
+from streams.order_submission import OpenOrders, OrderSubmitter
+
+ORDERS_AT_ONCE = 64
+ORDER_REDRIVE_S = 1.0
+ALERT_REDRIVE_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+def register_alert_agent(app: faust.App, topic_name: str, router: AlertRouter) -> Any:
+    """Attach the agent that tells alerts as they arrive. What it cannot tell now is the redrive's."""
+
+    @app.agent(_raw_topic(app, topic_name), name="route_alerts")
+    async def route_alerts(records: Any) -> None:
+        async for event in records.events():
+            alert = decode_alert(event.message.value)
+            if alert is None:
+                _log.error("no alert at %s@%s", event.message.partition, event.message.offset)
+                continue
+            try:
+                await router.tell([alert])
+            except ConnectorError:
+                continue  # said by the router; the delivered mark stays before it
+
+    return route_alerts
+
+
+def register_order_agent(
+    app: faust.App, topic_name: str, submitter: OrderSubmitter, since_s: float | None = None
+) -> Any:
+    """Attach the agent that submits orders as they are emitted.
+
+    It acts only on records younger than itself. An older one may have been sent by a worker that died, or belong to a
+    past that was settled long ago: only the state knows, and the redrive asks it.
+    """
+    started_s = time()
+    slots = asyncio.Semaphore(ORDERS_AT_ONCE)
+    running: set[asyncio.Task[None]] = set()
+
+    async def carry(psn_no: str, body: Mapping[str, Any]) -> None:
+        try:
+            await submitter.submit(psn_no, body, is_new=True)
+        except Exception:  # a bug must not end the worker: the order stays open, and is told with every redrive
+            _log.exception("order %s could not be carried", body.get("order_id"))
+        finally:
+            slots.release()
+
+    @app.agent(_raw_topic(app, topic_name), name="submit_orders")
+    async def submit_orders(records: Any) -> None:
+        async for event in records.events():
+            message = event.message
+            body = _object(message.value)
+            if body is None or message.key is None or message.timestamp < started_s:
+                continue
+            # Not awaited: one slow bank must not hold up another's orders. A crash here is what the redrive is for.
+            await slots.acquire()
+            task = asyncio.create_task(carry(message.key.decode(), body))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+    return submit_orders
+
+
+def register_order_redrive(app: faust.App, submitter: OrderSubmitter, open_orders: OpenOrders) -> Any:
+    """Every second, whatever is open in the state and has no result is submitted or asked after."""
+
+    async def redrive_orders() -> None:
+        await submitter.redrive(open_orders)
+
+    return _every(app, ORDER_REDRIVE_S, "redrive_orders", redrive_orders)
+
+
+def register_alert_redrive(app: faust.App, redrive: AlertRedrive, partitions: Callable[[], frozenset[int]]) -> Any:
+    """Every five seconds, whatever stands behind the delivered mark and was not told is told."""
+
+    async def redrive_alerts() -> None:
+        await redrive.run_once(partitions())
+
+    return _every(app, ALERT_REDRIVE_S, "redrive_alerts", redrive_alerts)
+
+
+def assigned_partitions(app: faust.App, topic_name: str) -> frozenset[int]:
+    """The partitions of this topic that Kafka gave to this worker."""
+    return frozenset(tp.partition for tp in app.consumer.assignment() if tp.topic == topic_name)
+
+
+def _every(app: faust.App, period_s: float, name: str, work: Callable[[], Awaitable[None]]) -> Any:
+    """A loop beside the agents that outlives what it meets: Faust would end the worker on an exception in a timer."""
+
+    @app.task
+    async def loop() -> None:
+        while not app.should_stop:
+            await app.sleep(period_s)
+            try:
+                await work()
+            except ConnectorError as error:
+                _log.warning("%s waits: %s", name, error)
+            except Exception:
+                _log.exception("%s failed", name)
+
+    return loop
+
+
+def _raw_topic(app: faust.App, name: str) -> Any:
+    """An existing topic, undecoded: Faust must neither create it nor drop what it cannot parse."""
+    return app.topic(
+        name, key_serializer="raw", value_serializer="raw", value_type=bytes, key_type=bytes, internal=False
+    )
+
+
+def _object(value: bytes | None) -> dict[str, Any] | None:
+    try:
+        body = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None

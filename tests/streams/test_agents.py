@@ -1,0 +1,284 @@
+"""The Faust agents on a broker, the bank and Alertmanager on loopback: quick when all is well, whole when it is not."""
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+
+import orjson
+import pytest
+from confluent_kafka import Producer
+
+from connectors.append import Record, append_all
+from connectors.bank import BankAccess, BankGateway
+from connectors.bank_simulator import SIMULATOR_SECRET, BankSimulator
+from connectors.codec import decode_fact, encode_fact
+from connectors.errors import ConnectorError
+from connectors.kafka import consumer, producer
+from connectors.topology import partition_of
+from streams.alert_routes import AlertRedrive, AlertRouter, Route
+from streams.app import Parts, build_app
+from streams.order_submission import OrderSubmitter, Surroundings
+
+PARTITIONS = 4
+
+
+class Target:
+    """Remembers what it was told; deaf when told to be."""
+
+    name = "fake"
+
+    def __init__(self):
+        self.told: list[tuple[str, str]] = []
+        self.deaf = False
+        self.refuses = False
+
+    async def tell(self, alerts):
+        if self.deaf or self.refuses:
+            raise ConnectorError("fake", "deaf", retryable=self.deaf)
+        self.told += [(alert["alert_id"], alert["episode"]) for alert in alerts]
+
+    async def close(self):
+        pass
+
+
+def alert(number: int, **over) -> dict:
+    body = {"alert_id": f"al_{number}", "rule_id": "P01", "level": 1, "kind": "suspicion", "sev_deg": 2}
+    return {**body, "subject_kind": "person", "subject_id": "p1_x", "episode": "opened", **over}
+
+
+def order(number: int) -> dict:
+    return {
+        "order_id": f"or_{number}",
+        "kind": "draw",
+        "attempt": 1,
+        "agreement_no": f"AG{number}",
+        "bank_code": "ICBC",
+        "payee_fixmedins_code": "H1",
+        "amount_fen": 100 + number,
+        "items": [],
+        "not_before": "2026-01-02T08:00:00.000+08:00",
+        "due_at": "2026-01-02T08:00:00.000+08:00",
+    }
+
+
+class World:
+    """One broker, one bank, the agents of one worker, and the state they are told of."""
+
+    def __init__(self, kafka, topics, bank):
+        self.kafka, self.topics, self.bank = kafka, topics, bank
+        self.producer: Producer = producer(kafka.bootstrap)
+        self.open: dict[str, tuple[str, dict]] = {}
+        self.target = Target()
+        for topic in (topics.events, topics.alerts, topics.withholding):
+            self.producer.list_topics(topic, timeout=10)
+
+    def emit(self, *orders: dict, is_open: bool = True) -> None:
+        records = []
+        for body in orders:
+            psn_no = f"p1_{body['order_id']}"
+            if is_open:
+                self.open[body["order_id"]] = (psn_no, body)
+            records.append(
+                Record(self.topics.withholding, psn_no, orjson.dumps(body), partition_of(psn_no, PARTITIONS))
+            )
+        append_all(self.producer, records, timeout_s=10)
+
+    def warn(self, *alerts: dict) -> None:
+        records = [Record(self.topics.alerts, body["subject_id"], orjson.dumps(body)) for body in alerts]
+        append_all(self.producer, records, timeout_s=10)
+
+    async def append(self, fact) -> None:
+        record = Record(self.topics.events, fact.psn_no, encode_fact(fact))
+        await asyncio.to_thread(append_all, self.producer, [record], timeout_s=10)
+        self.open.pop(fact.order_id, None)
+
+    async def open_orders(self):
+        for entry in list(self.open.values()):
+            yield entry
+
+    def results(self) -> list[tuple[str, str, int]]:
+        """What stands on events.v1."""
+        reader = consumer(
+            self.kafka.bootstrap, "test", **{"auto.offset.reset": "earliest", "enable.partition.eof": True}
+        )
+        reader.subscribe([self.topics.events])
+        facts, ended = [], 0
+        while ended < PARTITIONS:
+            message = reader.poll(10)
+            assert message is not None
+            if message.error() is not None:
+                ended += 1
+                continue
+            facts.append(decode_fact(message.value()))
+        reader.close()
+        return sorted((fact.order_id, fact.result, fact.amount_fen) for fact in facts)
+
+    @asynccontextmanager
+    async def agents(self, *, aged_s: float = 0.0):
+        """The app as a worker runs it. `aged_s`: how much older alerts look to the redrive than they are."""
+        access = BankAccess(url=self.bank.url, secret=SIMULATOR_SECRET)
+        gateway = BankGateway({}, other_banks=access, timeout_s=1.0)
+        around = Surroundings(
+            append=self.append,
+            shard_of=lambda psn_no: partition_of(psn_no, PARTITIONS),
+            is_live=lambda _: True,
+            is_owned=lambda _: True,
+            is_paused=lambda bank_code, institution: False,
+            now_ms=lambda *_: 1_767_312_000_000,
+            count=lambda kind, result: None,
+        )
+        router = AlertRouter([Route(self.target)])
+        redrive = AlertRedrive(self.kafka.bootstrap, self.topics.alerts, router, clock=lambda: time.time() + aged_s)
+        parts = Parts(
+            submitter=OrderSubmitter(gateway, around),
+            open_orders=self.open_orders,
+            router=router,
+            alert_redrive=redrive,
+        )
+        app = build_app(self.kafka.bootstrap, self.topics, parts)
+        await app.start()
+        try:
+            await self.until(lambda: len(app.consumer.assignment()) == 2 * PARTITIONS, 30)
+            yield
+        finally:
+            await app.stop()
+            await gateway.close()
+            redrive.close()
+
+    async def until(self, condition, wait_s: float = 15.0) -> None:
+        deadline_s = time.monotonic() + wait_s
+        while not condition():
+            assert time.monotonic() < deadline_s, (self.target.told, self.open, self.bank.book.calls)
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def world(mock_kafka, topics):
+    with BankSimulator() as bank:
+        yield World(mock_kafka, topics, bank)
+
+
+def play(scene):
+    asyncio.run(scene())
+
+
+def test_orders_and_alerts_leave_within_moments_and_results_come_back(world):
+    async def scene():
+        async with world.agents():
+            world.emit(*(order(number) for number in range(20)))
+            world.warn(alert(1), alert(2))
+            await world.until(lambda: not world.open and len(world.target.told) == 2)
+
+    play(scene)
+    assert world.results() == sorted((f"or_{number}", "settled", 100 + number) for number in range(20))
+    assert len([call for call in world.bank.book.calls if call.call == "submit"]) == 20
+
+
+def test_orders_that_faust_never_hands_over_are_healed_by_the_redrive(world):
+    world.emit(*(order(number) for number in range(5)))  # before the group has an offset: the stream begins behind them
+
+    async def scene():
+        async with world.agents():
+            await world.until(lambda: not world.open)
+
+    play(scene)
+    assert [result for _, result, _ in world.results()] == ["settled"] * 5
+    assert all(len(world.bank.book.submitted(f"or_{number}")) == 1 for number in range(5))
+
+
+def test_a_topic_full_of_orders_settled_long_ago_reaches_no_bank(world):
+    world.emit(*(order(number) for number in range(50)), is_open=False)
+
+    async def scene():
+        async with world.agents():
+            world.emit(order(99))
+            await world.until(lambda: not world.open)
+            await asyncio.sleep(1.5)
+
+    play(scene)
+    assert {call.order_id for call in world.bank.book.calls} == {"or_99"}
+
+
+def test_a_poison_record_stops_no_agent(world):
+    async def scene():
+        async with world.agents():
+            junk = [
+                Record(topic, "x", value)
+                for topic in (world.topics.alerts, world.topics.withholding)
+                for value in (b"not json", b"[]", b"{}", json.dumps({"order_id": 7}).encode())
+            ]
+            await asyncio.to_thread(append_all, world.producer, junk, timeout_s=10)
+            world.emit(order(1))
+            world.warn(alert(1))
+            await world.until(lambda: not world.open and bool(world.target.told))
+
+    play(scene)
+    assert world.target.told == [("al_1", "opened")]
+
+
+def test_alerts_that_nobody_could_be_told_are_told_when_somebody_listens_again(world):
+    async def scene():
+        world.target.deaf = True
+        async with world.agents(aged_s=5):
+            world.warn(alert(1), alert(2))
+            await asyncio.sleep(1)
+            world.target.deaf = False
+            await world.until(lambda: len(world.target.told) == 2)
+            await asyncio.sleep(5.5)
+
+    play(scene)
+    assert sorted(world.target.told) == [("al_1", "opened"), ("al_2", "opened")]
+
+
+def test_an_alert_told_before_the_worker_ended_is_not_told_by_the_next_one(world):
+    async def one_worker():
+        async with world.agents(aged_s=5):
+            world.warn(alert(1))
+            await world.until(lambda: bool(world.target.told))
+            await asyncio.sleep(6)  # the delivered mark moves over it
+
+    async def next_worker():
+        async with world.agents(aged_s=5):
+            await asyncio.sleep(6)
+
+    play(one_worker)
+    play(next_worker)
+    assert world.target.told == [("al_1", "opened")]
+
+
+def told(target, *batches, remembered_max=100):
+    async def run():
+        router = AlertRouter(
+            [Route(target, severity_min=2, kinds=frozenset({"suspicion"}))], remembered_max=remembered_max
+        )
+        for batch in batches:
+            await router.tell(batch)
+
+    asyncio.run(run())
+    return target.told
+
+
+def test_an_alert_is_told_once_per_episode():
+    batches = ([alert(1)], [alert(1)], [alert(1, episode="closed")], [alert(1, episode="closed")])
+    assert told(Target(), *batches) == [("al_1", "opened"), ("al_1", "closed")]
+
+
+def test_an_opening_that_comes_after_its_closing_is_not_told():
+    assert told(Target(), [alert(1, episode="closed")], [alert(1)]) == [("al_1", "closed")]
+
+
+def test_a_route_is_told_of_its_severities_and_kinds_only():
+    assert told(Target(), [alert(1, sev_deg=1), alert(2, kind="over_limit"), alert(3, sev_deg=4)]) == [
+        ("al_3", "opened")
+    ]
+
+
+def test_a_target_that_refuses_for_good_does_not_hold_up_what_follows():
+    target = Target()
+    target.refuses = True
+    assert told(target, [alert(1)], [alert(2)]) == []
+
+
+def test_what_is_remembered_is_bounded():
+    assert len(told(Target(), [alert(1)], [alert(2)], [alert(3)], [alert(1)], remembered_max=2)) == 4
