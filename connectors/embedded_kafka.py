@@ -1,11 +1,16 @@
 """A Kafka of one's own on loopback: librdkafka's in-process broker, or a real Apache Kafka 4 from its jars."""
 
+import argparse
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 import uuid
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -141,3 +146,20 @@ class RealKafka(ServerProcess):
             return bool(metadata.brokers)
         except KafkaException:
             return False
+
+
+def _main() -> None:
+    """`make kafka`: a broker in the foreground until Ctrl-C; what it holds stays in its directory."""
+    parser = argparse.ArgumentParser(description="A real Apache Kafka on loopback, in the foreground.")
+    parser.add_argument("--port", type=int, default=9092)
+    parser.add_argument("--directory", type=Path, default=Path(".xinmai/kafka"))
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with RealKafka(asked.directory.resolve(), port=asked.port) as broker, suppress(KeyboardInterrupt):
+        print(f"Kafka listens at {broker.bootstrap} (process {broker.pid}); Ctrl-C ends it", flush=True)
+        while broker.running:
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    _main()

@@ -10,6 +10,21 @@ from connectors.embedded import MockKafka, RealKafka, RedisClusterServers, Redis
 from connectors.topology import Topics
 
 _prefixes = count(1)
+_SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast things first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka."""
+    items.sort(key=_cost)
+
+
+def _cost(item: pytest.Item) -> int:
+    needs = set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("kafka") or "real_kafka" in needs:
+        return 3
+    if item.get_closest_marker("slow") or "e2e" in item.path.parts:
+        return 2
+    return 1 if needs & _SERVERS or item.get_closest_marker("cluster") else 0
 
 
 def _require(missing: str | None, variable: str) -> None:
