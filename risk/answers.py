@@ -1,0 +1,138 @@
+"""The bodies of answers and decisions, as contract.md names their fields. Nothing is decided here, nothing hidden."""
+
+from typing import Any
+
+from risk.credit import Authorization, Context, Credit, Ended, Obligation, Promise, Request
+from risk.exposure import funding_of
+from risk.facts import Fact
+from risk.limits import agreement_of, available_fen
+from risk.local_time import local_day, rfc3339
+from risk.outputs import Output, Reply
+from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
+from risk.terms import Terms
+
+EMERGENCY = {
+    "code": "EMERGENCY",
+    "text_zh": "急诊抢救：先救治，不收押金",
+    "text_en": "Emergency: treatment first, no deposit",
+}
+
+CONFLICTS = {
+    "CONFLICT": ("同一编号的内容不同", "The same id was used with other content"),
+    "HOLD_OPEN": ("该就诊已有未结束的占用", "This visit already has an open hold of this kind"),
+    "NOT_OPEN": ("该授权已结束", "The authorization is not open any more"),
+    "NOT_FOUND": ("没有该授权", "No such authorization"),
+    "INVALID": ("金额必须为正", "The amount must be positive"),
+}
+
+
+def reasons_body(said: tuple[Said, ...], terms: Terms, asked_fen: int, maximum_fen: int) -> list[dict[str, Any]]:
+    """The reasons, gravest first; where nothing stood against it, OK with the limit's clause comes first."""
+    ordered = in_order(said)
+    if gravest(said, Outcome.APPROVE) is Outcome.APPROVE:
+        ordered = (Said(ReasonCode.OK, Outcome.APPROVE, asked_fen, maximum_fen, "limit"), *ordered)
+    return [reason_body(each, terms) for each in ordered]
+
+
+def captured_of(credit: Credit, fixmedins_code: str, authorization_id: str) -> list[Obligation]:
+    """The settlements captured under an authorization."""
+    return [
+        each
+        for each in credit.obligations
+        if each.authorization_id == authorization_id and each.fixmedins_code == fixmedins_code
+    ]
+
+
+def authorization_body(
+    credit: Credit,
+    identity: tuple[str, str],
+    subject: Authorization | Ended,
+    context: Context,
+    *,
+    replayed: bool = False,
+    request: Request | None = None,
+    left_fen: int | None = None,
+) -> dict[str, Any]:
+    """The answer about an authorization as it stands; `request`: what was answered to one increase of it."""
+    fixmedins_code, authorization_id = identity
+    promise = subject.promise
+    booked = captured_of(credit, fixmedins_code, authorization_id)
+    said, asked_fen = (request.reasons, request.asked_fen) if request else (promise.reasons, promise.asked_fen)
+    outcome = request.outcome if request else promise.outcome
+    # an increase that asked too much says so by its own top-up; the first answer keeps its own
+    short_fen = asked_fen - (request.granted_fen if request else promise.approved_fen)
+    top_up_fen = sum(each.top_up_fen for each in booked) if booked else short_fen * (outcome is not Outcome.DENY)
+    expires_ms = subject.expires_ms if isinstance(subject, Authorization) else 0
+    if left_fen is None:
+        agreement = agreement_of(credit, subject.agreement_no)
+        left_fen = available_fen(credit, subject.service, agreement, context) if agreement else 0
+    return {
+        "authorization_id": authorization_id,
+        "psn_no": context.psn_no,
+        "fixmedins_code": fixmedins_code,
+        "decision_id": promise.decision_id,
+        "decision": outcome.value,
+        "state": subject.state.value,
+        "service": subject.service,
+        "agreement_no": subject.agreement_no or None,
+        "approved_fen": subject.approved_fen,
+        "held_fen": subject.held_fen if isinstance(subject, Authorization) else 0,
+        "captured_fen": sum(each.claim_fen for each in booked),
+        "top_up_fen": top_up_fen,
+        "available_fen": left_fen,
+        "max_approvable_fen": promise.maximum_fen,
+        "expires_at": rfc3339(expires_ms) if expires_ms else None,
+        "entitlements": [EMERGENCY] if promise.emergency else [],
+        "reasons": reasons_body(said, _terms_of(promise, context), asked_fen, promise.maximum_fen),
+        "policy_version": promise.policy_version,
+        "log_position": promise.position,
+        "replayed": replayed,
+    }
+
+
+def _terms_of(promise: Promise, context: Context) -> Terms:
+    """The terms the promise was made under: a clause once in force is never edited."""
+    return context.policy.on(local_day(promise.decided_ms))
+
+
+def capture_body(credit: Credit, obligation: Obligation, context: Context, *, order_id: str) -> dict[str, Any]:
+    """What a capture answers: captured, top-up, and where the money is."""
+    return {
+        "authorization_id": obligation.authorization_id,
+        "psn_no": context.psn_no,
+        "fixmedins_code": obligation.fixmedins_code,
+        "setl_id": obligation.setl_id,
+        "capture_id": obligation.capture_id,
+        "captured_fen": obligation.claim_fen,
+        "top_up_fen": obligation.top_up_fen,
+        "order_id": order_id,
+        "funding_state": funding_of(credit, obligation).value,
+    }
+
+
+def decision(context: Context, kind: str, decision_id: str, body: dict[str, Any]) -> Output:
+    """One record of decisions.v1. `kind`: authorization, capture, after_visit."""
+    whole = {
+        "decision_id": decision_id,
+        "kind": kind,
+        "psn_no": context.psn_no,
+        "occurred_at": rfc3339(context.occurred_ms),
+        "decided_at": rfc3339(context.now_ms),
+        "event_id": context.event_id,
+        "policy_version": context.policy.version,
+        "log_position": context.position,
+        **{name: value for name, value in body.items() if name not in ("decision_id", "replayed", "psn_no")},
+    }
+    return Output("decisions", context.psn_no, decision_id, whole)
+
+
+def problem(fact: Fact, status: int, code: str, **details: Any) -> Reply:
+    """A refusal to handle a call: 404, or 409 with the field or the open id."""
+    text_zh, text_en = CONFLICTS[code]
+    body = {"code": code, **details, "detail_zh": text_zh, "detail_en": text_en, "psn_no": fact.psn_no}
+    return reply(fact, status, body)
+
+
+def reply(fact: Fact, status: int, body: dict[str, Any]) -> Reply:
+    """The answer to the call that this record carries."""
+    return Reply(getattr(fact, "reply_to", ""), getattr(fact, "attempt", ""), status, body)

@@ -1,0 +1,146 @@
+"""Captures that wait to become one order: a debit per visit (一次性费用结算) or settlement, or a draw alone.
+
+It knows when a bundle closes; what is done with a closed one is orders.py.
+"""
+
+from risk.activity import Visit, visit_end_ms
+from risk.credit import Bundle, Context, Credit, FundingState, Obligation
+from risk.exposure import latest_order
+from risk.local_time import DAY_MS, HOUR_MS, OFFSET_MS, day_start_ms, local_day
+from risk.outputs import derived_id
+from risk.policy_values import DebitHours
+from risk.signed import CREDIT_LINE
+
+
+def by_day(instant_ms: int, hours: DebitHours) -> int:
+    """The instant itself inside the debit hours, else the next first hour."""
+    of_day_ms = (instant_ms + OFFSET_MS) % DAY_MS
+    if hours.first * HOUR_MS <= of_day_ms < hours.last * HOUR_MS:
+        return instant_ms
+    day = local_day(instant_ms) + (of_day_ms >= hours.last * HOUR_MS)
+    return day_start_ms(day) + hours.first * HOUR_MS
+
+
+# --- bundles ---------------------------------------------------------------------------------------------------------
+
+
+def bundle_key(setl_id: str, mdtrt_id: str, capture_id: str, mode: str, context: Context) -> str:
+    """What is ordered together: a draw alone, a debit per visit or per settlement as the policy says."""
+    if mode == CREDIT_LINE:
+        return capture_id
+    return mdtrt_id if context.terms["bundle"].value == "visit" else setl_id
+
+
+def enqueue(credit: Credit, obligation: Obligation, context: Context, *, ends_stay: bool) -> Credit:
+    """The record in which this capture waits for its order. `ends_stay`: the last settlement of an admission."""
+    same = next((each for each in credit.bundles if covers(each, obligation)), None)
+    if obligation.mode == CREDIT_LINE:
+        bundle = _new_bundle(obligation, context.now_ms, context.now_ms)
+    else:
+        close_ms = _close_ms(obligation, context, ends_stay=ends_stay)
+        closed = 0 < close_ms <= context.now_ms
+        emit_ms = by_day(context.now_ms, context.terms["debit_hours"].value) if closed else 0
+        bundle = _new_bundle(obligation, close_ms, emit_ms)
+    return credit._replace(bundles=(*(each for each in credit.bundles if each is not same), bundle))
+
+
+def _new_bundle(obligation: Obligation, close_ms: int, emit_ms: int) -> Bundle:
+    return Bundle(
+        obligation.bundle,
+        obligation.mdtrt_id,
+        obligation.fixmedins_code,
+        obligation.agreement_no,
+        close_ms,
+        emit_ms,
+    )
+
+
+def _close_ms(obligation: Obligation, context: Context, *, ends_stay: bool) -> int:
+    """When the bundle closes: now, at the visit's end, or 0 = at a discharge that has not come."""
+    visit = context.visit_of(obligation.mdtrt_id)
+    if obligation.bundle == obligation.setl_id:
+        return context.now_ms
+    if visit is not None:
+        return visit_end_ms(visit, int(context.terms["visit_grace_ms"].value))
+    if obligation.service == "deposit_free":
+        return context.now_ms if ends_stay else 0
+    return day_start_ms(local_day(context.now_ms) + 1) + int(context.terms["visit_grace_ms"].value)
+
+
+def covers(bundle: Bundle, obligation: Obligation) -> bool:
+    """Does this capture wait in this bundle?"""
+    return (bundle.key, bundle.fixmedins_code, bundle.agreement_no) == (
+        obligation.bundle,
+        obligation.fixmedins_code,
+        obligation.agreement_no,
+    )
+
+
+def visit_ended(credit: Credit, visit: Visit, context: Context) -> Credit:
+    """The visit was closed or cancelled: its bundles close now."""
+    emit_ms = by_day(context.now_ms, context.terms["debit_hours"].value)
+    return _with_bundles(
+        credit,
+        tuple(
+            each._replace(close_ms=context.now_ms, emit_ms=emit_ms)
+            if each.mdtrt_id == visit.mdtrt_id and not each.emit_ms
+            else each
+            for each in credit.bundles
+        ),
+    )
+
+
+def visit_reopened(credit: Credit, visit: Visit, context: Context) -> Credit:
+    """A discharge was undone: bundles that were not ordered yet wait for the next one."""
+    close_ms = visit_end_ms(visit, int(context.terms["visit_grace_ms"].value))
+    return _with_bundles(
+        credit,
+        tuple(
+            each._replace(close_ms=close_ms, emit_ms=0) if each.key == visit.mdtrt_id else each
+            for each in credit.bundles
+        ),
+    )
+
+
+def closed_bundles(credit: Credit, context: Context) -> Credit:
+    """Bundles whose visit ended by the clock are closed; a newer event of the visit moves its end."""
+    if not any(0 < each.close_ms <= context.now_ms and not each.emit_ms for each in credit.bundles):
+        return credit
+    bundles = []
+    for each in credit.bundles:
+        if 0 < each.close_ms <= context.now_ms and not each.emit_ms:
+            visit = context.visit_of(each.mdtrt_id)
+            end_ms = visit_end_ms(visit, int(context.terms["visit_grace_ms"].value)) if visit else each.close_ms
+            if end_ms and end_ms <= context.now_ms:
+                each = each._replace(emit_ms=by_day(context.now_ms, context.terms["debit_hours"].value))
+            else:
+                each = each._replace(close_ms=end_ms)
+        bundles.append(each)
+    return _with_bundles(credit, tuple(bundles))
+
+
+def _with_bundles(credit: Credit, bundles: tuple[Bundle, ...]) -> Credit:
+    return credit._replace(bundles=bundles) if bundles != credit.bundles else credit
+
+
+def waiting_in(credit: Credit, bundle: Bundle) -> list[Obligation]:
+    """The captures of a bundle that no order is at work on."""
+    found = []
+    for obligation in credit.obligations:
+        if covers(bundle, obligation) and obligation.claim_fen:
+            order = latest_order(credit, obligation)
+            if order is None or order.state in (FundingState.SETTLED, FundingState.CANCELLED):
+                found.append(obligation)
+    return found
+
+
+def next_order_id(credit: Credit, bundle: Bundle, mode: str) -> str:
+    """The id the bundle's next order will have: a draw by its capture, a debit by its bundle and ordinal."""
+    if mode == CREDIT_LINE:
+        return derived_id("or_", bundle.agreement_no, "draw", bundle.key)
+    before = sum(
+        (each.kind, each.bundle, each.fixmedins_code, each.agreement_no)
+        == ("debit", bundle.key, bundle.fixmedins_code, bundle.agreement_no)
+        for each in credit.orders
+    )
+    return derived_id("or_", bundle.agreement_no, "debit", bundle.fixmedins_code, bundle.key, before + 1)

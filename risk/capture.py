@@ -1,0 +1,278 @@
+"""Captures: what a settlement takes out of a hold, what goes back, and what is topped up at the counter.
+
+captured = min(tendered, held + available); the rest is top-up. A settlement without credit leaves no trace here.
+"""
+
+from typing import NamedTuple
+
+from risk.answers import capture_body, decision
+from risk.bundles import bundle_key, enqueue, next_order_id
+from risk.credit import Authorization, Context, Credit, HoldState, Move, Obligation, Step
+from risk.decided import quality_alert
+from risk.exposure import latest_order
+from risk.facts import SettlementCompleted
+from risk.holds import HoldAction, after, end, with_ended, with_hold
+from risk.limits import agreement_of, agreements_for, may_grow_fen
+from risk.linking import Link, advised_fen, link_of, tendered_fen
+from risk.local_time import local_day
+from risk.orders import emit, kept_by
+from risk.outputs import Output, Reply, derived_id
+from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
+from risk.requests import known_hold, let_go
+from risk.signed import CARD_WITHHOLD, Agreement
+
+
+class Bill(NamedTuple):
+    """A settlement as a capture needs it, told by an event or by a checkout."""
+
+    setl_id: str
+    mdtrt_id: str
+    fixmedins_code: str
+    authorization_id: str
+    tender_fen: int
+    final: bool
+    confirmed: bool
+    topped_up_fen: int = 0
+
+
+def settle(credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool) -> Step:
+    """What a newly counted settlement does to the record; unlinked, or paid otherwise: nothing."""
+    record = credit if credit is not None else Credit()
+    booked = obligation_of(record, settlement.setl_id)
+    if booked is not None:
+        return _confirmed(record, booked, settlement, context, amounts_add_up)
+    link = None if settlement.credit_fen == 0 else link_of(record, settlement)
+    if link is None:
+        return (without_wants(record, settlement.mdtrt_id) if credit is not None else None), []
+    if link.ambiguous:
+        told = quality_alert(
+            context,
+            "Q05",
+            settlement.fixmedins_code,
+            mdtrt_id=settlement.mdtrt_id,
+            observed=len(link.candidates),
+            allowed=1,
+        )
+        return credit, [*told]
+    agreement = _agreement_for(record, link, settlement, context)
+    bill = _bill_of(settlement, link)._replace(topped_up_fen=topped_up_of(record, settlement.mdtrt_id))
+    if not amounts_add_up:
+        said = Said(ReasonCode.DATA_QUALITY, Outcome.HOLD, settlement.medfee_sumamt_fen, None, "Q03")
+        return credit, [_undone(bill, said, context)]
+    if agreement is None:
+        said = Said(ReasonCode.NOT_SIGNED, Outcome.TOP_UP, bill.tender_fen, 0, "services_on")
+        return credit, [_undone(bill, said, context)]
+    record = without_wants(record, settlement.mdtrt_id)
+    if link.hold is not None:
+        return from_hold(record, link.hold, bill, agreement, context)
+    return _advised(record, link, bill, agreement, context, advised_fen(record, link, settlement))
+
+
+def _bill_of(settlement: SettlementCompleted, link: Link) -> Bill:
+    hold = link.hold
+    final = hold is None or hold.scope == "settlement" or (hold.service == "deposit_free" and not _mid_stay(settlement))
+    return Bill(
+        settlement.setl_id,
+        settlement.mdtrt_id,
+        settlement.fixmedins_code,
+        hold.authorization_id if hold is not None else settlement.authorization_id or "",
+        tendered_fen(settlement),
+        final,
+        True,
+    )
+
+
+def _mid_stay(settlement: SettlementCompleted) -> bool:
+    return settlement.mid_setl_flag == "1"
+
+
+def _agreement_for(credit: Credit, link: Link, settlement: SettlementCompleted, context: Context) -> Agreement | None:
+    """The hold's agreement; for advice the one that was promised, else the oldest valid one for such a visit."""
+    promised = link.hold or link.ended
+    if promised is not None and promised.agreement_no:
+        return agreement_of(credit, promised.agreement_no)
+    found = agreements_for(credit, _service_of(settlement), context.now_ms)
+    return found[0] if found else None
+
+
+def _service_of(settlement: SettlementCompleted) -> str:
+    return "deposit_free" if settlement.med_type.startswith(("2", "52")) else "visit_first"
+
+
+def obligation_of(credit: Credit, setl_id: str) -> Obligation | None:
+    """What was booked for this settlement."""
+    return next((each for each in credit.obligations if each.setl_id == setl_id), None)
+
+
+def topped_up_of(credit: Credit, mdtrt_id: str) -> int:
+    """What was paid at the counter for a visit before it settled."""
+    return sum(want.topped_up_fen for want in credit.wants if want.mdtrt_id == mdtrt_id)
+
+
+def without_wants(credit: Credit, mdtrt_id: str) -> Credit:
+    """The visit settled or ended: it asks for nothing more."""
+    if not any(want.mdtrt_id == mdtrt_id for want in credit.wants):
+        return credit
+    return credit._replace(wants=tuple(want for want in credit.wants if want.mdtrt_id != mdtrt_id))
+
+
+# --- booking ---------------------------------------------------------------------------------------------------------
+
+
+def from_hold(credit: Credit, hold: Authorization, bill: Bill, agreement: Agreement, context: Context) -> Move:
+    """Take it out of the hold; what the hold lacks, out of what is available; the rest is top-up."""
+    captured_fen = min(bill.tender_fen, hold.held_fen + may_grow_fen(credit, hold, context))
+    if not bill.tender_fen:
+        said: list[Output | Reply] = [_nothing_due(bill, context)]
+        if bill.final:
+            credit, more = let_go(credit, hold, HoldAction.RELEASE, context)
+            said += more
+        return credit, said
+    taken_fen = min(captured_fen, hold.held_fen)
+    grown_fen = captured_fen - taken_fen
+    hold = hold._replace(held_fen=hold.held_fen - taken_fen, approved_fen=hold.approved_fen + grown_fen)
+    credit = with_hold(credit, hold)
+    if bill.final:
+        credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
+    else:
+        credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
+    day = local_day(hold.placed_ms)
+    return _book(credit, bill, agreement, (hold.service, day, captured_fen), context)
+
+
+def _advised(credit: Credit, link: Link, bill: Bill, agreement: Agreement, context: Context, captured_fen: int) -> Move:
+    """A fact is booked even above the limit: the institution was told, or says, that it is paid on credit."""
+    if not bill.tender_fen:
+        return credit, [_nothing_due(bill, context)]
+    service = agreement.services[0]
+    if link.ended is not None:
+        service = link.ended.service
+        credit = with_ended(credit, link.ended._replace(state=after(link.ended.state, HoldAction.ADVISE)))
+    return _book(credit, bill, agreement, (service, local_day(context.now_ms), captured_fen), context)
+
+
+def _book(credit: Credit, bill: Bill, agreement: Agreement, booking: tuple[str, int, int], context: Context) -> Move:
+    service, placed_day, captured_fen = booking
+    assert 0 <= captured_fen <= bill.tender_fen, bill
+    capture_id = derived_id("cp_", agreement.agreement_no, bill.setl_id, context.event_id)
+    obligation = Obligation(
+        capture_id,
+        bill.setl_id,
+        bill.mdtrt_id,
+        bill.fixmedins_code,
+        bill.authorization_id,
+        agreement.agreement_no,
+        service,
+        agreement.mode,
+        bundle_key(bill.setl_id, bill.mdtrt_id, capture_id, agreement.mode, context),
+        bill.tender_fen,
+        captured_fen,
+        placed_day,
+        context.now_ms,
+        bill.confirmed,
+        topped_up_fen=(topped_up_fen := min(bill.topped_up_fen, bill.tender_fen - captured_fen)),
+        # the institution is the creditor of a debit: what it was paid beforehand needs no debit any more
+        paid_fen=min(bill.topped_up_fen - topped_up_fen, captured_fen) if agreement.mode == CARD_WITHHOLD else 0,
+        event_id=context.event_id,
+    )
+    credit = credit._replace(obligations=(*credit.obligations, obligation))
+    ordered: list[Output | Reply] = []
+    if captured_fen:
+        credit = enqueue(credit, obligation, context, ends_stay=bill.final)
+        credit, ordered = emit(credit, context)
+    return credit, [captured(credit, obligation, agreement, context), *ordered]
+
+
+def captured(credit: Credit, obligation: Obligation, agreement: Agreement, context: Context) -> Output:
+    """The decision about one captured settlement."""
+    said: list[Said] = []
+    if obligation.top_up_fen:
+        outcome = Outcome.SPLIT if obligation.captured_fen else Outcome.TOP_UP
+        said.append(Said(ReasonCode.LIMIT_EXCEEDED, outcome, obligation.due_fen, obligation.captured_fen, "limit"))
+    kept = kept_by(credit, [obligation], agreement, context) if obligation.captured_fen else None
+    if kept is not None:
+        said.append(kept)
+    body = capture_body(credit, obligation, context, order_id=order_id_of(credit, obligation)) | {
+        "decision": gravest(said, Outcome.WITHHOLD).value,
+        "state": _state_of(credit, obligation).value,
+        "mdtrt_id": obligation.mdtrt_id,
+        "agreement_no": obligation.agreement_no,
+        "service": obligation.service,
+        "due_fen": obligation.due_fen,
+        "reasons": [reason_body(each, context.terms) for each in in_order(said)],
+    }
+    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, obligation.setl_id)
+    return decision(context, "capture", decision_id, body)
+
+
+def _state_of(credit: Credit, obligation: Obligation) -> HoldState:
+    known = known_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
+    return known.state if known is not None else HoldState.ADVICE
+
+
+def order_id_of(credit: Credit, obligation: Obligation) -> str:
+    """The order that brings this capture's money: the one that was sent, else the one its bundle will become."""
+    for bundle in credit.bundles:
+        if (bundle.key, bundle.agreement_no) == (obligation.bundle, obligation.agreement_no):
+            return next_order_id(credit, bundle, obligation.mode)
+    order = latest_order(credit, obligation)
+    return order.order_id if order is not None else ""
+
+
+def _nothing_due(bill: Bill, context: Context) -> Output:
+    return _decision_only(bill, (), Outcome.NOTHING_DUE, context)
+
+
+def _undone(bill: Bill, said: Said, context: Context) -> Output:
+    return _decision_only(bill, (said,), said.outcome, context)
+
+
+def _decision_only(bill: Bill, said: tuple[Said, ...], outcome: Outcome, context: Context) -> Output:
+    """A decision about a linked settlement from which nothing was captured."""
+    body = {
+        "decision": outcome.value,
+        "authorization_id": bill.authorization_id or None,
+        "fixmedins_code": bill.fixmedins_code,
+        "mdtrt_id": bill.mdtrt_id,
+        "setl_id": bill.setl_id,
+        "captured_fen": 0,
+        "top_up_fen": bill.tender_fen if outcome is Outcome.TOP_UP else 0,
+        "due_fen": bill.tender_fen,
+        "reasons": [reason_body(each, context.terms) for each in said],
+    }
+    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, bill.setl_id)
+    return decision(context, "capture", decision_id, body)
+
+
+# --- the same settlement, told twice ---------------------------------------------------------------------------------
+
+
+def _confirmed(
+    credit: Credit, booked: Obligation, settlement: SettlementCompleted, context: Context, amounts_add_up: bool
+) -> Move:
+    """The event of a settlement that a checkout captured: booked once; if the amounts differ the event wins."""
+    if booked.confirmed:
+        return credit, []
+    credit = without_wants(credit, settlement.mdtrt_id)
+    told_fen = tendered_fen(settlement)
+    if told_fen == booked.due_fen or not amounts_add_up:
+        return with_obligation(credit, booked._replace(confirmed=True, event_id=context.event_id)), []
+    said: list[Output | Reply] = [
+        *quality_alert(
+            context, "Q06", booked.fixmedins_code, mdtrt_id=booked.mdtrt_id, observed=booked.due_fen, allowed=told_fen
+        )
+    ]
+    # more than was captured is paid at the counter: the hold is gone; less goes back the way it came
+    captured_fen = min(booked.captured_fen, told_fen)
+    changed = booked._replace(confirmed=True, due_fen=told_fen, captured_fen=captured_fen, event_id=context.event_id)
+    credit, more = emit(with_obligation(credit, changed), context)
+    agreement = agreement_of(credit, booked.agreement_no)
+    assert agreement is not None, booked
+    return credit, [*said, captured(credit, changed, agreement, context), *more]
+
+
+def with_obligation(credit: Credit, obligation: Obligation) -> Credit:
+    """The record with this obligation in the place of the one of its settlement."""
+    return credit._replace(
+        obligations=tuple(obligation if each.setl_id == obligation.setl_id else each for each in credit.obligations)
+    )

@@ -1,0 +1,258 @@
+"""One person's credit record: signed, promised, held, captured, ordered and paid. Immutable; it decides nothing.
+
+Sums are computed (exposure.py), never stored. Every field is an int, a str, a bool or a tuple of such: the record packs
+by position; new fields go to the end with a default. Amounts are fen, instants ms; 0 and "" mean "none".
+`None` instead of a record: nothing was ever told about the person.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from risk.activity import Visit, hash64
+from risk.outputs import Output, Reply
+from risk.policy import Policy
+from risk.reasons import Outcome, Said, gravest
+from risk.signed import Agreement, Standing
+from risk.terms import Terms
+
+
+class HoldState(StrEnum):
+    """Where an authorization stands (contract.md "Decisions": state)."""
+
+    NONE = "none"
+    DENIED = "denied"
+    HELD = "held"
+    PART_CAPTURED = "part_captured"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    ADVICE = "advice"
+
+
+class FundingState(StrEnum):
+    """Where the money to the institution stands."""
+
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    SETTLED = "settled"
+    PARTIAL = "partial"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+class Request(NamedTuple):
+    """What was answered under a `request_id`: increase, capture, release. `attempts`: calls that may have heard it."""
+
+    key: int
+    kind: str
+    asked_fen: int
+    setl_id: str
+    granted_fen: int
+    outcome: Outcome
+    reasons: tuple[Said, ...] = ()
+    attempts: tuple[int, ...] = ()
+
+
+class Promise(NamedTuple):
+    """What was asked and answered, to be answered again. `body`, `fields`: digests of the request (requests.py)."""
+
+    body: int
+    fields: int
+    asked_fen: int
+    approved_fen: int
+    maximum_fen: int
+    reasons: tuple[Said, ...]
+    decided_ms: int
+    policy_version: str
+    position: str
+    decision_id: str
+    attempts: tuple[int, ...] = ()
+    requests: tuple[Request, ...] = ()
+    emergency: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """The gravest reason's outcome."""
+        return gravest(self.reasons, Outcome.APPROVE)
+
+
+class Authorization(NamedTuple):
+    """An open authorization. `limit_fen`: the policy limit at its placing. `expires_ms` 0: not before a discharge."""
+
+    authorization_id: str
+    fixmedins_code: str
+    mdtrt_id: str
+    service: str
+    scope: str
+    agreement_no: str
+    medins_setl_id: str
+    med_type: str
+    state: HoldState
+    held_fen: int
+    approved_fen: int
+    limit_fen: int
+    placed_ms: int
+    expires_ms: int
+    promise: Promise
+    reopened: bool = False
+
+
+class Ended(NamedTuple):
+    """An authorization that ended or was denied, remembered by the digest of its id until `forget_ms`."""
+
+    key: int
+    state: HoldState
+    service: str
+    agreement_no: str
+    approved_fen: int
+    limit_fen: int
+    placed_ms: int
+    forget_ms: int
+    promise: Promise
+
+
+class Obligation(NamedTuple):
+    """One settlement on credit. `due_fen` = tendered = captured + top-up. `paid_fen`: repaid, or paid otherwise."""
+
+    capture_id: str
+    setl_id: str
+    mdtrt_id: str
+    fixmedins_code: str
+    authorization_id: str
+    agreement_no: str
+    service: str
+    mode: str
+    bundle: str
+    due_fen: int
+    captured_fen: int
+    placed_day: int
+    captured_ms: int
+    confirmed: bool
+    topped_up_fen: int = 0
+    paid_fen: int = 0
+    reversed_by: str = ""
+    ended_ms: int = 0
+    event_id: str = ""
+
+    @property
+    def claim_fen(self) -> int:
+        """What the capture still stands for."""
+        return 0 if self.reversed_by else self.captured_fen
+
+    @property
+    def top_up_fen(self) -> int:
+        """What the person owes at the counter, before anything was topped up."""
+        return 0 if self.reversed_by else self.due_fen - self.captured_fen
+
+
+class Item(NamedTuple):
+    """One settlement's part of an order, and how much of it has moved."""
+
+    setl_id: str
+    amount_fen: int
+    moved_fen: int = 0
+
+
+class Order(NamedTuple):
+    """An instruction to the bank. `refused_ms`: when the bank last refused it for the person's cause."""
+
+    order_id: str
+    kind: str
+    bundle: str
+    agreement_no: str
+    bank_code: str
+    fixmedins_code: str
+    mdtrt_id: str
+    items: tuple[Item, ...]
+    original_order_id: str
+    attempt: int
+    state: FundingState
+    first_ms: int
+    due_ms: int
+    retry_ms: int = 0
+    refused_ms: int = 0
+    kept: str = ""
+
+    @property
+    def in_flight(self) -> bool:
+        """The bank may still move this money."""
+        return self.state in (FundingState.SUBMITTED, FundingState.UNKNOWN)
+
+
+class Bundle(NamedTuple):
+    """Captures that wait for their order. `close_ms` 0: it closes at discharge; `emit_ms` 0: it is not closed."""
+
+    key: str
+    mdtrt_id: str
+    fixmedins_code: str
+    agreement_no: str
+    close_ms: int
+    emit_ms: int = 0
+    kept: str = ""
+
+
+class Want(NamedTuple):
+    """What a visit asked beyond what it got, while it is open or lately refused (rules.md L80-L100: uncovered)."""
+
+    mdtrt_id: str
+    fixmedins_code: str
+    service: str
+    asked_fen: int
+    refused_until_ms: int = 0
+    topped_up_fen: int = 0
+
+
+class Alarm(NamedTuple):
+    """An open L episode of a pool."""
+
+    rule_id: str
+    service: str
+    crossing_id: str
+
+
+class Credit(NamedTuple):
+    """The whole record."""
+
+    standing: Standing = Standing()
+    agreements: tuple[Agreement, ...] = ()
+    authorizations: tuple[Authorization, ...] = ()
+    ended: tuple[Ended, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    orders: tuple[Order, ...] = ()
+    bundles: tuple[Bundle, ...] = ()
+    wants: tuple[Want, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+
+
+EMPTY = Credit()
+
+
+class Context(NamedTuple):
+    """Where and when a record is applied. `terms`: of its own day; `visit`: its own; `visits`: the person's."""
+
+    now_ms: int
+    occurred_ms: int
+    event_id: str
+    position: str
+    terms: Terms
+    policy: Policy
+    visit: Visit | None
+    visits: tuple[Visit, ...]
+    psn_no: str
+    area: str = ""
+
+    def visit_of(self, mdtrt_id: str) -> Visit | None:
+        """The person's visit of that number, if it is still remembered."""
+        return next((visit for visit in reversed(self.visits) if visit.mdtrt_id == mdtrt_id), None)
+
+
+Step = tuple[Credit | None, list[Output | Reply]]
+Move = tuple[Credit, list[Output | Reply]]
+
+
+def authorization_key(fixmedins_code: str, authorization_id: str) -> int:
+    """The digest under which an authorization is remembered: its id is unique per person and institution."""
+    return hash64(f"{fixmedins_code}\0{authorization_id}")

@@ -1,0 +1,107 @@
+"""Demand on a credit pool against its limit: L80, L90 and L100, opened and closed at the change itself (rules.md).
+
+demand = used + held + uncovered. No agreement, or a limit of 0: no rule, and nothing stays open.
+"""
+
+from typing import NamedTuple
+
+from risk.alerts import Crossing, alert
+from risk.credit import Alarm, Context, Credit, Move
+from risk.exposure import exposure_fen, uncovered_fen
+from risk.facts import Fact
+from risk.limits import pool_limit_fen
+from risk.outputs import Output, Reply
+from risk.policy_values import SERVICES
+from risk.terms import Clause
+
+RULES = ("L80", "L90", "L100")  # lowest first
+_STRICT = "L100"  # an exact fit is not over
+
+
+def demand_fen(credit: Credit, service: str) -> int:
+    """used + held + uncovered."""
+    return exposure_fen(credit, service) + uncovered_fen(credit, service)
+
+
+def watch(credit: Credit, fact: Fact | None, context: Context) -> Move:
+    """Open and close what this change opened and closed."""
+    if not credit.agreements or not (credit.authorizations or credit.obligations or credit.wants or credit.alarms):
+        return credit, []
+    said: list[Output | Reply] = []
+    for service in SERVICES:
+        limit_fen = pool_limit_fen(credit, service, context)
+        demand = demand_fen(credit, service)
+        if not demand and not any(alarm.service == service for alarm in credit.alarms):
+            continue
+        for rule_id in RULES:
+            clause = context.terms.get(rule_id)
+            if clause is not None:
+                credit, more = _watched(credit, clause, Measure(rule_id, service, demand, limit_fen), fact, context)
+                said += more
+    return credit, said
+
+
+class Measure(NamedTuple):
+    """A pool's demand and limit under one rule."""
+
+    rule_id: str
+    service: str
+    demand_fen: int
+    limit_fen: int
+
+    def opens(self, theta: int) -> bool:
+        """Does demand reach theta percent of the limit (L100: go beyond it)?"""
+        if not self.limit_fen:
+            return False
+        reached, line = self.demand_fen * 100, theta * self.limit_fen
+        return reached > line if self.rule_id == _STRICT else reached >= line
+
+    def closes(self, rearm: int) -> bool:
+        """Is demand below the re-arm point, or the rule without object?"""
+        return not self.limit_fen or self.demand_fen * 100 < rearm * self.limit_fen
+
+
+def _watched(credit: Credit, clause: Clause, measure: Measure, fact: Fact | None, context: Context) -> Move:
+    alarm = next(
+        (each for each in credit.alarms if (each.rule_id, each.service) == (measure.rule_id, measure.service)), None
+    )
+    if alarm is None and measure.opens(clause.value.theta):
+        alarm = Alarm(measure.rule_id, measure.service, context.event_id)
+        credit = credit._replace(alarms=(*credit.alarms, alarm))
+        return credit, [_alert(alarm, clause, measure, fact, context, "opened")]
+    if alarm is not None and measure.closes(clause.value.rearm):
+        credit = credit._replace(alarms=tuple(each for each in credit.alarms if each is not alarm))
+        return credit, [_alert(alarm, clause, measure, fact, context, "closed")]
+    return credit, []
+
+
+def _alert(
+    alarm: Alarm, clause: Clause, measure: Measure, fact: Fact | None, context: Context, episode: str
+) -> Output:  # fmt: skip
+    level = clause.value.levels[0]
+    crossing = Crossing(
+        measure.rule_id,
+        level.level,
+        level.kind,
+        level.sev,
+        "person",
+        context.psn_no,
+        alarm.crossing_id,
+        context.occurred_ms,
+        context.now_ms,
+        measure.demand_fen,
+        -(-clause.value.theta * measure.limit_fen // 100),
+    )
+    short_fen = measure.demand_fen - measure.limit_fen
+    return alert(
+        crossing,
+        episode=episode,
+        clause=clause.source(),
+        policy_version=context.policy.version,
+        texts=(clause.value.text_zh, clause.value.text_en),
+        service=measure.service,
+        mdtrt_id=getattr(fact, "mdtrt_id", None),
+        fixmedins_code=getattr(fact, "fixmedins_code", None) or None,
+        authorization_id=getattr(fact, "authorization_id", None),
+        shortfall_fen=short_fen if short_fen > 0 else None,
+    )

@@ -1,0 +1,183 @@
+"""What a person's record adds up to: held, used, uncovered. Sums, stored nowhere; and the invariants they obey."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from risk.credit import Credit, FundingState, HoldState, Obligation, Order
+from risk.local_time import local_day, to_date
+from risk.signed import CREDIT_LINE
+
+_FORWARD = ("debit", "draw")
+OPEN_STATES = (HoldState.HELD, HoldState.PART_CAPTURED)
+
+
+class Moved(NamedTuple):
+    """What orders moved for one settlement: to the institution, back from it, and what is on its way back."""
+
+    funded_fen: int = 0
+    refunded_fen: int = 0
+    returning_fen: int = 0
+
+
+def moved(credit: Credit) -> dict[str, Moved]:
+    """By settlement, what its orders moved."""
+    sums: dict[str, Moved] = {}
+    for order in credit.orders:
+        for item in order.items:
+            before = sums.get(item.setl_id, Moved())
+            if order.kind in _FORWARD:
+                sums[item.setl_id] = before._replace(funded_fen=before.funded_fen + item.moved_fen)
+            elif order.kind == "refund":
+                rest = item.amount_fen - item.moved_fen if order.in_flight or order.retry_ms else 0
+                sums[item.setl_id] = before._replace(
+                    refunded_fen=before.refunded_fen + item.moved_fen, returning_fen=before.returning_fen + rest
+                )
+    return sums
+
+
+def used_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
+    """What the person still owes on one settlement: to the institution (card_withhold) or to the bank (credit_line)."""
+    owed_fen = obligation.claim_fen - obligation.paid_fen
+    if obligation.mode != CREDIT_LINE:
+        funded_fen, refunded_fen, _ = sums.get(obligation.setl_id, Moved())
+        owed_fen -= funded_fen - refunded_fen
+    return max(0, owed_fen)
+
+
+def unfunded_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
+    """What an order still has to bring to the institution."""
+    if obligation.mode != CREDIT_LINE:
+        return used_of(obligation, sums)
+    funded_fen, refunded_fen, _ = sums.get(obligation.setl_id, Moved())
+    return max(0, obligation.claim_fen - (funded_fen - refunded_fen))
+
+
+def surplus_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
+    """What orders brought to the institution beyond what stands, and no refund brings back yet."""
+    funded_fen, refunded_fen, returning_fen = sums.get(obligation.setl_id, Moved())
+    return max(0, funded_fen - refunded_fen - returning_fen - obligation.claim_fen)
+
+
+def held_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:
+    """The sum of open holds, of one pool or agreement or of all."""
+    return sum(
+        each.held_fen
+        for each in credit.authorizations
+        if (not service or each.service == service) and (not agreement_no or each.agreement_no == agreement_no)
+    )
+
+
+def used_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:
+    """The sum of what is still owed, of one pool or agreement or of all."""
+    if not credit.obligations:
+        return 0
+    sums = moved(credit)
+    return sum(
+        used_of(each, sums)
+        for each in credit.obligations
+        if (not service or each.service == service) and (not agreement_no or each.agreement_no == agreement_no)
+    )
+
+
+def exposure_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:
+    """held + used."""
+    return held_fen(credit, service, agreement_no) + used_fen(credit, service, agreement_no)
+
+
+def dated_fen(credit: Credit, day: int, *, month: bool = False) -> int:
+    """Captured + still held of the authorizations placed on this local day, or in its month."""
+    total_fen = 0
+    for placed_day, amount_fen in _placed(credit):
+        if month:
+            total_fen += amount_fen if to_date(placed_day).replace(day=1) == to_date(day).replace(day=1) else 0
+        elif placed_day == day:
+            total_fen += amount_fen
+    return total_fen
+
+
+def _placed(credit: Credit) -> Iterator[tuple[int, int]]:
+    for each in credit.authorizations:
+        yield local_day(each.placed_ms), each.held_fen
+    for obligation in credit.obligations:
+        yield obligation.placed_day, obligation.claim_fen
+
+
+def uncovered_fen(credit: Credit, service: str) -> int:
+    """What this pool's visits asked above what is held and was topped up."""
+    total_fen = 0
+    for want in credit.wants:
+        if want.service == service:
+            held = sum(
+                each.held_fen
+                for each in credit.authorizations
+                if each.mdtrt_id == want.mdtrt_id and each.service == service
+            )
+            total_fen += max(0, want.asked_fen - held - want.topped_up_fen)
+    return total_fen
+
+
+def latest_order(credit: Credit, obligation: Obligation) -> Order | None:
+    """The last debit or draw that contains this settlement."""
+    found = [
+        order
+        for order in credit.orders
+        if order.kind in _FORWARD and any(item.setl_id == obligation.setl_id for item in order.items)
+    ]
+    return found[-1] if found else None
+
+
+def funding_of(credit: Credit, obligation: Obligation) -> FundingState:
+    """The funding leg of one settlement, read from its orders."""
+    sums = moved(credit).get(obligation.setl_id)
+    if sums is not None and 0 < sums.funded_fen <= sums.refunded_fen:
+        return FundingState.REFUNDED
+    order = latest_order(credit, obligation)
+    return order.state if order is not None else FundingState.PENDING
+
+
+def repayment_of(credit: Credit, obligation: Obligation, now_ms: int) -> str:
+    """The repayment leg of one settlement: none, due, part_paid, paid, overdue."""
+    if not obligation.claim_fen:
+        return "none"
+    owed_fen = used_of(obligation, moved(credit))
+    if not owed_fen:
+        return "paid"
+    if is_overdue(credit, obligation, now_ms):
+        return "overdue"
+    return "part_paid" if owed_fen < obligation.claim_fen else "due"
+
+
+def is_overdue(credit: Credit, obligation: Obligation, now_ms: int) -> bool:
+    """card_withhold: due by our clock and refused for the person's own cause; credit_line: the bank says so."""
+    if obligation.mode == CREDIT_LINE:
+        told = next((each for each in credit.agreements if each.agreement_no == obligation.agreement_no), None)
+        return told is not None and told.overdue_ms > told.cured_ms
+    order = latest_order(credit, obligation)
+    if order is None or not order.refused_ms or now_ms <= order.due_ms:
+        return False
+    # An order under way again, an unknown answer or a dispute stops the clock.
+    return not order.in_flight and not order.kept
+
+
+def overdue_fen(credit: Credit, now_ms: int) -> int:
+    """What is owed and overdue."""
+    sums = moved(credit)
+    return sum(used_of(each, sums) for each in credit.obligations if is_overdue(credit, each, now_ms))
+
+
+def assert_sound(credit: Credit) -> None:
+    """What must hold after every step, whatever the world sent. A failure here is a bug and stops the shard."""
+    keys = set()
+    for each in credit.authorizations:
+        assert each.state in OPEN_STATES, each
+        assert 0 <= each.held_fen <= each.approved_fen, each
+        keys.add((each.fixmedins_code, each.authorization_id))
+    assert len(keys) == len(credit.authorizations), "an authorization is open twice"
+    sums = moved(credit)
+    for obligation in credit.obligations:
+        assert 0 <= obligation.captured_fen <= obligation.due_fen, obligation
+        assert obligation.paid_fen >= 0, obligation
+        told = sums.get(obligation.setl_id, Moved())
+        assert told.refunded_fen <= told.funded_fen, obligation
+    for order in credit.orders:
+        assert all(0 <= item.moved_fen <= item.amount_fen for item in order.items), order

@@ -1,0 +1,64 @@
+"""What a credit record forgets, and when: by the record and the instant alone, never by how records were batched."""
+
+from risk.credit import Credit, FundingState, Obligation
+from risk.exposure import Moved, moved, surplus_of, unfunded_of, used_of
+from risk.holds import forgotten as without_old_ids
+from risk.local_time import local_day
+
+MONEY_DAYS = 400
+
+
+def forgotten(credit: Credit, now_ms: int) -> Credit:
+    """The record without ids past their time, wants without a visit, and money 400 days after its end."""
+    credit = without_old_ids(credit, now_ms)
+    if credit.wants:
+        credit = _open_wants(credit)
+    if credit.obligations:
+        credit = _old_money(_marked_ends(credit, now_ms), local_day(now_ms))
+    if credit.standing.disputes:
+        credit = _old_disputes(credit, local_day(now_ms))
+    return credit
+
+
+def _open_wants(credit: Credit) -> Credit:
+    """A want lasts as long as its visit has an open authorization, or its refusal counts."""
+    live = {(each.mdtrt_id, each.service) for each in credit.authorizations}
+    wants = tuple(want for want in credit.wants if want.refused_until_ms or (want.mdtrt_id, want.service) in live)
+    return credit if len(wants) == len(credit.wants) else credit._replace(wants=wants)
+
+
+def _marked_ends(credit: Credit, now_ms: int) -> Credit:
+    """Each obligation says since when nothing of it is open."""
+    sums = moved(credit)
+    working = {
+        item.setl_id
+        for order in credit.orders
+        if order.in_flight or order.retry_ms or order.state is FundingState.UNKNOWN
+        for item in order.items
+    }
+    changed = tuple(_marked(each, sums, each.setl_id in working, now_ms) for each in credit.obligations)
+    return credit if changed == credit.obligations else credit._replace(obligations=changed)
+
+
+def _marked(obligation: Obligation, sums: dict[str, Moved], working: bool, now_ms: int) -> Obligation:
+    is_open = working or used_of(obligation, sums) or unfunded_of(obligation, sums) or surplus_of(obligation, sums)
+    if is_open:
+        return obligation._replace(ended_ms=0) if obligation.ended_ms else obligation
+    return obligation if obligation.ended_ms else obligation._replace(ended_ms=now_ms)
+
+
+def _old_money(credit: Credit, today: int) -> Credit:
+    kept = tuple(
+        each for each in credit.obligations if not each.ended_ms or today - local_day(each.ended_ms) <= MONEY_DAYS
+    )
+    if len(kept) == len(credit.obligations):
+        return credit
+    names = {each.setl_id for each in kept}
+    orders = tuple(order for order in credit.orders if any(item.setl_id in names for item in order.items))
+    return credit._replace(obligations=kept, orders=orders)
+
+
+def _old_disputes(credit: Credit, today: int) -> Credit:
+    standing = credit.standing
+    kept = tuple(each for each in standing.disputes if each.is_open or today - local_day(each.told_ms) <= MONEY_DAYS)
+    return credit if len(kept) == len(standing.disputes) else credit._replace(standing=standing._replace(disputes=kept))

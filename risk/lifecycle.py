@@ -1,0 +1,227 @@
+"""The whole life of a credit payment on one screen: record type → what it does, then what is always done after it.
+
+Entry points of the fold: `apply_credit`, `settle`, `reverse`, `reinstate`, `due`, `next_due`. All are pure.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from risk import capture, obligations, reversal, standing
+from risk import requests as asked
+from risk.accrual import estimated
+from risk.authorize import after_discharge_ms, requested
+from risk.bundles import closed_bundles, visit_ended, visit_reopened
+from risk.capture_request import capture_requested
+from risk.credit import EMPTY, Context, Credit, Move, Step
+from risk.demand import watch
+from risk.exposure import assert_sound
+from risk.facts import (
+    AgreementLineChanged,
+    AgreementSigned,
+    AgreementTerminated,
+    AuthorizationAbandoned,
+    AuthorizationCaptureRequested,
+    AuthorizationIncreaseRequested,
+    AuthorizationReleaseRequested,
+    AuthorizationRequested,
+    BankCured,
+    BankOrderResult,
+    BankOverdue,
+    BankRefunded,
+    BankRepaid,
+    CommitmentSigned,
+    CreditDelisted,
+    CreditDisputeClosed,
+    CreditDisputeOpened,
+    CreditLevelSet,
+    CreditListed,
+    CreditServiceResumed,
+    CreditServiceSuspended,
+    Fact,
+    InsuredStatusChanged,
+    SettlementCompleted,
+    SettlementEstimated,
+    SettlementReinstated,
+    SettlementReversed,
+    TopupReceived,
+    VisitCancelled,
+    VisitClosed,
+    VisitReopened,
+)
+from risk.forgetting import forgotten
+from risk.holds import HoldAction, open_hold
+from risk.local_time import local_day
+from risk.orders import emit
+from risk.outputs import Output, Reply
+from risk.reversal import Settled
+
+__all__ = ["Step", "apply_credit", "due", "next_due", "reinstate", "reverse", "settle"]
+
+Handler = Callable[[Credit, Any, Context], Credit | Move]
+
+
+def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Context) -> Move:
+    """The visit ended: it asks for nothing more, its bundles close, a deposit-free hold lasts some working days yet."""
+    said: list[Output | Reply] = []
+    visit = context.visit
+    if visit is None:
+        return credit, said
+    credit = capture.without_wants(visit_ended(credit, visit, context), visit.mdtrt_id)
+    for hold in credit.authorizations:
+        if hold.mdtrt_id != visit.mdtrt_id:
+            continue
+        if isinstance(fact, VisitCancelled):
+            credit, more = asked.let_go(credit, hold, HoldAction.RELEASE, context)
+            said += more
+        elif hold.service == "deposit_free" and not hold.reopened:
+            until_ms = after_discharge_ms(visit.ended_ms or context.occurred_ms, context)
+            credit = asked.with_known(credit, hold._replace(expires_ms=until_ms))
+    return credit, said
+
+
+def visit_opened_again(credit: Credit, fact: VisitReopened, context: Context) -> Credit:
+    """A discharge was undone: the stay goes on."""
+    visit = context.visit
+    if visit is None:
+        return credit
+    credit = visit_reopened(credit, visit, context)
+    for hold in credit.authorizations:
+        if hold.mdtrt_id == visit.mdtrt_id and hold.service == "deposit_free" and not hold.reopened:
+            credit = asked.with_known(credit, hold._replace(expires_ms=0))
+    return credit
+
+
+HANDLERS: dict[type[Fact], Handler] = {
+    # who the person is
+    InsuredStatusChanged: standing.status_changed,
+    CommitmentSigned: standing.commitment_signed,
+    CreditLevelSet: standing.level_set,
+    CreditListed: standing.listed,
+    CreditDelisted: standing.delisted,
+    CreditServiceSuspended: standing.suspended,
+    CreditServiceResumed: standing.resumed,
+    CreditDisputeOpened: standing.dispute_opened,
+    CreditDisputeClosed: standing.dispute_closed,
+    AgreementSigned: standing.agreement_signed,
+    AgreementLineChanged: standing.line_changed,
+    AgreementTerminated: standing.agreement_terminated,
+    # what a checkout asks
+    AuthorizationRequested: requested,
+    AuthorizationIncreaseRequested: asked.increase_requested,
+    AuthorizationCaptureRequested: capture_requested,
+    AuthorizationReleaseRequested: asked.release_requested,
+    AuthorizationAbandoned: asked.abandoned,
+    # what the visit does
+    SettlementEstimated: estimated,
+    VisitClosed: visit_closed,
+    VisitCancelled: visit_closed,
+    VisitReopened: visit_opened_again,
+    # what money does elsewhere
+    TopupReceived: obligations.topped_up,
+    BankOrderResult: obligations.order_result,
+    BankRepaid: obligations.repaid,
+    BankRefunded: obligations.repaid,
+    BankOverdue: obligations.overdue,
+    BankCured: obligations.cured,
+}
+
+# Without any record only these begin one; money facts about a person nobody knows concern nobody.
+BEGINNERS = (*list(HANDLERS)[:12], AuthorizationRequested)
+
+_CHECKOUT = (AuthorizationIncreaseRequested, AuthorizationCaptureRequested, AuthorizationReleaseRequested)
+
+
+def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
+    """Fold one record that is no settlement, reversal or timer."""
+    if credit is None and not isinstance(fact, (*BEGINNERS, *_CHECKOUT)):
+        return None, []
+    record = credit if credit is not None else EMPTY
+    context = with_terms(context)
+    if isinstance(fact, _CHECKOUT):
+        known = open_hold(record, fact.fixmedins_code, fact.authorization_id)
+        if known is not None:
+            context = context._replace(visit=context.visit_of(known.mdtrt_id))
+    handler = HANDLERS.get(type(fact))
+    done = handler(record, fact, context) if handler is not None else record
+    # a record is a tuple too: what tells it from a step is its type
+    record, said = (done, []) if isinstance(done, Credit) else done
+    return _finished(record, said, fact, context)
+
+
+def settle(credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool) -> Step:
+    """Fold a newly counted settlement."""
+    context = with_terms(context)
+    if "bundle" not in context.terms:
+        return credit, []  # a place without credit
+    record, said = capture.settle(credit, settlement, context, amounts_add_up)
+    return _finished(record, said, settlement, context)
+
+
+def reverse(credit: Credit | None, original: Settled | None, fact: SettlementReversed, context: Context) -> Step:
+    """Fold a reversal. `original`: the settlement as the activity remembers it."""
+    if credit is None:
+        return None, []
+    context = with_terms(context)
+    return _finished(*reversal.reverse(credit, original, fact, context), fact, context)
+
+
+def reinstate(credit: Credit | None, original: Settled | None, fact: SettlementReinstated, context: Context) -> Step:
+    """Fold a reinstatement."""
+    if credit is None:
+        return None, []
+    context = with_terms(context)
+    return _finished(*reversal.reinstate(credit, original, fact, context), fact, context)
+
+
+def due(credit: Credit | None, due_ms: int, context: Context) -> Step:
+    """Everything scheduled by now happens. A timer whose cause is gone changes nothing."""
+    if credit is None:
+        return None, []
+    context = with_terms(context._replace(now_ms=max(context.now_ms, due_ms)))
+    if (first_ms := next_due(credit)) is None or first_ms > context.now_ms:
+        return credit, []
+    said: list[Output | Reply] = []
+    for hold in credit.authorizations:
+        if 0 < hold.expires_ms <= context.now_ms:
+            credit, more = asked.let_go(credit, hold, HoldAction.EXPIRE, context)
+            said += more
+    credit = credit._replace(
+        wants=tuple(
+            want._replace(refused_until_ms=0) if want.refused_until_ms <= context.now_ms else want
+            for want in credit.wants
+        )
+    )
+    if "bundle" in context.terms:
+        credit = closed_bundles(credit, context)
+    return _finished(credit, said, None, context)
+
+
+def next_due(credit: Credit | None) -> int | None:
+    """The earliest instant at which something of this person happens by itself."""
+    if credit is None:
+        return None
+    instants = [hold.expires_ms for hold in credit.authorizations]
+    instants += [want.refused_until_ms for want in credit.wants]
+    instants += [each.emit_ms or each.close_ms for each in credit.bundles if not each.kept]
+    instants += [order.retry_ms for order in credit.orders if not order.kept]
+    return min((instant for instant in instants if instant), default=None)
+
+
+def with_terms(context: Context) -> Context:
+    """The context under terms that can move money: of the record's day, or, before there were any, of today."""
+    if "bundle" in context.terms:
+        return context
+    return context._replace(terms=context.policy.on(local_day(context.now_ms)))
+
+
+def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | None, context: Context) -> Step:
+    """What follows every record: what is ready is sent, what is over is forgotten, what crossed is told."""
+    if credit is None:
+        return None, said
+    if "bundle" in context.terms:
+        credit, more = emit(credit, context)
+        credit = forgotten(credit, context.now_ms)
+        credit, alarms = watch(credit, fact, context)
+        said = [*said, *more, *alarms]
+    assert_sound(credit)
+    return (credit if credit != EMPTY else None), said

@@ -1,0 +1,204 @@
+"""Orders to the bank: what a closed bundle becomes, what is sent again, what goes back. It moves nothing itself.
+
+`card_withhold`: captures of a visit wait in a bundle until the visit ends, then one debit. `credit_line`: a draw for a
+capture, at once. Until an order is emitted amounts net; afterwards a reversal asks for a cancel or a refund. `emit`
+does whatever is ready, so that what was kept back is decided again at the person's next record.
+"""
+
+from risk.bundles import by_day, next_order_id, waiting_in
+from risk.credit import Bundle, Context, Credit, FundingState, Item, Move, Obligation, Order
+from risk.decided import after_visit, order_output
+from risk.exposure import moved, surplus_of, unfunded_of
+from risk.limits import agreement_of
+from risk.local_time import day_of, day_start_ms, local_day
+from risk.outputs import Output, Reply, derived_id
+from risk.policy_values import InstitutionTable
+from risk.reasons import Outcome, ReasonCode, Said
+from risk.signed import CREDIT_LINE, Agreement
+from risk.standing import disputed
+
+OBSERVED = "OBSERVED"  # kept because the institution's orders are not live yet
+
+
+# --- emission --------------------------------------------------------------------------------------------------------
+
+
+def emit(credit: Credit, context: Context) -> Move:
+    """Send what is ready: closed bundles, refused debits whose time has come again, refunds of what came in too much."""
+    said: list[Output | Reply] = []
+    for bundle in credit.bundles:
+        if 0 < bundle.emit_ms <= context.now_ms:
+            credit, more = _emit_bundle(credit, bundle, context)
+            said += more
+    for order in credit.orders:
+        if 0 < order.retry_ms <= context.now_ms:
+            credit, more = _emit_again(credit, order, context)
+            said += more
+    if credit.orders:
+        sums = moved(credit)
+        for obligation in credit.obligations:
+            surplus_fen = surplus_of(obligation, sums)
+            if surplus_fen:
+                credit, more = _emit_refund(credit, obligation, surplus_fen, context)
+                said += more
+    return credit, said
+
+
+def _emit_bundle(credit: Credit, bundle: Bundle, context: Context) -> Move:
+    sums = moved(credit)
+    members = [(each, unfunded_of(each, sums)) for each in waiting_in(credit, bundle)]
+    members = [(each, rest_fen) for each, rest_fen in members if rest_fen]
+    without = tuple(each for each in credit.bundles if each is not bundle)
+    if not members:
+        return credit._replace(bundles=without), []
+    agreement = agreement_of(credit, bundle.agreement_no)
+    assert agreement is not None, bundle
+    obligations = [each for each, _ in members]
+    reason = kept_by(credit, obligations, agreement, context)
+    if reason is not None:
+        if bundle.kept == reason.code.value:
+            return credit, []
+        kept = bundle._replace(kept=reason.code.value)
+        credit = credit._replace(bundles=(*without, kept))
+        return credit, [after_visit(context, bundle, obligations, (reason,), Outcome.HOLD)]
+    live = _live_ms(bundle, context)
+    if live != context.now_ms:
+        kept = bundle._replace(kept="" if live else OBSERVED, emit_ms=live or bundle.emit_ms)
+        if bundle.kept == kept.kept and bundle.emit_ms == kept.emit_ms:
+            return credit, []
+        credit = credit._replace(bundles=(*without, kept))
+        return credit, [after_visit(context, bundle, obligations, (), Outcome.WITHHOLD, observe_only=True)]
+    return _ordered(credit._replace(bundles=without), bundle, agreement, members, context)
+
+
+def _ordered(
+    credit: Credit, bundle: Bundle, agreement: Agreement, members: list[tuple[Obligation, int]], context: Context
+) -> Move:
+    sums = moved(credit)
+    items = tuple(Item(each.setl_id, rest_fen) for each, rest_fen in members)
+    for each, rest_fen in members:
+        assert rest_fen <= unfunded_of(each, sums), "an order never asks for more than is due"
+    mode = members[0][0].mode
+    order = Order(
+        next_order_id(credit, bundle, mode),
+        "draw" if mode == CREDIT_LINE else "debit",
+        bundle.key,
+        bundle.agreement_no,
+        agreement.bank_code,
+        bundle.fixmedins_code,
+        bundle.mdtrt_id,
+        items,
+        "",
+        1,
+        FundingState.SUBMITTED,
+        context.now_ms,
+        bundle.close_ms + int(context.terms["debit_due_ms"].value),
+    )
+    credit = credit._replace(orders=(*credit.orders, order))
+    said: list[Output | Reply] = [order_output(context, order, bundle.emit_ms)]
+    if order.kind == "debit" or bundle.kept:
+        obligations = [each for each, _ in members]
+        said.insert(0, after_visit(context, bundle, obligations, (), Outcome.WITHHOLD, order=order))
+    return credit, said
+
+
+def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
+    """The next attempt of a refused or partly paid debit or refund, for what is still due; nothing due ends it."""
+    sums = moved(credit)
+    by_setl = {each.setl_id: each for each in credit.obligations}
+    rest = []
+    for item in order.items:
+        obligation = by_setl.get(item.setl_id)
+        due_fen = 0 if obligation is None else unfunded_of(obligation, sums)
+        if order.kind == "refund":
+            due_fen = item.amount_fen - item.moved_fen
+        rest.append(item._replace(amount_fen=item.moved_fen + due_fen))
+    if not sum(item.amount_fen - item.moved_fen for item in rest):
+        state = FundingState.SETTLED if sum(item.moved_fen for item in rest) else FundingState.CANCELLED
+        return with_order(credit, order._replace(items=tuple(rest), state=state, retry_ms=0, kept="")), []
+    agreement = agreement_of(credit, order.agreement_no)
+    assert agreement is not None, order
+    members = [by_setl[item.setl_id] for item in rest if item.setl_id in by_setl]
+    reason = kept_by(credit, members, agreement, context) if order.kind == "debit" else None
+    if reason is not None:
+        return with_order(credit, order._replace(kept=reason.code.value)), []
+    again = order._replace(
+        items=tuple(rest), attempt=order.attempt + 1, state=FundingState.SUBMITTED, retry_ms=0, kept=""
+    )
+    return with_order(credit, again), [order_output(context, again, order.retry_ms)]
+
+
+def _emit_refund(credit: Credit, obligation: Obligation, amount_fen: int, context: Context) -> Move:
+    """What came in and stands for nothing goes back the way it came."""
+    original = next(
+        each
+        for each in reversed(credit.orders)
+        if each.kind in ("debit", "draw")
+        and any(item.setl_id == obligation.setl_id and item.moved_fen for item in each.items)
+    )
+    cause = obligation.reversed_by or context.event_id
+    order_id = derived_id("or_", obligation.agreement_no, "refund", cause)
+    again = sum(each.original_order_id == original.order_id and each.kind == "refund" for each in credit.orders)
+    if any(each.order_id == order_id for each in credit.orders):
+        order_id = derived_id("or_", obligation.agreement_no, "refund", cause, again + 1)
+    order = original._replace(
+        order_id=order_id,
+        kind="refund",
+        items=(Item(obligation.setl_id, amount_fen),),
+        original_order_id=original.order_id,
+        attempt=1,
+        state=FundingState.SUBMITTED,
+        first_ms=context.now_ms,
+        due_ms=context.now_ms,
+        retry_ms=0,
+        refused_ms=0,
+        kept="",
+    )
+    return credit._replace(orders=(*credit.orders, order)), [order_output(context, order, context.now_ms)]
+
+
+def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
+    """Ask the bank to forget an order that it has not answered and nothing stands behind any more."""
+    order_id = derived_id("or_", order.agreement_no, "cancel", cause)
+    if any(each.order_id == order_id for each in credit.orders):
+        return credit, []
+    wish = order._replace(
+        order_id=order_id,
+        kind="cancel",
+        items=tuple(item._replace(amount_fen=item.amount_fen - item.moved_fen, moved_fen=0) for item in order.items),
+        original_order_id=order.order_id,
+        attempt=1,
+        state=FundingState.SUBMITTED,
+        first_ms=context.now_ms,
+        due_ms=context.now_ms,
+    )
+    return credit._replace(orders=(*credit.orders, wish)), [order_output(context, wish, context.now_ms)]
+
+
+def with_order(credit: Credit, order: Order) -> Credit:
+    """The record with this order in the place of the one of its id."""
+    return credit._replace(orders=tuple(order if each.order_id == order.order_id else each for each in credit.orders))
+
+
+def _live_ms(bundle: Bundle, context: Context) -> int:
+    """Now if the institution's orders are really sent; else the instant from which they will be, 0 = nobody knows."""
+    table: InstitutionTable = context.terms["institutions"].value
+    if table.sends_orders(bundle.fixmedins_code, local_day(context.now_ms)):
+        return context.now_ms
+    row = table.find(bundle.fixmedins_code)
+    if row is None or row.orders_live_from is None:
+        return 0
+    return by_day(day_start_ms(day_of(row.orders_live_from)), context.terms["debit_hours"].value)
+
+
+def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement, context: Context) -> Said | None:
+    """Why these captures may not be ordered now: the person died, the mandate ended, or someone objects."""
+    if credit.standing.status == "deceased":
+        return Said(ReasonCode.INSURED_ABNORMAL, Outcome.HOLD, "deceased", None, "services_on")
+    if not agreement.is_valid(context.now_ms):
+        return Said(ReasonCode.MANDATE_INVALID, Outcome.HOLD, agreement.agreement_no, None, "bundle")
+    if credit.standing.disputes:
+        for each in obligations:
+            if disputed(credit, each.setl_id, each.mdtrt_id, each.capture_id, each.event_id):
+                return Said(ReasonCode.DISPUTED, Outcome.HOLD, each.setl_id, None, "bundle")
+    return None

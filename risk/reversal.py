@@ -1,0 +1,155 @@
+"""A settlement undone, and the undoing undone. Until its order is sent amounts net; afterwards money is called back.
+
+The claim falls and the authorization opens again for a day, not beyond the visit; a reinstatement restores the claim.
+"""
+
+from typing import Any, Protocol
+
+from risk.activity import hash64, visit_end_ms
+from risk.answers import decision
+from risk.bundles import bundle_key, enqueue
+from risk.capture import with_obligation
+from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
+from risk.exposure import latest_order
+from risk.facts import SettlementReinstated, SettlementReversed
+from risk.holds import HoldAction, after, end, ended_hold, open_hold, with_hold, without_ended
+from risk.local_time import DAY_MS, day_start_ms, local_day
+from risk.orders import cancel, emit
+from risk.outputs import Output, Reply, derived_id
+from risk.reasons import Outcome
+
+_VISIT_FORGOTTEN_MS = 2 * DAY_MS
+
+
+class Settled(Protocol):
+    """A settlement as the activity remembers it: `setl` is the hash of its `setl_id`."""
+
+    @property
+    def setl(self) -> int: ...
+
+
+def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, context: Context) -> Move:
+    """The settlement is undone: the claim falls, the authorization opens again, what was sent is called back."""
+    obligation = _of_settlement(credit, original, fact.setl_id)
+    if obligation is None or obligation.reversed_by:
+        return credit, []
+    back_fen = obligation.captured_fen
+    credit = with_obligation(credit, obligation._replace(reversed_by=context.event_id))
+    credit = _reopened(credit, obligation, back_fen, context)
+    said: list[Output | Reply] = []
+    order = latest_order(credit, obligation)
+    if order is not None and order.state is FundingState.SUBMITTED and not _stands(credit, order):
+        credit, said = cancel(credit, order, context.event_id, context)
+    credit, more = emit(credit, context)
+    return credit, [_gone_back(credit, obligation, back_fen, context), *said, *more]
+
+
+def _of_settlement(credit: Credit, original: Settled | None, setl_id: str | None) -> Obligation | None:
+    setl = original.setl if original is not None else hash64(setl_id or "")
+    return next((each for each in credit.obligations if hash64(each.setl_id) == setl), None)
+
+
+def _stands(credit: Credit, order: Order) -> bool:
+    """Does any settlement of this order still stand?"""
+    names = {item.setl_id for item in order.items}
+    return any(each.claim_fen for each in credit.obligations if each.setl_id in names)
+
+
+def _reopened(credit: Credit, obligation: Obligation, back_fen: int, context: Context) -> Credit:
+    """2208 and a new 2207 are China's partial refund: the amount is held again for a day, not beyond the visit."""
+    until_ms = _reopened_until_ms(obligation, context)
+    if not back_fen or not obligation.authorization_id or until_ms <= context.now_ms:
+        return credit
+    identity = (obligation.fixmedins_code, obligation.authorization_id)
+    hold = open_hold(credit, *identity)
+    if hold is not None:
+        expires_ms = max(hold.expires_ms, until_ms) if hold.expires_ms else 0
+        hold = hold._replace(
+            state=after(hold.state, HoldAction.REOPEN),
+            held_fen=hold.held_fen + back_fen,
+            approved_fen=max(hold.approved_fen, hold.held_fen + back_fen),
+            expires_ms=expires_ms,
+            reopened=True,
+        )
+        return with_hold(credit, hold)
+    ended = ended_hold(credit, *identity)
+    if ended is None:
+        return credit
+    credit = without_ended(credit, ended.key)
+    return with_hold(credit, _open_again(ended, obligation, back_fen, until_ms))
+
+
+def _open_again(ended: Ended, obligation: Obligation, held_fen: int, until_ms: int) -> Authorization:
+    return Authorization(
+        obligation.authorization_id,
+        obligation.fixmedins_code,
+        obligation.mdtrt_id,
+        obligation.service,
+        "settlement",
+        obligation.agreement_no,
+        "",
+        "",
+        after(ended.state, HoldAction.REOPEN),
+        held_fen,
+        max(ended.approved_fen, held_fen),
+        ended.limit_fen,
+        ended.placed_ms,
+        until_ms,
+        ended.promise,
+        reopened=True,
+    )
+
+
+def _reopened_until_ms(obligation: Obligation, context: Context) -> int:
+    until_ms = context.now_ms + int(context.terms["reopen_ms"].value)
+    grace_ms = int(context.terms["visit_grace_ms"].value)
+    visit = context.visit_of(obligation.mdtrt_id)
+    if visit is not None:
+        end_ms = visit_end_ms(visit, grace_ms)
+    elif context.now_ms - obligation.captured_ms > _VISIT_FORGOTTEN_MS:
+        return 0  # a visit is remembered for two days after its end: this one is over
+    else:
+        end_ms = day_start_ms(local_day(context.now_ms) + 1) + grace_ms
+    return min(until_ms, end_ms) if end_ms else until_ms
+
+
+def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, context: Context) -> Output:
+    hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
+    body: dict[str, Any] = {
+        "decision": Outcome.RELEASE.value,
+        "authorization_id": obligation.authorization_id or None,
+        "state": hold.state.value if hold is not None else HoldState.CAPTURED.value,
+        "fixmedins_code": obligation.fixmedins_code,
+        "mdtrt_id": obligation.mdtrt_id,
+        "setl_id": obligation.setl_id,
+        "agreement_no": obligation.agreement_no,
+        "reversed_fen": back_fen,
+        "held_fen": hold.held_fen if hold is not None else 0,
+        "captured_fen": 0,
+        "top_up_fen": 0,
+        "reasons": [],
+    }
+    decision_id = derived_id("de_", "reversal", context.psn_no, context.event_id, obligation.setl_id)
+    return decision(context, "after_visit", decision_id, body)
+
+
+def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstated, context: Context) -> Move:
+    """The reversal was itself undone: the claim stands again, out of what was re-opened if it is still held."""
+    obligation = _of_settlement(credit, original, fact.setl_id)
+    if obligation is None or not obligation.reversed_by:
+        return credit, []
+    hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
+    if hold is not None and hold.reopened:
+        hold = hold._replace(held_fen=hold.held_fen - min(hold.held_fen, obligation.captured_fen))
+        credit = with_hold(credit, hold)
+        if not hold.held_fen:
+            credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
+        else:
+            credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
+    capture_id = derived_id("cp_", obligation.agreement_no, obligation.setl_id, context.event_id)
+    names = (obligation.setl_id, obligation.mdtrt_id, capture_id, obligation.mode)
+    obligation = obligation._replace(
+        reversed_by="", ended_ms=0, capture_id=capture_id, bundle=bundle_key(*names, context)
+    )
+    credit = enqueue(with_obligation(credit, obligation), obligation, context, ends_stay=True)
+    return emit(credit, context)

@@ -1,0 +1,216 @@
+"""Facts about the person applied to the record: status, commitment, level, lists, suspensions, disputes, agreements.
+
+A fact with an older `occurred_at` never replaces a newer one of its kind: a repeated or late fact changes nothing.
+"""
+
+from datetime import datetime
+
+from risk.credit import Context, Credit
+from risk.facts import (
+    AgreementLineChanged,
+    AgreementSigned,
+    AgreementTerminated,
+    CommitmentSigned,
+    CreditDelisted,
+    CreditDisputeClosed,
+    CreditDisputeOpened,
+    CreditLevelSet,
+    CreditListed,
+    CreditServiceResumed,
+    CreditServiceSuspended,
+    InsuredStatusChanged,
+)
+from risk.limits import agreement_of
+from risk.local_time import to_ms
+from risk.policy_values import UNRATED
+from risk.signed import Agreement, Dispute, Level, Listing, Standing, Suspension
+
+
+def status_changed(credit: Credit, fact: InsuredStatusChanged, context: Context) -> Credit:
+    """The scheme states the insurance status."""
+    if context.occurred_ms < credit.standing.status_ms:
+        return credit
+    return _with(credit, credit.standing._replace(status=fact.status, status_ms=context.occurred_ms))
+
+
+def commitment_signed(credit: Credit, fact: CommitmentSigned, context: Context) -> Credit:
+    """The person signed the 承诺书."""
+    if context.occurred_ms < credit.standing.commitment_ms:
+        return credit
+    told = credit.standing._replace(commitment_no=fact.commitment_no, commitment_ms=context.occurred_ms)
+    return _with(credit, told)
+
+
+def level_set(credit: Credit, fact: CreditLevelSet, context: Context) -> Credit:
+    """An authority set the level. Under investigation is no level: the last official one stands."""
+    standing, told_ms = credit.standing, context.occurred_ms
+    if fact.level == UNRATED and fact.unrated_reason == "under_investigation":
+        return _with(credit, standing._replace(investigated_ms=max(told_ms, standing.investigated_ms)))
+    level = Level(fact.level, fact.unrated_reason or "", told_ms, _ms(fact.valid_from) or told_ms, _ms(fact.valid_to))
+    levels = (*(each for each in standing.levels if each.told_ms != told_ms), level)
+    told = standing._replace(levels=_still_needed(levels, context.now_ms))
+    if told_ms >= standing.investigated_ms:
+        told = told._replace(investigated_ms=0)
+    return _with(credit, told)
+
+
+def _still_needed(levels: tuple[Level, ...], now_ms: int) -> tuple[Level, ...]:
+    """The level in force and those still to come: what was told before the one in force can never be in force again."""
+    begun = [level.told_ms for level in levels if level.from_ms <= now_ms]
+    floor_ms = max(begun, default=0)
+    return tuple(sorted((level for level in levels if level.told_ms >= floor_ms), key=lambda level: level.told_ms))
+
+
+def listed(credit: Credit, fact: CreditListed, context: Context) -> Credit:
+    """An authority put the person on a list."""
+    entry = Listing(fact.list, fact.document_no, to_ms(fact.since), _ms(fact.until), context.occurred_ms, True)
+    return _with_listing(credit, entry)
+
+
+def delisted(credit: Credit, fact: CreditDelisted, context: Context) -> Credit:
+    """An authority took the person off a list."""
+    return _with_listing(credit, Listing(fact.list, fact.document_no, 0, 0, context.occurred_ms, False))
+
+
+def _with_listing(credit: Credit, entry: Listing) -> Credit:
+    standing = credit.standing
+    before = next((each for each in standing.listings if each.list_name == entry.list_name), None)
+    if before is not None and before.told_ms > entry.told_ms:
+        return credit
+    others = tuple(each for each in standing.listings if each is not before)
+    return _with(credit, standing._replace(listings=(*others, entry)))
+
+
+def suspended(credit: Credit, fact: CreditServiceSuspended, context: Context) -> Credit:
+    """New credit was stopped."""
+    entry = Suspension(fact.scope, fact.by, fact.document_no or "", _ms(fact.until), context.occurred_ms, True)
+    return _with_suspension(credit, entry)
+
+
+def resumed(credit: Credit, fact: CreditServiceResumed, context: Context) -> Credit:
+    """New credit is allowed again."""
+    entry = Suspension(fact.scope, fact.by, fact.document_no or "", 0, context.occurred_ms, False)
+    return _with_suspension(credit, entry)
+
+
+def _with_suspension(credit: Credit, entry: Suspension) -> Credit:
+    standing = credit.standing
+    before = next((each for each in standing.suspensions if (each.scope, each.by) == (entry.scope, entry.by)), None)
+    if before is not None and before.told_ms > entry.told_ms:
+        return credit
+    others = tuple(each for each in standing.suspensions if each is not before)
+    return _with(credit, standing._replace(suspensions=(*others, entry)))
+
+
+def dispute_opened(credit: Credit, fact: CreditDisputeOpened, context: Context) -> Credit:
+    """The person objects."""
+    return _with_dispute(credit, Dispute(fact.dispute_id, fact.about, context.occurred_ms, True))
+
+
+def dispute_closed(credit: Credit, fact: CreditDisputeClosed, context: Context) -> Credit:
+    """The objection was decided."""
+    return _with_dispute(credit, Dispute(fact.dispute_id, fact.about or "", context.occurred_ms, False))
+
+
+def _with_dispute(credit: Credit, entry: Dispute) -> Credit:
+    standing = credit.standing
+    before = next((each for each in standing.disputes if each.dispute_id == entry.dispute_id), None)
+    if before is not None and before.told_ms > entry.told_ms:
+        return credit
+    others = tuple(each for each in standing.disputes if each is not before)
+    return _with(credit, standing._replace(disputes=(*others, entry)))
+
+
+# --- agreements ------------------------------------------------------------------------------------------------------
+
+
+def agreement_signed(credit: Credit, fact: AgreementSigned, context: Context) -> Credit:
+    """The person and a bank signed, or signed again."""
+    told_ms, before = context.occurred_ms, agreement_of(credit, fact.agreement_no)
+    line_fen, line_ms = fact.bank_line_fen or 0, told_ms
+    if before is not None:
+        if told_ms < max(before.signed_ms, before.ended_ms):
+            return credit
+        if before.line_ms > told_ms:
+            line_fen, line_ms = before.line_fen, before.line_ms
+    agreement = Agreement(
+        fact.agreement_no,
+        fact.bank_code,
+        fact.funding_mode,
+        tuple(fact.services),
+        line_fen,
+        told_ms if before is None or before.ended_ms else before.signed_ms,
+        line_ms,
+        _ms(fact.valid_to),
+        overdue_ms=before.overdue_ms if before else 0,
+        cured_ms=before.cured_ms if before else 0,
+        shared=fact.line_kind == "shared",
+    )
+    return with_agreement(credit, agreement)
+
+
+def line_changed(credit: Credit, fact: AgreementLineChanged, context: Context) -> Credit:
+    """The bank raised or lowered its line."""
+    before = agreement_of(credit, fact.agreement_no)
+    if before is None or context.occurred_ms < before.line_ms:
+        return credit
+    return with_agreement(credit, before._replace(line_fen=fact.bank_line_fen, line_ms=context.occurred_ms))
+
+
+def agreement_terminated(credit: Credit, fact: AgreementTerminated, context: Context) -> Credit:
+    """The mandate ended: no new hold, no increase, no debit under it."""
+    before = agreement_of(credit, fact.agreement_no)
+    if before is None or before.ended_ms or context.occurred_ms < before.signed_ms:
+        return credit
+    return with_agreement(credit, before._replace(ended_ms=context.occurred_ms))
+
+
+def with_agreement(credit: Credit, agreement: Agreement) -> Credit:
+    """The record with this agreement in the place of the one of its number, or added."""
+    if agreement_of(credit, agreement.agreement_no) is None:
+        return credit._replace(agreements=(*credit.agreements, agreement))
+    return credit._replace(
+        agreements=tuple(
+            agreement if each.agreement_no == agreement.agreement_no else each for each in credit.agreements
+        )
+    )
+
+
+# --- questions -------------------------------------------------------------------------------------------------------
+
+
+def active_list(credit: Credit, now_ms: int) -> Listing | None:
+    """A list the person is on now."""
+    for entry in credit.standing.listings:
+        if entry.listed and entry.since_ms <= now_ms and (not entry.until_ms or now_ms <= entry.until_ms):
+            return entry
+    return None
+
+
+def authority_order(credit: Credit, now_ms: int) -> Suspension | None:
+    """A named authority's order with number and end date that stops new credit now (domain.md 1.6 C18)."""
+    for entry in credit.standing.suspensions:
+        if entry.by == "authority" and entry.suspended and entry.document_no and now_ms <= entry.until_ms:
+            return entry
+    return None
+
+
+def engine_stop(credit: Credit, now_ms: int) -> Suspension | None:
+    """A contractual stop of credit payment that the engine's operators told, in force now."""
+    for entry in credit.standing.suspensions:
+        if entry.by == "engine" and entry.suspended and (not entry.until_ms or now_ms <= entry.until_ms):
+            return entry
+    return None
+
+
+def disputed(credit: Credit, *names: str) -> bool:
+    """Is any of these (event, settlement, visit, capture, order) under an open dispute?"""
+    return any(each.is_open and each.about in names for each in credit.standing.disputes)
+
+
+def _with(credit: Credit, standing: Standing) -> Credit:
+    return credit._replace(standing=standing)
+
+
+def _ms(instant: datetime | None) -> int:
+    return to_ms(instant) if instant is not None else 0
