@@ -83,7 +83,7 @@ class Shares(NamedTuple):
 
 
 def canonical_shares(
-    profile: AmountProfile, psn_part_fen: int, acct_fen: int, mulaid_fen: int, hosp_fen: int
+    profile: AmountProfile, *, psn_part_fen: int, acct_fen: int, mulaid_fen: int, hosp_fen: int
 ) -> Shares:
     """The source's psn_part and acct as the canonical identities mean them. A wrong profile shows as Q03 later."""
     if not profile.acct_mulaid_in_acct:

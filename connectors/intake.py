@@ -77,7 +77,7 @@ def split_lines(body: bytes) -> Iterable[tuple[int, bytes]]:
             yield number, stripped
 
 
-def read_lines(edge: Edge, lines: Iterable[tuple[int, bytes]], sender: Sender, form: Form, origin: str) -> Taken:
+def read_lines(edge: Edge, lines: Iterable[tuple[int, bytes]], sender: Sender, *, form: Form, origin: str) -> Taken:
     """Judge numbered lines. It appends nothing."""
     taken = Taken([], [])
     received_ms = edge.now_ms()
@@ -190,7 +190,7 @@ class Intake:
 
     def take(self, lines: Iterable[tuple[int, bytes]], sender: Sender, form: Form, origin: str) -> list[LineResult]:
         """Judge, append, wait for the acknowledgements; then the results. Raises ConnectorError if Kafka fails."""
-        taken = read_lines(self.edge, lines, sender, form, origin)
+        taken = read_lines(self.edge, lines, sender, form=form, origin=origin)
         self.append(taken.records)
         return taken.results
 

@@ -60,7 +60,7 @@ def run_ingest(settings: "Settings", file: str, *, format: Form, as_json: bool) 
     """Exit code 0: all lines are in the log or ignored; 1: some were refused; 2: could not run."""
     try:
         with _opened(file) as stream, Pacer(settings.redis, settings.topics.events) as pacer:
-            tally, seconds = _send(settings, stream, pacer, format, origin_of(file))
+            tally, seconds = _send(settings, pacer, numbered_lines(stream), form=format, origin=origin_of(file))
     except (ConnectorError, OSError, ValueError) as error:
         print(f"xinmai ingest: {error}", file=sys.stderr)
         return 2
@@ -89,14 +89,15 @@ def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, stripped
 
 
-def _send(settings: "Settings", stream: BinaryIO, pacer: Pacer, form: Form, origin: str) -> tuple[Tally, float]:
+def _send(
+    settings: "Settings", pacer: Pacer, lines: Iterator[tuple[int, bytes]], *, form: Form, origin: str
+) -> tuple[Tally, float]:
     intake = Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
     if not pacer.wait_for_lanes(LANES_WITHIN_S):
         if is_embedded(settings.kafka, settings.topics):
             raise ConnectorError("kafka", "no worker reads, and this broker forgets: start one", retryable=True)
         print("no worker is applying the log: lines are appended without waiting for one", file=sys.stderr)
     tally, begun_s = Tally(), monotonic()
-    lines = numbered_lines(stream)
     while chunk := list(islice(lines, CHUNK_LINES)):
         intake.wait_for_room()
         tally.add(intake.take(chunk, Sender(origin), form, origin))
@@ -146,7 +147,7 @@ def take_national(intake: Intake, reader: Consumer) -> int:
     for message in messages:
         origin = f"kafka:{message.topic()}/{message.partition()}@{message.offset()}"
         lines = split_lines(message.value() or b"")
-        records += read_lines(intake.edge, lines, Sender("national"), "national", origin).records
+        records += read_lines(intake.edge, lines, Sender("national"), form="national", origin=origin).records
     if messages:
         intake.append(records)
         reader.commit(asynchronous=False)

@@ -1,0 +1,273 @@
+"""Each line gets its answer, facts go to their person's partition, refusals are kept without personal data."""
+
+import json
+from typing import Any
+
+import pytest
+
+from connectors.amounts import AmountProfiles
+from connectors.codec import decode_fact
+from connectors.errors import ConnectorError
+from connectors.intake import Edge, Intake, Sender, read_lines, split_lines
+from connectors.pseudonym import Pseudonyms
+from connectors.topology import Topics, partition_of
+from risk.facts import TopupReceived
+
+NOW_MS = 1_773_100_800_000  # 2026-03-10 08:00 in Shanghai
+KEY = "a city's secret key"
+EDGE = Edge(Topics(), 4, Pseudonyms(KEY), AmountProfiles(), lambda: NOW_MS)
+SENDER = Sender("token-7")
+
+
+class FakeProducer:
+    """Acknowledges what was produced at the next poll; may be full, or refuse a topic."""
+
+    def __init__(self, room: int = 1_000_000, refuses: str = "") -> None:
+        self.records: list[tuple[str, str, bytes, int]] = []
+        self.waiting: list[Any] = []
+        self.room = room
+        self.refuses = refuses
+
+    def produce(self, topic: str, value: bytes, key: str, partition: int = -1, *, on_delivery: Any) -> None:
+        if len(self.waiting) >= self.room:
+            raise BufferError
+        self.records.append((topic, key, value, partition))
+        self.waiting.append((on_delivery, FakeMessage(topic, partition, len(self.records) - 1)))
+
+    def poll(self, timeout: float) -> int:
+        served, self.waiting = self.waiting, []
+        for on_delivery, message in served:
+            on_delivery("no" if message.topic() == self.refuses else None, message)
+        return len(served)
+
+
+class FakeMessage:
+    def __init__(self, topic: str, partition: int, offset: int) -> None:
+        self.topic, self.partition, self.offset = lambda: topic, lambda: partition, lambda: offset
+
+
+def visit(**changes: Any) -> dict[str, Any]:
+    good = {
+        "event_type": "visit.opened",
+        "event_id": "e1",
+        "occurred_at": "2026-03-10T07:00:00+08:00",
+        "psn_no": "P1",
+        "mdtrt_id": "M1",
+        "fixmedins_code": "H1",
+        "fixmedins_type": "1",
+    }
+    return good | changes
+
+
+def body(*records: Any) -> bytes:
+    return b"\n".join(each if isinstance(each, bytes) else json.dumps(each).encode() for each in records)
+
+
+def letters(producer: FakeProducer) -> list[dict[str, Any]]:
+    return [json.loads(value) for topic, _, value, _ in producer.records if topic == "xinmai.deadletter.v1"]
+
+
+def take(*records: Any, sender: Sender = SENDER, edge: Edge = EDGE) -> tuple[FakeProducer, list[Any]]:
+    producer = FakeProducer()
+    return producer, Intake(producer, edge).take(split_lines(body(*records)), sender, "canonical", "file:day.jsonl")
+
+
+def test_a_fact_goes_to_the_partition_of_its_persons_pseudonym():
+    producer, results = take(visit())
+    person = Pseudonyms(KEY).of("P1")
+    ((topic, key, value, partition),) = producer.records
+    assert (topic, key, partition) == ("xinmai.events.v1", person, partition_of(person, 4))
+    fact = decode_fact(value)
+    assert (fact.psn_no, fact.source) == (person, "token-7")
+    assert results[0].wire() == {"line": 1, "event_id": "e1", "result": "accepted", "facts": 1}
+
+
+def test_one_bad_line_among_a_thousand_costs_no_other():
+    records: list[Any] = [visit(event_id=f"e{n}", mdtrt_id=f"M{n}") for n in range(1000)]
+    records.insert(500, b"{poison")
+    producer, results = take(*records)
+    assert [result.line for result in results if result.result != "accepted"] == [501]
+    assert sum(topic == "xinmai.events.v1" for topic, *_ in producer.records) == 1000
+    assert [letter["line"] for letter in letters(producer)] == [501]
+
+
+def test_blank_lines_are_no_lines_but_count_as_numbers():
+    _, results = take(visit(), b"", b"  ", visit(event_id="e2"))
+    assert [result.line for result in results] == [1, 4]
+
+
+def test_nothing_is_confirmed_before_kafka_has_acknowledged():
+    class Silent(FakeProducer):
+        def poll(self, timeout: float) -> int:
+            return 0
+
+    with pytest.raises(ConnectorError) as caught:
+        Intake(Silent(), EDGE, ack_within_s=0.01).take([(1, body(visit()))], SENDER, "canonical", "x")
+    assert caught.value.retryable
+
+
+def test_a_full_queue_is_waited_for():
+    producer = FakeProducer(room=2)
+    results = Intake(producer, EDGE).take(
+        split_lines(body(*[visit(event_id=f"e{n}") for n in range(9)])), SENDER, "canonical", "x"
+    )
+    assert len(results) == len(producer.records) == 9
+
+
+def test_a_record_that_kafka_refuses_confirms_nothing():
+    with pytest.raises(ConnectorError):
+        Intake(FakeProducer(refuses="xinmai.events.v1"), EDGE).take([(1, body(visit()))], SENDER, "canonical", "x")
+
+
+def test_acknowledged_offsets_are_told_to_whoever_paces():
+    told: list[tuple[str, int, int]] = []
+    intake = Intake(FakeProducer(), EDGE, delivered=lambda *where: told.append(where))
+    intake.take([(1, body(visit()))], SENDER, "canonical", "x")
+    assert told == [("xinmai.events.v1", partition_of(Pseudonyms(KEY).of("P1"), 4), 0)]
+
+
+def test_bulk_waits_while_the_lanes_are_behind():
+    backlog = iter([5_000, 2_000, 400])
+    seen: list[int] = []
+
+    def lag() -> int:
+        seen.append(next(backlog))
+        return seen[-1]
+
+    Intake(FakeProducer(), EDGE, lag=lag, backlog_max=500).wait_for_room()
+    assert seen == [5_000, 2_000, 400]
+
+
+def test_the_same_lines_sent_again_are_the_same_events():
+    first, _ = take(visit())
+    second, _ = take(visit())
+    assert first.records == second.records
+
+
+# --- who may send what -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "sender", "reason"),
+    [
+        (visit(event_type="timer.due"), SENDER, "ENGINE_ONLY"),
+        (visit(), Sender("bank", allowed_types={"bank.repaid"}), "EVENT_TYPE_FORBIDDEN"),
+        (visit(), Sender("h2", institutions={"H2"}), "INSTITUTION_FORBIDDEN"),
+        (
+            visit(
+                event_type="agreement.signed",
+                agreement_no="A",
+                bank_code="B1",
+                services=["visit_first"],
+                funding_mode="card_withhold",
+            ),
+            Sender("b2", bank_code="B2"),
+            "UNKNOWN_FIELD",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_a_token_may_not_send_is_answered_so(record, sender, reason):
+    _, (result,) = take(record, sender=sender)
+    assert result.reason == reason
+
+
+def test_a_bank_cannot_sign_for_another_bank():
+    signed = {
+        "event_type": "agreement.signed",
+        "event_id": "e1",
+        "occurred_at": "2026-03-10T07:00:00+08:00",
+        "psn_no": "P1",
+        "agreement_no": "A",
+        "bank_code": "B1",
+        "funding_mode": "card_withhold",
+        "services": ["visit_first"],
+    }
+    _, (result,) = take(signed, sender=Sender("b2", bank_code="B2"))
+    assert (result.result, result.reason) == ("forbidden", "BANK_FORBIDDEN")
+    assert take(signed, sender=Sender("b1", bank_code="B1"))[1][0].result == "accepted"
+
+
+def test_a_payment_at_the_counter_is_stamped_with_the_only_institution_of_its_token():
+    paid = {
+        "event_type": "topup.received",
+        "event_id": "e1",
+        "occurred_at": "2026-03-10T07:00:00+08:00",
+        "psn_no": "P1",
+        "mdtrt_id": "M1",
+        "amount_fen": 500,
+        "channel": "counter",
+        "ref": "R1",
+    }
+    producer, _ = take(paid, sender=Sender("h1", institutions={"H1"}))
+    fact = decode_fact(producer.records[0][2])
+    assert isinstance(fact, TopupReceived)
+    assert fact.fixmedins_code == "H1"
+
+
+# --- dead letters ----------------------------------------------------------------------------------------------------
+
+SECRETS = ("张三", "430502199001011234", "13800000000", "某路1号")
+
+
+def test_a_dead_letter_says_where_the_line_is_and_carries_no_personal_data():
+    record = visit(psn_no="430502199001011234", psn_name="张三", tel="13800000000", mdtrt_id="张三", addr="某路1号")
+    producer, _ = take(visit(), json.dumps(record, ensure_ascii=False).encode())
+    ((topic, key, value, _),) = producer.records[1:]
+    letter = json.loads(value)
+    assert (topic, key) == ("xinmai.deadletter.v1", "file:day.jsonl")
+    assert (letter["reason"], letter["origin"], letter["line"], letter["source"]) == (
+        *("UNKNOWN_FIELD", "file:day.jsonl", 2, "token-7"),
+    )
+    assert letter["psn_no"] == Pseudonyms(KEY).of("430502199001011234")
+    assert len(letter["sha256"]) == 64
+    mdtrt_carried = letter.get("event", {}).pop("mdtrt_id", None)  # a schema field of a valid fact is carried as it is
+    written = json.dumps(letter, ensure_ascii=False)
+    assert mdtrt_carried == "张三"
+    assert not any(secret in written for secret in SECRETS)
+
+
+def test_a_certificate_number_under_a_good_name_stays_outside():
+    producer, _ = take(visit(event_type="visit.imagined", mdtrt_id="11010519491231002X", setl_id="S1"))
+    (letter,) = letters(producer)
+    assert letter["setl_id"] == "S1"
+    assert "11010519491231002X" not in json.dumps(letter)
+
+
+def test_a_national_message_leaves_identifiers_only():
+    record = {
+        "infno": "2207",
+        "msgid": "X1",
+        "inf_time": "2026-03-10 07:00:00",
+        "fixmedins_code": "H1",
+        "infcode": 0,
+        "input": {"data": {"psn_no": "430502199001011234", "mdtrt_id": "M1"}},
+        "output": {
+            "setlinfo": {"setl_id": "S1", "psn_name": "张三", "certno": "430502199001011234", "medfee_sumamt": "1.005"}
+        },
+    }
+    taken = read_lines(EDGE, [(1, json.dumps(record, ensure_ascii=False).encode())], SENDER, "national", "http:token-7")
+    (written,) = [each.value.decode() for each in taken.records]
+    letter = json.loads(written)
+    assert (letter["infno"], letter["msgid"], letter["setl_id"], letter["can_retry"]) == ("2207", "X1", "S1", False)
+    assert not any(secret in written for secret in SECRETS)
+
+
+def test_valid_canonical_json_is_carried_so_that_it_can_be_retried():
+    producer, _ = take(visit(occurred_at="2026-03-10T09:00:00+08:00"), visit(ward="7B"))
+    early, unknown = letters(producer)
+    assert (early["reason"], early["can_retry"], early["event"]["mdtrt_id"]) == ("TIME_IN_FUTURE", True, "M1")
+    assert (unknown["reason"], unknown["can_retry"], "ward" in unknown["event"]) == ("UNKNOWN_FIELD", True, False)
+
+
+def test_what_was_forbidden_is_never_retried_with_somebody_elses_rights():
+    producer, _ = take(visit(), sender=Sender("bank", allowed_types={"bank.repaid"}))
+    (letter,) = letters(producer)
+    assert not letter["can_retry"]
+    assert "event" not in letter
+
+
+def test_a_line_refused_twice_is_one_letter():
+    first, _ = take(b"{poison")
+    again, _ = take(b"{poison")
+    assert letters(first)[0]["deadletter_id"] == letters(again)[0]["deadletter_id"]
