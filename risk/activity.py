@@ -4,7 +4,6 @@ The state is a function of the person's applied records and of `newest_ms` / `to
 everything is pruned on absolute local-day boundaries (design.md 4). Hashes are 64 bit. Amounts are fen.
 """
 
-from bisect import insort
 from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
@@ -178,12 +177,10 @@ def receipt_of(activity: Activity, setl: int, message: int = 0) -> Receipt | Non
 
 
 def with_receipt(activity: Activity, receipt: Receipt) -> Activity:
-    """The activity with this receipt added, or put in the place of the one of the same settlement."""
+    """The activity with this receipt in the place of the one of the same settlement."""
     packed, start = activity.receipts, _find(activity.receipts, _RECEIPT, receipt.setl)
-    record = _RECEIPT.pack(*receipt)
-    if start < 0:
-        return activity._replace(receipts=packed + record)
-    return activity._replace(receipts=packed[:start] + record + packed[start + _RECEIPT.size :])
+    assert start >= 0, "only a counted settlement changes its receipt"
+    return activity._replace(receipts=packed[:start] + _RECEIPT.pack(*receipt) + packed[start + _RECEIPT.size :])
 
 
 # --- business keys ---------------------------------------------------------------------------------------------------
@@ -214,13 +211,42 @@ def with_line(visit: Visit, key: int, content: int) -> Visit:
 # --- rows and sums ---------------------------------------------------------------------------------------------------
 
 
-def with_row(activity: Activity, row: Row) -> Activity:
-    """The activity with one settlement more, in order of time, ties in log order."""
-    if not activity.rows or activity.rows[-1].at_ms <= row.at_ms:
-        return activity._replace(rows=(*activity.rows, row))
-    rows = list(activity.rows)
-    insort(rows, row, key=lambda each: each.at_ms)
-    return activity._replace(rows=tuple(rows))
+def with_settlement(activity: Activity, row: Row, receipt: Receipt, year: int, area: str) -> Activity:
+    """The activity with one settlement more: receipt, row, and (if it counts) year sum and newest time. Built once: the hot path."""
+    counted = row.state == COUNTED
+    newest_ms = max(activity.newest_ms, row.at_ms) if counted else activity.newest_ms
+    rows = activity.rows
+    if row.at_ms >= day_start_ms(local_day(activity.newest_ms - ROW_MS)):
+        rows = (*rows, row)
+        if len(rows) > 1 and rows[-2].at_ms > row.at_ms:
+            rows = tuple(sorted(rows, key=_at_ms))  # stable: ties stay in log order
+    return Activity(
+        newest_ms,
+        max(activity.touched_ms, row.at_ms),
+        area,
+        activity.receipts + _RECEIPT.pack(*receipt),
+        activity.seen,
+        rows,
+        _added(activity.years, year, row.fund_fen) if counted else activity.years,
+        activity.visits,
+        activity.episodes,
+        activity.tombstones,
+        activity.undone,
+    )
+
+
+def _at_ms(row: Row) -> int:
+    return row.at_ms
+
+
+def _added(years: tuple[tuple[int, int], ...], year: int, delta_fen: int) -> tuple[tuple[int, int], ...]:
+    """The year sums with one changed; the last three years are kept."""
+    if years and years[-1][0] == year:
+        return (*years[:-1], (year, years[-1][1] + delta_fen))
+    sums = dict(years)
+    sums[year] = sums.get(year, 0) + delta_fen
+    newest = max(sums)
+    return tuple(sorted((each, fen) for each, fen in sums.items() if each > newest - 3))
 
 
 def with_row_state(activity: Activity, setl: int, state: int) -> Activity:
@@ -240,11 +266,8 @@ def year_sum(activity: Activity, year: int) -> int:
 
 
 def with_year_sum(activity: Activity, year: int, delta_fen: int) -> Activity:
-    """The activity with the year's sum changed; the last three years are kept."""
-    sums = dict(activity.years)
-    sums[year] = sums.get(year, 0) + delta_fen
-    newest = max(sums)
-    return activity._replace(years=tuple(sorted((each, fen) for each, fen in sums.items() if each > newest - 3)))
+    """The activity with the year's sum changed."""
+    return activity._replace(years=_added(activity.years, year, delta_fen))
 
 
 # --- forgetting ------------------------------------------------------------------------------------------------------
@@ -259,9 +282,9 @@ def pruned(activity: Activity, grace_ms: int) -> Activity:
     if activity.rows and activity.rows[0].at_ms < floor_ms:
         changes["rows"] = tuple(row for row in activity.rows if row.at_ms >= floor_ms)
     today = local_day(activity.touched_ms)
-    if activity.receipts:
+    if _has_old(activity.receipts, _RECEIPT, 3, today):
         changes["receipts"] = _younger(activity.receipts, _RECEIPT, 3, today)
-    if activity.seen:
+    if _has_old(activity.seen, _SEEN, 2, today):
         changes["seen"] = _younger(activity.seen, _SEEN, 2, today)
     if activity.visits:
         changes["visits"] = tuple(visit for visit in activity.visits if _needed(visit, today, grace_ms))
@@ -271,13 +294,15 @@ def pruned(activity: Activity, grace_ms: int) -> Activity:
         )
     if activity.undone:
         changes["undone"] = tuple(each for each in activity.undone if activity.touched_ms - each.at_ms <= TOMBSTONE_MS)
-    return activity._replace(**changes)  # type: ignore[arg-type]
+    return activity._replace(**changes) if changes else activity  # type: ignore[arg-type]
+
+
+def _has_old(packed: bytes, record: Struct, day_field: int, today: int) -> bool:
+    return any(fields[day_field] < today - RECEIPT_DAYS for fields in record.iter_unpack(packed))
 
 
 def _younger(packed: bytes, record: Struct, day_field: int, today: int) -> bytes:
-    """The records of the last 400 days; the common case, nothing to drop, copies nothing."""
-    if all(fields[day_field] >= today - RECEIPT_DAYS for fields in record.iter_unpack(packed)):
-        return packed
+    """The records of the last 400 days."""
     return b"".join(
         record.pack(*fields) for fields in record.iter_unpack(packed) if fields[day_field] >= today - RECEIPT_DAYS
     )

@@ -86,19 +86,22 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
             applied = _visited(person, fact, moment)
         case _:
             applied = _once(person, fact, moment)
-    return applied._replace(person=_touched(applied.person, person, moment))
+    activity = _touched(applied.person.activity, person.activity.touched_ms, moment)
+    if activity is applied.person.activity:
+        return applied
+    return Applied(Person(activity, applied.person.credit), applied.result, applied.said, applied.contributions)
 
 
-def _touched(after: Person, before: Person, moment: Moment) -> Person:
+def _touched(activity: Activity, before_ms: int, moment: Moment) -> Activity:
     """The newest record moves the day; when the day turns, what nothing needs any more is forgotten."""
-    activity = after.activity
-    if moment.occurred_ms <= activity.touched_ms:
-        return after
-    activity = activity._replace(touched_ms=moment.occurred_ms)
-    if local_day(before.activity.touched_ms) != local_day(moment.occurred_ms) and before.activity.touched_ms:
-        grace = moment.terms.get("visit_grace_ms")
-        activity = pruned(activity, grace.value if grace is not None else _DEFAULT_GRACE_MS)
-    return after._replace(activity=activity)
+    if moment.occurred_ms <= before_ms:
+        return activity
+    if activity.touched_ms < moment.occurred_ms:
+        activity = activity._replace(touched_ms=moment.occurred_ms)
+    if not before_ms or local_day(before_ms) == local_day(moment.occurred_ms):
+        return activity
+    grace = moment.terms.get("visit_grace_ms")
+    return pruned(activity, grace.value if grace is not None else _DEFAULT_GRACE_MS)
 
 
 def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) -> Context:

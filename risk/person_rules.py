@@ -5,6 +5,7 @@ No rule writes a credit record: a finding is a suspicion (HN16).
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from risk.activity import COUNTED, Activity, Episode, Row, year_sum
@@ -30,7 +31,12 @@ class Reading(NamedTuple):
 
 def year_of(at_ms: int) -> int:
     """The local calendar year."""
-    return to_date(local_day(at_ms)).year
+    return _year_of_day(local_day(at_ms))
+
+
+@lru_cache(maxsize=4096)
+def _year_of_day(day: int) -> int:
+    return to_date(day).year
 
 
 def readings(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> Iterator[Reading]:
@@ -133,6 +139,8 @@ def _near_the_cap(activity: Activity, row: Row, terms: Terms, place: tuple[str, 
         return
     year = year_of(row.at_ms)
     total_fen = year_sum(activity, year)
+    if total_fen * 100 < cap_fen * clause.value.levels[0].theta and not _has_open(activity, "P12"):
+        return
     before_fen = total_fen - (row.fund_fen if row.state == COUNTED else 0)
     for level in clause.value.levels:
         yield Reading(

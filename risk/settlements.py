@@ -10,7 +10,6 @@ from risk.activity import (
     COUNTED,
     LATE_MS,
     REVERSED,
-    ROW_MS,
     SILENCED,
     Activity,
     Episode,
@@ -24,8 +23,8 @@ from risk.activity import (
     receipt_of,
     row_of,
     with_receipt,
-    with_row,
     with_row_state,
+    with_settlement,
     with_year_sum,
 )
 from risk.alerts import Crossing
@@ -85,7 +84,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(activity, "conflict", alerts, [])
 
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
-    early = any(stone.key in (setl, message) for stone in activity.tombstones)
+    early = bool(activity.tombstones) and any(stone.key in (setl, message) for stone in activity.tombstones)
     state = SILENCED if early else COUNTED
     row = Row(
         moment.occurred_ms,
@@ -101,20 +100,14 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         state,
     )
     receipt = Receipt(setl, message, content, local_day(row.at_ms), row.fund_fen, state)
-    after = with_receipt(activity, receipt)
-    if row.at_ms >= day_start_ms(local_day(activity.newest_ms - ROW_MS)):
-        after = with_row(after, row)
+    after = with_settlement(activity, row, receipt, year_of(row.at_ms), fact.insuplc_admdvs or activity.area)
     if early:
         stones = tuple(stone for stone in after.tombstones if stone.key not in (setl, message))
         return Counted(after._replace(tombstones=stones), "applied", [], [], row)
 
-    after = with_year_sum(after, year_of(row.at_ms), row.fund_fen)
-    late = row.at_ms < activity.newest_ms - LATE_MS
-    after = after._replace(newest_ms=max(activity.newest_ms, row.at_ms), area=fact.insuplc_admdvs or after.area)
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
-    if not late:
-        place = (fact.insuplc_admdvs or activity.area, fact.insutype or "")
-        after, found = _judge(psn_no, after, row, moment, place)
+    if row.at_ms >= activity.newest_ms - LATE_MS:
+        after, found = _judge(psn_no, after, row, moment, (after.area, fact.insutype or ""))
         outputs += found
     moved = contributions(
         psn_no,
@@ -217,6 +210,10 @@ def _judge(
 ) -> tuple[Activity, list[Output]]:
     """Close what has fallen, then open what has risen, and report single findings."""
     outputs: list[Output] = []
+    found = list(readings(activity, row, moment.terms, place))
+    alone = list(singles(activity, row, moment.terms))
+    if not found and not alone and not activity.episodes:
+        return activity, outputs
     episodes = list(activity.episodes)
     for episode in activity.episodes:
         if episode.period and episode.period < period_of(episode.rule_id, row.at_ms):
@@ -224,7 +221,6 @@ def _judge(
             clause = moment.terms.get(episode.rule_id)
             left = measure(activity, episode, row.at_ms, clause) if clause is not None else 0
             outputs.append(_closed(psn_no, episode, left, moment))
-    found = list(readings(activity, row, moment.terms, place))
     for reading in found:
         open_one = _open_episode(episodes, reading)
         if open_one is not None and reading.before < reading.ends_below:
@@ -239,7 +235,7 @@ def _judge(
                 )
             )
             opened.append(_opened(psn_no, reading, row, moment))
-    opened += [_opened(psn_no, single, row, moment) for single in singles(activity, row, moment.terms)]
+    opened += [_opened(psn_no, single, row, moment) for single in alone]
     opened.sort(key=lambda output: (output.body["rule_id"], output.body["level"]))
     return activity._replace(episodes=tuple(episodes)), outputs + opened
 

@@ -144,7 +144,7 @@ class Owned:
                 effects.rerouted = None
             said.append(effects)
             last = record
-            if self.shard.values.changed_count > VALUES_PER_COMMIT - self.shard.values_per_record:
+            if self.shard.changed_count > VALUES_PER_COMMIT - self.shard.values_per_record:
                 commits.append(self._cut(record))
         if self.decided != last.offset:
             commits.append(self._cut(last))
@@ -152,6 +152,7 @@ class Owned:
         return Work(self, said, commits, last.offset)
 
     def _cut(self, record: Record) -> Commit:
+        changes = self.shard.take_changes()  # first: it moves the digest
         commit = Commit(
             self.tag,
             self.epoch,
@@ -161,7 +162,7 @@ class Owned:
             record_hash(record.value),
             pack(self.shard.state),
             self._topology,
-            self.shard.values.take_changes(),
+            changes,
         )
         self.decided = record.offset
         return commit

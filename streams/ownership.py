@@ -39,6 +39,17 @@ class LaneSettings:
     session_timeout_ms: int = 6_000
 
 
+def topology_of(kafka: str, topics: Topics, clock: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Which cluster and which incarnation of each log: what Redis must remember to be the state of it; and partition counts."""
+    names = (topics.events, topics.subjects)
+    cluster_id, found = cluster_identity(kafka, names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ShardStopped(f"{', '.join(missing)} does not exist. Run: xinmai topics create")
+    counts = {name: found[name][1] for name in names}
+    return {name: f"{cluster_id}/{found[name][0]}/{counts[name]}/{clock}" for name in names}, counts
+
+
 class Ownership:
     """The shards of one lane and the consumer that feeds them. `tell` hears of claims, re-claims, stops and pages."""
 
@@ -60,7 +71,7 @@ class Ownership:
         self.owned: dict[Key, Owned] = {}
         self._lost: dict[Key, float] = {}  # to be claimed (again), not before this instant
         self._marks: dict[Key, int] = {}
-        self._identity, self._counts = self._read_identity()
+        self._identity, self._counts = topology_of(settings.kafka, self.topics, settings.clock)
         self.consumer = self._make_consumer()
 
     def __iter__(self) -> Iterable[Owned]:
@@ -87,16 +98,6 @@ class Ownership:
             on_lost=self._revoked,
         )
         return consumer
-
-    def _read_identity(self) -> tuple[dict[str, str], dict[str, int]]:
-        """Which cluster and which incarnation of each log: what Redis must remember to be the state of it."""
-        names = (self.topics.events, self.topics.subjects)
-        cluster_id, found = cluster_identity(self._settings.kafka, names)
-        missing = [name for name in names if name not in found]
-        if missing:
-            raise ShardStopped(f"{', '.join(missing)} does not exist. Run: xinmai topics create")
-        counts = {name: found[name][1] for name in names}
-        return {name: f"{cluster_id}/{found[name][0]}/{counts[name]}/{self._settings.clock}" for name in names}, counts
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Assigned at the applied offset; a shard that cannot be claimed now is assigned paused and claimed later."""

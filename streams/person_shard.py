@@ -53,6 +53,8 @@ class PersonShard:
         self._subject_partitions = subject_partitions
         self._clock = clock
         self._people: dict[str, Person] = {}
+        self._changed_activities: set[str] = set()
+        self._changed_credits: set[str] = set()
         self._schedule: dict[str, int] = {}
         self._due: list[tuple[int, str]] = []
 
@@ -143,10 +145,26 @@ class PersonShard:
     def _keep(self, psn_no: str, before: Person, after: Person) -> None:
         self._people[psn_no] = after
         if after.activity is not before.activity:
-            self.values.set(self.values.address("a", psn_no), pack(after.activity))
+            self._changed_activities.add(psn_no)
         if after.credit is not before.credit:
-            self.values.set(self.values.address("c", psn_no), b"" if after.credit is None else pack(after.credit))
+            self._changed_credits.add(psn_no)
             self._reschedule(psn_no, None if after.credit is None else next_due(after.credit))
+
+    @property
+    def changed_count(self) -> int:
+        """How many values a commit would write."""
+        return len(self._changed_activities) + len(self._changed_credits) + self.values.changed_count
+
+    def take_changes(self) -> dict[Address, bytes]:
+        """Pack what changed since the last cut: a person whom many records of one range touched is packed once."""
+        for psn_no in sorted(self._changed_activities):
+            self.values.set(self.values.address("a", psn_no), pack(self._people[psn_no].activity))
+        for psn_no in sorted(self._changed_credits):
+            credit = self._people[psn_no].credit
+            self.values.set(self.values.address("c", psn_no), b"" if credit is None else pack(credit))
+        self._changed_activities.clear()
+        self._changed_credits.clear()
+        return self.values.take_changes()
 
     def forget_beyond(self, people_max: int) -> None:
         """Keep the working set small; only between commits."""

@@ -142,6 +142,13 @@ class Shard(Protocol):
     def apply(self, record: Record, decoded: Any) -> Effects:
         """Fold one record; an exception leaves everything as it was before it."""
 
+    @property
+    def changed_count(self) -> int:
+        """How many values a commit would write."""
+
+    def take_changes(self) -> dict[Address, bytes]:
+        """The values that changed since the last cut; the digest includes them from here on."""
+
     def due_timers(self, now_ms: int) -> list[TimerDue]:
         """The timers to append now, each once."""
 

@@ -47,6 +47,7 @@ class SubjectShard:
         self.policy: Policy | None = None
         self._subjects: dict[Address, Subject] = {}
         self._days: dict[Address, Day] = {}
+        self._changed: set[Address] = set()
 
     def restore(self, state: ShardState, policy: bytes, _schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
         """Stand where the store stands."""
@@ -115,12 +116,9 @@ class SubjectShard:
             moved = contribute(subject, day, contribution, self._moment(record, contribution, position, policy))
             subjects[short], days[on_day] = moved.subject, moved.day
             outputs += moved.outputs
-        for address, subject in subjects.items():
-            self._subjects[address] = subject
-            self.values.set(address, pack(subject))
-        for address, day in days.items():
-            self._days[address] = day
-            self.values.set(address, pack(day))
+        self._subjects |= subjects
+        self._days |= days
+        self._changed.update(subjects, days)
         heard = list(self.state.heard)
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
@@ -144,6 +142,18 @@ class SubjectShard:
             value = self.values.get(address)
             known = unpack_day(value) if value else Day()
         return known
+
+    @property
+    def changed_count(self) -> int:
+        """How many values a commit would write."""
+        return len(self._changed) + self.values.changed_count
+
+    def take_changes(self) -> dict[Address, bytes]:
+        """Pack what changed since the last cut: a busy hospital is packed once, however many records touched it."""
+        for address in sorted(self._changed):
+            self.values.set(address, pack(self._subjects.get(address) or self._days[address]))
+        self._changed.clear()
+        return self.values.take_changes()
 
     def forget_beyond(self, values_max: int) -> None:
         """Keep the working set small; only between commits."""

@@ -71,7 +71,7 @@ def folded(kafka: str, log: Log, stop: int) -> Iterator[tuple[Shard, list[Effect
         for address in shard.addresses(decoded):
             shard.values.load(address, None)
         yield shard, [shard.apply(record, meaning) for record, meaning in zip(records, decoded, strict=True)]
-        shard.values.take_changes()
+        shard.take_changes()
 
 
 def prove(kafka: str, redis: str, topics: Topics, *, clock: str, outputs: bool) -> Findings:
