@@ -1,0 +1,86 @@
+"""Fill an empty Redis by the same fold the lanes run, publishing nothing; one process a core.
+
+Lanes must not be running: a rebuilt shard is claimed, so a lane that still ran would be fenced and would claim it back.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from os import cpu_count
+from typing import TYPE_CHECKING
+
+import orjson
+
+from connectors.kafka import cluster_identity, is_mock
+from connectors.log_reader import log_end, read_log
+from connectors.store import Store
+from connectors.topology import Topics
+from streams.owned import Moved, Owned
+from streams.ownership import topology_of
+from streams.shards import Record
+from streams.verify import Log, logs
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+_NEVER = 2**62  # a published mark no record reaches: all of the log is the past, and the past is folded silently
+_RECORDS_PER_STEP = 2_000
+
+
+def rebuild_log(kafka: str, redis: str, log: Log, topology: str) -> int:
+    """Fold one partition from where Redis stands to its end; returns how many records were folded."""
+    store = Store(redis, timeout_s=30)
+    owned = Owned(log.topic, log.make, store, topology)
+    start = owned.claim()
+    owned.published_mark = _NEVER
+    folded = 0
+    for batch in read_log(kafka, log.topic, log.partition, start, log_end(kafka, log.topic, log.partition)[1]):
+        for each in batch:
+            owned.offer(Record(*each))
+        while owned.waiting:
+            folded += _step(store, owned)
+    store.close()
+    return folded
+
+
+def _step(store: Store, owned: Owned) -> int:
+    records = owned.take(_RECORDS_PER_STEP)
+    decoded, addresses = owned.wanted(records)
+    ((position, values),) = store.read([(owned.tag, addresses)])
+    owned.check(position)
+    for address, value in zip(addresses, values, strict=True):
+        owned.shard.values.load(address, value)
+    work = owned.decide(records, decoded)
+    if any(result.status == "moved" for result in store.commit(work.commits)):
+        raise Moved(f"{owned.tag}: somebody else writes it; stop the lanes, then rebuild")
+    owned.committed = work.last_offset
+    return len(work.said)
+
+
+def _rebuild_partition(kafka: str, redis: str, prefix: str, clock: str, index: int) -> tuple[str, int]:
+    topics = Topics(prefix)
+    log = logs(kafka, topics, clock)[index]
+    return log.tag, rebuild_log(kafka, redis, log, topology_of(kafka, topics, clock)[0][log.topic])
+
+
+def rebuild(settings: "Settings", *, as_json: bool) -> int:
+    """The command: 0 rebuilt, 2 cannot be done here."""
+    cluster_id, _ = cluster_identity(settings.kafka, ())
+    if is_mock(cluster_id):
+        print("log truncated: the in-process broker forgets; a rebuild needs a real Kafka", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    count = len(logs(settings.kafka, settings.topics, settings.clock))
+    arguments: Sequence[object] = (settings.kafka, settings.redis, settings.topics.prefix, settings.clock)
+    records = 0
+    with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as pool:
+        for running in [pool.submit(_rebuild_partition, *arguments, index) for index in range(count)]:
+            tag, folded = running.result()
+            records += folded
+            print(f"{tag} {folded} records", file=sys.stderr, flush=True)
+    seconds = time.monotonic() - started
+    answer = {"records": records, "seconds": round(seconds, 2), "records_per_second": round(records / seconds)}
+    print(orjson.dumps(answer).decode() if as_json else f"rebuilt: {records} records in {seconds:.1f} s")
+    return 0
