@@ -20,6 +20,7 @@ def prepare(settings: "Settings") -> str:
         partitions=settings.partitions,
         subjects_partitions=settings.subjects_partitions,
         replication=settings.replication,
+        group=settings.group,
     )
     return policy.version
 

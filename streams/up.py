@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import httpx
 
-from connectors.bank_simulator import BankSimulator
+from connectors.bank_simulator import SIMULATOR_SECRET, BankSimulator
 from connectors.embedded_kafka import MockKafka
 from connectors.embedded_redis import RedisServer
 from connectors.errors import ConnectorError
@@ -116,6 +116,7 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
             "XINMAI_TOKEN": token,
             "XINMAI_TOKENS": str(home / "tokens.toml"),
             "XINMAI_BANK": bank.url,
+            "XINMAI_BANK_SECRET": SIMULATOR_SECRET,
         }
         os.environ.update(told)  # our own commands, run in this process, find the engine as the children do
         _prepare()

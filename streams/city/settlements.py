@@ -27,16 +27,20 @@ class Settlements(NamedTuple):
     medfee_fen: npt.NDArray[np.int64]
 
 
-def columns(size: int, people: int, seed: int, *, span_days: int = 30, places: int = 300) -> Settlements:
-    """Random settlements: each has its own millisecond order, person, place and sum."""
+def columns(
+    size: int, people: int, seed: int, *, span_days: float = 30, places: int = 300, large_share: float = 0.0
+) -> Settlements:
+    """Random settlements in order of time; `large_share` of them are bills that P13 must find."""
     rng = np.random.default_rng((seed, size, people))
     kind = rng.integers(0, len(MED_TYPES), size)
+    fees = np.minimum(190_000 if large_share else 400_000, rng.lognormal(9.4, 0.9, size).astype(np.int64) + 100)
+    fees[rng.random(size) < large_share] = 250_000
     return Settlements(
         person=rng.integers(0, people, size),
-        at_ms=START_MS + np.sort(rng.integers(0, span_days * DAY, size)) // 1000 * 1000,
+        at_ms=START_MS + np.sort(rng.integers(0, int(span_days * DAY), size)) // 1000 * 1000,
         place=rng.integers(0, places, size),
         kind=kind,
-        medfee_fen=np.minimum(400_000, (rng.lognormal(9.4, 0.9, size)).astype(np.int64) + 100),
+        medfee_fen=fees,
     )
 
 
@@ -50,8 +54,8 @@ class _Row(NamedTuple):
     medfee_fen: int
 
 
-def _rows(size: int, people: int, seed: int, span_days: int, places: int) -> Iterator[_Row]:
-    table = columns(size, people, seed, span_days=span_days, places=places)
+def _rows(size: int, people: int, seed: int, **shape: float) -> Iterator[_Row]:
+    table = columns(size, people, seed, **shape)  # type: ignore[arg-type]
     prefix = f"4305{seed % 1000:03d}"
     for begin in range(0, size, CHUNK):
         chunk = [column[begin : begin + CHUNK].tolist() for column in table]
@@ -64,11 +68,9 @@ def _rows(size: int, people: int, seed: int, span_days: int, places: int) -> Ite
             yield _Row(begin + offset, f"{prefix}{person:013d}", at_ms, code, med_type, doctor, medfee)
 
 
-def settlements_only(
-    size: int, people: int, seed: int, *, span_days: int = 30, places: int = 300
-) -> Iterator[SettlementCompleted]:
-    """`size` settlements of `people` persons, oldest first."""
-    for row in _rows(size, people, seed, span_days, places):
+def settlements_only(size: int, people: int, seed: int, **shape: float) -> Iterator[SettlementCompleted]:
+    """`size` settlements of `people` persons, oldest first; `shape` is that of `columns`."""
+    for row in _rows(size, people, seed, **shape):
         fund = row.medfee_fen // 2
         yield SettlementCompleted(
             event_id=f"2207:bench{seed}:{row.number}",
@@ -99,12 +101,10 @@ _TEMPLATE = (
 )
 
 
-def preencoded(
-    size: int, people: int, seed: int, *, span_days: int = 30, places: int = 300
-) -> Iterator[tuple[str, bytes]]:
+def preencoded(size: int, people: int, seed: int, **shape: float) -> Iterator[tuple[str, bytes]]:
     """The same settlements as (partition key, canonical JSON), several times faster than by way of facts."""
     second, clock = -1, ""
-    for row in _rows(size, people, seed, span_days, places):
+    for row in _rows(size, people, seed, **shape):
         if row.at_ms // 1000 != second:
             second = row.at_ms // 1000
             clock = f"{to_datetime(row.at_ms):%Y-%m-%dT%H:%M:%S}."

@@ -1,0 +1,120 @@
+"""Redis bytes per insured person: a normal year (4 visits, 4 settlements, 12 fee lines), and one with credit in use."""
+
+from collections.abc import Iterator
+
+from benchmarks.ours import lanes, preload, prepare
+from benchmarks.peers.workload import PARTITIONS
+from benchmarks.progress import Progress
+from benchmarks.report import Report
+from connectors.codec import encode_fact
+from connectors.embedded_kafka import RealKafka, kafka_missing
+from connectors.embedded_redis import RedisServer
+from risk.facts import AuthorizationRequested, Fact
+from risk.local_time import DAY_MS, to_datetime
+from streams.city.canonical import facts_of, signed_up
+from streams.city.happenings import Visit
+from streams.city.settlements import START_MS
+from streams.city.visits import outpatient
+from streams.city.world import Person
+from streams.stop import Stop
+
+VISITS = 4
+DRAWS = (0.5, 0.5, 0.5, 0.5, 0.2, 0.4, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5)
+"""An ordinary visit: not cancelled, three fee lines, no reversal."""
+
+
+def run(quick: bool) -> Report:
+    """used_memory after, less used_memory once the empty shards were claimed, per person; keys included."""
+    missing = kafka_missing()
+    if missing:
+        raise Stop(f"没有真实的 Kafka：{missing}", f"no real Kafka: {missing}")
+    people = 1_000 if quick else 20_000
+    report = Report({"people": people, "psn_no": "25 characters, as pseudonyms have", "policy": "shaoyang"})
+    with RealKafka() as kafka:
+        for name, credit in (("a normal year", False), ("a normal year, an agreement, an open hold", True)):
+            _measure(report, kafka.bootstrap, name, people, credit)
+    return report
+
+
+def _measure(report: Report, kafka: str, name: str, people: int, credit: bool) -> None:
+    prefix = f"memory{int(credit)}."
+    topics = prepare(kafka, prefix, "shaoyang")
+    with RedisServer("any") as redis, lanes(kafka, redis.url, prefix, 1) as running:
+        progress = Progress(kafka, redis.url, topics, partitions=PARTITIONS, subjects=PARTITIONS)
+        claimed = _await_claims(progress)
+        before = progress.used_memory()
+        records = ((fact.psn_no, encode_fact(fact)) for fact in year(people, credit))
+        count = preload(kafka, topics.events, records)
+        drained = _await_drained(progress)
+        after = progress.used_memory()
+        progress.close()
+    if not drained:
+        report.add(
+            "memory",
+            name,
+            "bytes per person",
+            None,
+            "bytes",
+            " | ".join(running.stops())[-300:] or f"claimed: {claimed}",
+        )
+        return
+    report.add("memory", name, "bytes per person", (after - before) / people, "bytes", f"{count} records")
+
+
+def _await_claims(progress: Progress) -> bool:
+    from benchmarks.ours import wait_until
+
+    return wait_until(lambda: sum(progress.applied()) >= PARTITIONS and progress.is_drained("q"), 60)
+
+
+def _await_drained(progress: Progress) -> bool:
+    from benchmarks.ours import wait_until
+
+    return wait_until(lambda: progress.is_drained("p") and progress.is_drained("q"), 600)
+
+
+def year(people: int, credit: bool) -> Iterator[Fact]:
+    """Everybody's year, a visit each season; with credit, signed before and one authorization at the end."""
+    for index in range(people if credit else 0):
+        yield from signed_up(_person(index), START_MS - DAY_MS)
+    for ordinal in range(VISITS):
+        for index in range(people):
+            for happening in outpatient(_visit(index, ordinal), _at_ms(ordinal, index), DRAWS, False, False):
+                yield from facts_of(happening)
+    for index in range(people if credit else 0):
+        yield _request(index)
+
+
+def _at_ms(ordinal: int, index: int) -> int:
+    return START_MS + (ordinal * 60 + index % 50) * DAY_MS
+
+
+def _psn_no(index: int) -> str:
+    return f"p1_{index:022d}"
+
+
+def _person(index: int) -> Person:
+    number = _psn_no(index)
+    return Person(number, "390", "430502", 0, 0, True, "A", "card_withhold", "BCM", 0, f"AG{number}")
+
+
+def _visit(index: int, ordinal: int) -> Visit:
+    number = index * 10 + ordinal
+    code = "H43050200001"
+    return Visit(f"{number:018d}", _psn_no(index), code, "1", "11", "390", "430502", "D430502000001", "0300", number)
+
+
+def _request(index: int) -> AuthorizationRequested:
+    visit = _visit(index, 9)
+    return AuthorizationRequested(
+        event_id=f"auth:{visit.fixmedins_code}:A{index}",
+        occurred_at=to_datetime(START_MS + 300 * DAY_MS),
+        psn_no=visit.psn_no,
+        authorization_id=f"A{index}",
+        fixmedins_code=visit.fixmedins_code,
+        attempt=f"bench{index}",
+        mdtrt_id=visit.mdtrt_id,
+        service="visit_first",
+        med_type="11",
+        amount_fen=20_000,
+    )
