@@ -153,17 +153,6 @@ def test_the_same_lines_sent_again_are_the_same_events():
         (visit(event_type="timer.due"), SENDER, "ENGINE_ONLY"),
         (visit(), Sender("bank", allowed_types={"bank.repaid"}), "EVENT_TYPE_FORBIDDEN"),
         (visit(), Sender("h2", institutions={"H2"}), "INSTITUTION_FORBIDDEN"),
-        (
-            visit(
-                event_type="agreement.signed",
-                agreement_no="A",
-                bank_code="B1",
-                services=["visit_first"],
-                funding_mode="card_withhold",
-            ),
-            Sender("b2", bank_code="B2"),
-            "UNKNOWN_FIELD",
-        ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -246,7 +235,9 @@ def test_a_national_message_leaves_identifiers_only():
             "setlinfo": {"setl_id": "S1", "psn_name": "张三", "certno": "430502199001011234", "medfee_sumamt": "1.005"}
         },
     }
-    taken = read_lines(EDGE, [(1, json.dumps(record, ensure_ascii=False).encode())], SENDER, "national", "http:token-7")
+    taken = read_lines(
+        EDGE, [(1, json.dumps(record, ensure_ascii=False).encode())], SENDER, form="national", origin="http:token-7"
+    )
     (written,) = [each.value.decode() for each in taken.records]
     letter = json.loads(written)
     assert (letter["infno"], letter["msgid"], letter["setl_id"], letter["can_retry"]) == ("2207", "X1", "S1", False)
