@@ -5,19 +5,28 @@ Lanes carry state, agents carry side effects. Lanes start first and end last; SI
 
 import asyncio
 import logging
+import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from time import monotonic, time_ns
-from typing import Any
+from time import sleep, time_ns
+from typing import TYPE_CHECKING, Any
 
 import faust
-from mode import Service
 
+from connectors.append import Record, append_all
+from connectors.bank import BankAccess, BankGateway
+from connectors.codec import encode_fact
+from connectors.errors import ConnectorError
+from connectors.kafka import cluster_identity, producer
+from connectors.notify import Alertmanager, Webhook
+from connectors.store import Store
 from connectors.topology import Topics, partition_of
-from risk.local_time import to_ms
+from risk.facts import Fact
+from risk.local_time import rfc3339, to_ms
+from risk.outputs import derived_id
 from streams.agents import (
     assigned_partitions,
     register_alert_agent,
@@ -25,21 +34,31 @@ from streams.agents import (
     register_order_agent,
     register_order_redrive,
 )
-from streams.alert_routes import AlertRedrive, AlertRouter
+from streams.alert_routes import AlertRedrive, AlertRouter, Route
+from streams.lane_process import lane_main
 from streams.liveness import Liveness
 from streams.metrics import Metrics
-from streams.order_submission import OpenOrders, OrderBody, OrderSubmitter
-from streams.orders import REFRESH_S, PauseBoard
+from streams.open_orders import open_orders
+from streams.order_submission import OpenOrders, OrderBody, OrderSubmitter, Surroundings
+from streams.orders import PauseBoard
+from streams.ownership import LaneSettings
+from streams.probes import probe_server
+from streams.stop import Stop
 from streams.supervision import LaneSupervisor
+from streams.worker_services import LaneService, Watch
 
-LOOP_LAG_EVERY_S = 0.25
-LOOP_ALIVE_S = 10.0
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+SEVERITY_MIN_OUTSIDE = 3  # 严重, 紧急: a chat that says everything is read by nobody
+APPEND_WITHIN_S = 10.0
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the agents work with, made by the composition root. `close` gives connections back."""
+    """What the agents work with."""
 
     submitter: OrderSubmitter
     open_orders: OpenOrders
@@ -51,14 +70,14 @@ def build_app(bootstrap: str, topics: Topics, parts: Parts) -> faust.App:
     """The Faust app with its agents, on topics that exist. It keeps no table and no file, and creates no topic."""
     app = faust.App(
         f"{topics.prefix}agents",
-        broker=";".join(f"kafka://{node}" for node in bootstrap.split(",")),
+        broker=";".join(f"kafka://{node.strip()}" for node in bootstrap.split(",")),
         store="memory://",
         datadir=Path(tempfile.gettempdir()) / f"{topics.prefix}agents",
         autodiscover=False,
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
-        # An alert or order before the first offset is the redrive's; the agent begins with what comes now.
+        # What stands before the group's first offset is the redrive's; the agents begin with what comes now.
         consumer_auto_offset_reset="latest",
         broker_commit_interval=1.0,
         broker_session_timeout=10.0,  # a worker that was killed is missed as soon as its lanes are
@@ -74,54 +93,158 @@ def build_app(bootstrap: str, topics: Topics, parts: Parts) -> faust.App:
     return app
 
 
-class LaneService(Service):
-    """The lanes as a service of the worker: up before the agents, down after them."""
-
-    def __init__(self, supervisor: LaneSupervisor, **options: Any) -> None:
-        super().__init__(**options)
-        self._supervisor = supervisor
-
-    async def on_start(self) -> None:
-        self._supervisor.start()
-
-    async def on_stop(self) -> None:
-        await self._supervisor.stop()
+def run_worker(settings: "Settings") -> int:
+    """The body of `xinmai worker`: lanes and agents until SIGTERM or Ctrl-C. Exit code 0 when ended on purpose."""
+    logging.basicConfig(level=os.environ.get("XINMAI_LOG", "WARNING"), format=LOG_FORMAT)
+    partitions = _partitions(settings)
+    worker = compose(settings, partitions)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
 
 
-class Watch(Service):
-    """What runs beside the agents all the time: reading the pauses, measuring the event loop."""
+def compose(settings: "Settings", partitions: int) -> faust.Worker:
+    """Everything a worker is made of, wired; nothing of it runs yet."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    metrics = Metrics()
+    store = Store(settings.redis)
+    liveness = Liveness(Store(settings.redis).client)
+    pauses = PauseBoard(store.client)
+    gateway = bank_gateway(settings)
+    facts = producer(settings.kafka)
 
-    def __init__(self, pauses: PauseBoard, metrics: Metrics, **options: Any) -> None:
-        super().__init__(**options)
-        self._pauses = pauses
-        self._metrics = metrics
-        self._woke_s = monotonic()
+    def shard_of(psn_no: str) -> int:
+        return partition_of(psn_no, partitions)
 
-    def is_alive(self) -> bool:
-        """Whether the event loop has turned lately; asked by another thread."""
-        return monotonic() - self._woke_s < LOOP_ALIVE_S
+    def owned_shards() -> list[int]:
+        return sorted(assigned_partitions(app, settings.topics.withholding))
 
-    async def on_start(self) -> None:
-        await self._pauses.refresh()
+    async def append(fact: Fact) -> None:
+        record = Record(settings.topics.events, fact.psn_no, encode_fact(fact), shard_of(fact.psn_no))
+        await asyncio.to_thread(append_all, facts, [record], timeout_s=APPEND_WITHIN_S)
 
-    @Service.task
-    async def _read_pauses(self) -> None:
-        while not self.should_stop:
-            await self._pauses.refresh()
-            await self.sleep(REFRESH_S)
+    around = Surroundings(
+        append=append,
+        shard_of=shard_of,
+        is_live=liveness.is_live,
+        is_owned=lambda shard: shard in owned_shards(),
+        is_paused=pauses.is_paused,
+        now_ms=bank_clock(settings.clock, liveness, shard_of),
+        count=lambda kind, result: metrics.orders_total.labels(kind, result).inc(),
+    )
+    routes = alert_routes(settings)
+    router = AlertRouter(routes, lambda target, result: metrics.alert_deliveries_total.labels(target, result).inc())
+    redrive = AlertRedrive(settings.kafka, settings.topics.alerts, router)
+    parts = Parts(
+        submitter=OrderSubmitter(gateway, around),
+        open_orders=open_orders(Store(settings.redis), partitions, owned_shards),
+        router=router,
+        alert_redrive=redrive,
+    )
+    app = build_app(settings.kafka, settings.topics, parts)
+    supervisor = LaneSupervisor(
+        lane_main,
+        lambda index: lane_settings(settings, index),
+        lanes=settings.lanes,
+        page=pager(router, settings.worker),
+        heard=lambda index, message: metrics.heard(message),
+    )
 
-    @Service.task
-    async def _measure(self) -> None:
-        while not self.should_stop:
-            before_s = monotonic()
-            await asyncio.sleep(LOOP_LAG_EVERY_S)
-            self._woke_s = monotonic()
-            self._metrics.event_loop_lag_seconds.set(max(0.0, self._woke_s - before_s - LOOP_LAG_EVERY_S))
+    async def close_readers() -> None:
+        liveness.stop()
+        probes.stop()
+        await asyncio.to_thread(redrive.close)
+        await asyncio.to_thread(facts.flush, 5)
+
+    watch = Watch(pauses, metrics, [close_readers, gateway.close, *(route.target.close for route in routes)])
+    probes = probe_server(
+        metrics.registry, supervisor.health, watch.is_alive, port=settings.probes.port, host=settings.probes.host
+    )
+    liveness.start()
+    probes.start()
+    _log.warning("worker %s: probes at %s", settings.worker, probes.url)
+    # Ended in the opposite order: agents, lanes, then what both lean on.
+    return faust.Worker(
+        app,
+        watch,
+        LaneService(supervisor),
+        loop=loop,
+        loglevel=os.environ.get("XINMAI_LOG", "WARNING"),
+        override_logging=False,
+        quiet=True,
+    )
 
 
-def shard_finder(partitions: int) -> Callable[[str], int]:
-    """The shard of a person among `partitions`."""
-    return lambda psn_no: partition_of(psn_no, partitions)
+def lane_settings(settings: "Settings", index: int) -> LaneSettings:
+    """What lane `index` of this worker is told."""
+    return LaneSettings(
+        kafka=settings.kafka,
+        redis=settings.redis,
+        member=settings.member(index),
+        prefix=settings.prefix,
+        clock=settings.clock,
+        batch_records_max=settings.tuning.batch_records_max,
+        group=settings.group,
+        session_timeout_ms=settings.tuning.session_timeout_ms,
+    )
+
+
+def bank_gateway(settings: "Settings") -> BankGateway:
+    """The one gateway of the settings, for every bank; without it every order waits."""
+    if not settings.bank:
+        return BankGateway({})
+    if not settings.bank_secret:
+        raise Stop("请设置 XINMAI_BANK_SECRET：发往银行的指令必须签名", "set XINMAI_BANK_SECRET: orders are signed")
+    return BankGateway({}, other_banks=BankAccess(url=settings.bank, secret=settings.bank_secret))
+
+
+def alert_routes(settings: "Settings") -> list[Route]:
+    """Alertmanager hears everything; webhooks, outside the network, what is serious."""
+    console = settings.api or f"http://{settings.listen.host}:{settings.listen.port}"
+    routes = []
+    if settings.alertmanager:
+        routes.append(Route(Alertmanager(settings.alertmanager, console_url=console)))
+    chats = {
+        "json": Webhook(settings.webhook, console_url=console),
+        "wecom": Webhook(settings.wecom, style="wecom", console_url=console),
+        "dingtalk": Webhook(settings.dingtalk, style="dingtalk", console_url=console, secret=settings.dingtalk_secret),
+    }
+    told = {"json": settings.webhook, "wecom": settings.wecom, "dingtalk": settings.dingtalk}
+    return routes + [Route(chat, SEVERITY_MIN_OUTSIDE) for style, chat in chats.items() if told[style]]
+
+
+def pager(router: AlertRouter, worker: str) -> Callable[[str], None]:
+    """Tells people, by the ways alerts go, that the engine itself needs them."""
+    running: set[asyncio.Task[None]] = set()
+
+    async def tell(alert: dict[str, Any]) -> None:
+        try:
+            await router.tell([alert])
+        except ConnectorError:
+            return  # the log has it, and /readyz
+
+    def page(text: str) -> None:
+        now = rfc3339(time_ns() // 1_000_000)
+        alert = {
+            "alert_id": derived_id("al_", "ENGINE", worker, text, now),
+            "rule_id": "ENGINE",
+            "level": 1,
+            "kind": "sla",
+            "sev_deg": 4,
+            "subject_kind": "system",
+            "subject_id": worker,
+            "occurred_at": now,
+            "detected_at": now,
+            "episode": "opened",
+            "vola_cont_en": text,
+        }
+        task = asyncio.get_running_loop().create_task(tell(alert))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    return page
 
 
 def bank_clock(clock: str, liveness: Liveness, shard_of: Callable[[str], int]) -> Callable[[str, OrderBody], int]:
@@ -137,7 +260,19 @@ def bank_clock(clock: str, liveness: Liveness, shard_of: Callable[[str], int]) -
     return log if clock == "log" else wall
 
 
-async def no_open_orders() -> AsyncIterator[tuple[str, OrderBody]]:
-    """For a worker without agents' state: nothing is open."""
-    return
-    yield
+def _partitions(settings: "Settings") -> int:
+    """How many person shards there are; waits for a broker that is not up yet."""
+    while True:
+        try:
+            _, found = cluster_identity(settings.kafka, [settings.topics.events])
+        except ConnectorError as error:
+            if not error.retryable:
+                raise
+            _log.warning("waiting for Kafka: %s", error)
+            sleep(1.0)
+            continue
+        if settings.topics.events not in found:
+            raise Stop(
+                f"缺少主题 {settings.topics.events}，请运行 xinmai topics create", "run xinmai topics create first"
+            )
+        return found[settings.topics.events][1]
