@@ -14,16 +14,54 @@ hospital_fen, person_fen, account_fen, cash_fen, `same_key_as = 3`, and `silent_
 visit of its own unless it names one.
 """
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from risk.facts import Fact, SettlementCompleted, SettlementReinstated, SettlementReversed, VisitOpened
 from risk.local_time import SHANGHAI
 from tests.oracle.judge import Alert
 
+RULES = Path(__file__).parents[1] / "cases" / "rules"
+
 USUAL: dict[str, Any] = {"person": "P1", "institution": "H430501", "type": "1", "med_type": "11", "bill_fen": 10_000}
 UNITS = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+
+
+class RuleCase(NamedTuple):
+    """One case of one file: what happened, the caps it happened under, and what the rule says of it."""
+
+    rule: str
+    name: str
+    shows: str
+    facts: list[Fact]
+    caps: list[tuple[str, str, int]]
+    alerts: list[str]
+
+    def cap(self, insuplc: str | None, insutype: str | None) -> int | None:
+        """The annual cap by insured place (a prefix) and insurance type."""
+        for prefix, kind, cap_fen in self.caps:
+            if insuplc is not None and insuplc.startswith(prefix) and insutype == kind:
+                return cap_fen
+        return None
+
+
+def rule_books() -> dict[str, dict[str, Any]]:
+    """Every file of cases, by its name."""
+    return {path.stem: tomllib.loads(path.read_text(encoding="utf8")) for path in sorted(RULES.glob("*.toml"))}
+
+
+def rule_cases() -> list[RuleCase]:
+    """Every case of every file."""
+    cases = []
+    for book in rule_books().values():
+        caps = [(row["insured_at"], row["insutype"], row["cap_fen"]) for row in book.get("cap", [])]
+        for case in book["case"]:
+            facts = facts_of(case, book.get("usual", {}))
+            cases.append(RuleCase(book["rule"], case["name"], case["shows"], facts, caps, case["alerts"]))
+    return cases
 
 
 def facts_of(case: Mapping[str, Any], usual: Mapping[str, Any]) -> list[Fact]:

@@ -1,7 +1,7 @@
 """Random logs that go where windows break: edges, midnights, late news, news told twice, undone, undone before done.
 
 A log is drawn as a list of moves (what a shrunk counterexample shows) and then built into facts. Hypothesis draws them
-in `logs`; `seeded_log` draws them from a seed, for runs longer than Hypothesis likes.
+in `drawn_moves`; `seeded_log` draws them from a seed, for runs longer than Hypothesis likes.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ SMALL = Parameters(
 """Thresholds that a dozen settlements reach; whoever is judged by them is judged in every other way as by rules.md."""
 
 CAP_FEN = 1_000_000
+CAPS = (("4305", "310", CAP_FEN),)
 START_MS = to_ms(datetime(2025, 12, 19, 1, tzinfo=UTC))
 LAST_MS = START_MS + 330 * DAY_MS  # settlements are remembered 400 days: forgetting is tested elsewhere
 
@@ -48,6 +49,11 @@ KINDS = (
     *("rush", "tour", "budget", "reverse", "reverse", "reverse", "reverse"),
     *("again", "conflict", "reverse_ahead", "reinstate"),
 )
+
+
+def cap_of(insuplc: str | None, insutype: str | None) -> int | None:
+    """The annual cap as CAPS has it."""
+    return CAP_FEN if (insuplc or "").startswith("4305") and insutype == "310" else None
 
 
 class Move(NamedTuple):
@@ -172,12 +178,16 @@ class LogBuilder:
             self._settle_one(stay, time_ms + n * MINUTE_MS, psn_no, f"s{len(self.facts)}")
 
     def _settle_one(self, move: Move, time_ms: int, psn_no: str, setl_id: str) -> None:
-        own = [fact.mdtrt_id for fact in self.settled if fact.psn_no == psn_no]
-        mdtrt_id = own[-1] if move.same_visit and own else f"v{len(self.facts)}"
+        near = [
+            fact.mdtrt_id
+            for fact in self.settled
+            if fact.psn_no == psn_no and abs(to_ms(fact.occurred_at) - time_ms) <= HOUR_MS
+        ]  # a visit that ended long ago is forgotten: what it told is not told again
+        mdtrt_id = near[-1] if move.same_visit and near else f"v{len(self.facts)}"
         place = {"fixmedins_code": move.place[0], "fixmedins_type": move.place[1], "mdtrt_id": mdtrt_id}
         insuplc, insutype = move.insured
         told = {"dr_code": move.doctor, "insuplc_admdvs": insuplc}
-        if move.by_visit and not move.same_visit and move.lag_ms < 2 * DAY_MS:
+        if move.by_visit and mdtrt_id not in near and move.lag_ms < 2 * DAY_MS:
             doctor = move.doctor if move.doctor in ("D1", "D2") else None
             opened = VisitOpened(**self._common(time_ms - MINUTE_MS, psn_no), **place, insuplc_admdvs=insuplc)
             self.facts.append(opened)
@@ -212,9 +222,16 @@ class LogBuilder:
         }
         self.facts.append(replace(fact, event_id=f"e{len(self.facts)}", **more))
 
+    def _remembered(self) -> list[SettlementCompleted]:
+        """Those of which the engine still holds more than money and date: 92 days behind the person's newest."""
+        newest: dict[str, int] = {}
+        for fact in self.settled:
+            newest[fact.psn_no] = max(newest.get(fact.psn_no, 0), to_ms(fact.occurred_at))
+        return [fact for fact in self.settled if newest[fact.psn_no] - to_ms(fact.occurred_at) <= 91 * DAY_MS]
+
     def _reverse(self, move: Move, time_ms: int) -> None:
-        if self.settled:
-            original = self._picked(self.settled, move)
+        if self._remembered():
+            original = self._picked(self._remembered(), move)
             self._undo(move, time_ms, original.psn_no, original.setl_id)
 
     def _reverse_ahead(self, move: Move, time_ms: int) -> None:
@@ -227,7 +244,7 @@ class LogBuilder:
 
     def _reinstate(self, move: Move, time_ms: int) -> None:
         undone = {fact.setl_id or f"s{(fact.medins_setl_id or '')[1:]}" for fact in self.facts if _undoes(fact)}
-        originals = [fact for fact in self.settled if fact.setl_id in undone]
+        originals = [fact for fact in self._remembered() if fact.setl_id in undone]
         if originals:
             original = self._picked(originals, move)
             common = self._common(time_ms, original.psn_no)
@@ -242,10 +259,10 @@ def built(moves: Sequence[Move], persons: int = 3) -> list[Fact]:
     return builder.facts
 
 
-def logs(persons: int = 3, moves: int = 30) -> st.SearchStrategy[list[Fact]]:
-    """Logs as Hypothesis draws and shrinks them, towards one plain settlement."""
+def drawn_moves(most: int = 30) -> st.SearchStrategy[list[Move]]:
+    """Moves as Hypothesis draws and shrinks them, towards one plain settlement; `built` makes them a log."""
     one = st.builds(Move, **{name: st.sampled_from(list(choices)) for name, choices in CHOICES.items()})
-    return st.lists(one, max_size=moves).map(lambda drawn: built(drawn, persons))
+    return st.lists(one, max_size=most)
 
 
 def seeded_log(seed: int, moves: int = 60, persons: int = 3) -> list[Fact]:

@@ -1,0 +1,66 @@
+"""The oracle's plain numbers as a policy bundle, so that the engine is judged by the same ones. No credit in it."""
+
+from collections.abc import Iterable
+
+from tests.oracle.judge import Level
+from tests.oracle.rules_oracle import Parameters
+
+CapRow = tuple[str, str, int]
+
+POLICY = """
+[policy]
+place = "oracle"
+edition = "1"
+title_zh = "对照"
+title_en = "The oracle's numbers"
+"""
+
+ENTRY = """
+[[{name}]]
+effective_from = 2000-01-01
+document = "rules.md"
+article = "{name}"
+"""
+
+
+def policy_files(parameters: Parameters, caps: Iterable[CapRow] = ()) -> dict[str, str]:
+    """`policy.toml` and `rules.toml` of these numbers; `caps` are insured place (prefix), insurance type, fen."""
+    ambulatory, sale, consultation = '["11", "14", "41"]', '["41"]', '["11", "13", "14"]'
+    entries = [
+        _window("P01", parameters.p01, f"value.med_types = {ambulatory}"),
+        _window("P02", parameters.p02, 'value.fixmedins_type = "1"'),
+        _single("P03", "suspicion", f"value.gap_seconds = {parameters.p03_gap_ms // 1000}"),
+        _window("P12", parameters.p12),
+        _single("P13", "suspicion", f"value.threshold_fen = {parameters.p13_fen}", f"value.med_types = {ambulatory}"),
+        _window("P17", parameters.p17, f"value.med_types = {sale}"),
+        _window("D01", parameters.d01, f"value.med_types = {sale}", 'value.fixmedins_type = "2"'),
+        _window("M01", parameters.m01, f"value.med_types = {consultation}"),
+        *(_single(rule_id, "data_quality") for rule_id in ("Q01", "Q02", "Q03", "Q04", "Q05", "Q06")),
+    ]
+    codes = ", ".join(f'"{code}"' for code in parameters.placeholders)
+    entries.append(_entry("placeholder_codes", f"value.codes = [{codes}]", "value.all_nines = true"))
+    rows = [f'{{ insuplc_prefix = "{place}", insutype = "{kind}", cap_fen = {fen} }}' for place, kind, fen in caps]
+    if rows:
+        entries.append(_entry("annual_cap", f"value = [{', '.join(rows)}]"))
+    return {"policy.toml": POLICY, "rules.toml": "".join(entries)}
+
+
+def _window(name: str, levels: tuple[Level, ...], *lines: str) -> str:
+    rows = []
+    for level in levels:
+        span = f", window_seconds = {level.window_ms // 1000}" if level.window_ms else ""
+        kind = "warning" if name == "P12" else "suspicion"
+        rows.append(f'{{ theta = {level.theta}, rearm = {level.rearm}{span}, kind = "{kind}", sev = 1 }}')
+    return _entry(name, *lines, f"value.levels = [{', '.join(rows)}]", *_texts())
+
+
+def _single(name: str, kind: str, *lines: str) -> str:
+    return _entry(name, *lines, f'value.kind = "{kind}"', "value.sev = 1", *_texts())
+
+
+def _texts() -> tuple[str, str]:
+    return ('value.text_zh = "{observed} / {allowed}"', 'value.text_en = "{observed} / {allowed}"')
+
+
+def _entry(name: str, *lines: str) -> str:
+    return ENTRY.format(name=name) + "\n".join(lines) + "\n"
