@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from streams.logging_setup import log_to_stderr
 from streams.stop import Stop
 
 NAMES = ("peers", "engine", "latency", "authorize", "memory", "rebuild", "city")
@@ -23,6 +24,7 @@ def run_bench(name: str, *, quick: bool, as_json: bool) -> int:
         raise Stop(
             "基准测试只随源代码提供：请在源码目录运行", "benches ship with the source: run it in a checkout"
         ) from None
+    log_to_stderr()
     report = module.run(quick)
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(report.as_json()) + b"\n")

@@ -22,6 +22,7 @@ from streams.city.plan import CityPlan
 from streams.city.traffic import IntoHttp, Traffic
 from streams.demo_patients import play
 from streams.demo_view import Seen, view
+from streams.logging_setup import log_to_stderr
 from streams.stop import Stop
 from streams.topic_reader import bodies
 from streams.up import NOTE_EN, NOTE_ZH, Program, Up, running_engine
@@ -46,6 +47,7 @@ def run_demo(*, seconds: float | None, as_json: bool) -> int:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    log_to_stderr()
     console = Console(stderr=as_json)
     console.print("starting broker, Redis, worker, API and bank simulator on this machine …", style="dim")
     with running_engine(stopped) as (up, programs):

@@ -10,6 +10,7 @@ import orjson
 from connectors.policy_files import read_policy_dir
 from risk.local_time import day_of, local_day, to_date, to_ms
 from risk.policy import Policy, PolicyError, parse_policy
+from streams.logging_setup import log_to_stderr
 from streams.stop import Stop
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def activate(settings: "Settings", directory: Path, *, as_json: bool) -> int:
     """Append the policy to every partition of both logs; running it again finishes what was interrupted."""
     from streams.activate import activate_policy
 
+    log_to_stderr()
     policy = read_policy(directory)
     activate_policy(settings, directory)
     answer = {"activated": policy.version, "digest": policy.digest}

@@ -6,6 +6,7 @@ import orjson
 
 from connectors.kafka import check_topics
 from streams.activate import prepare_logs
+from streams.logging_setup import log_to_stderr
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -27,6 +28,7 @@ def prepare(settings: "Settings") -> str:
 
 def create(settings: "Settings", *, as_json: bool) -> int:
     """Create what is missing and say what is there now."""
+    log_to_stderr()
     version = prepare(settings)
     answer = {"topics": settings.topics.all, "policy": version}
     print(orjson.dumps(answer).decode() if as_json else f"{', '.join(answer['topics'])} exist; first policy {version}")

@@ -23,6 +23,7 @@ from connectors.embedded_kafka import MockKafka
 from connectors.embedded_redis import RedisServer
 from connectors.errors import ConnectorError
 from connectors.server_process import ServerProcess, free_ports
+from streams.logging_setup import log_to_stderr
 from streams.stop import Stop
 
 HOME = Path(".xinmai")
@@ -77,6 +78,7 @@ def run_up(*, as_json: bool) -> int:
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    log_to_stderr()
     with running_engine(stopped) as (up, programs):
         if as_json:
             print(json.dumps(asdict(up)), flush=True)
