@@ -1,7 +1,7 @@
 """The engine's windows and episodes against the naive oracle, on logs that go where windows break."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from risk.facts import Fact
@@ -29,6 +29,7 @@ def assert_the_engine_says_what_the_oracle_says(facts: list[Fact], parameters: P
 @DRAWN
 @given(moves=drawn_moves())
 def test_every_log_raises_the_alerts_the_oracle_raises(moves: list[Move]) -> None:
+    note("\n".join(repr(move) for move in moves))
     assert_the_engine_says_what_the_oracle_says(built(moves), SMALL)
 
 
