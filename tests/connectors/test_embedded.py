@@ -172,6 +172,7 @@ def test_the_check_names_what_production_must_not_run_on(real_kafka: RealKafka, 
 
 @pytest.mark.kafka
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_kafka")  # skips or fails where none can start
 def test_a_killed_kafka_comes_back_with_its_records(topics: Topics) -> None:
     with RealKafka(heap="256m") as broker:
         _write_and_read_back(broker.bootstrap, topics, 2)
