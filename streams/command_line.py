@@ -121,7 +121,7 @@ def verify(*, outputs: bool = False, json: Json = False) -> int:
 @app.command
 def rebuild(*, json: Json = False) -> int:
     """Fill an empty Redis from the log; publishes nothing."""
-    from streams.verify import rebuild as run
+    from streams.rebuild import rebuild as run
 
     return _code(run(settings(), as_json=json))
 
