@@ -1,4 +1,4 @@
-"""Refused input as it is kept: enough to find, explain and resend it, and never a name or a certificate number."""
+"""What an edge refused, as it is kept: enough to find, explain and resend it; no name, no certificate number."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -9,7 +9,7 @@ import orjson
 from stdnum.cn import ric
 
 from connectors.canonical_line import check_record
-from connectors.codec import BadRecord, encode_fact
+from connectors.codec import encode_fact
 from connectors.field_checks import CHECKS, text
 from connectors.refusals import Refused
 from risk.facts import Fact
@@ -73,44 +73,6 @@ def dead_letter(
         "event": None if fact is None else loads(encode_fact(fact)),
     }
     return _letter(arrival.origin, body)
-
-
-def bad_record_letter(
-    data: bytes, bad: BadRecord, *, topic: str, partition: int, offset: int, at_ms: int
-) -> DeadLetter:
-    """The letter for a record that a lane could not read. The log keeps the record: nothing is carried."""
-    origin = f"log:{topic}/{partition}"
-    digest = sha256(data).hexdigest()
-    body = {
-        "deadletter_id": derived_id("dl_", origin, offset, digest),
-        "reason": bad.reason,
-        "detail_en": bad.detail,
-        "origin": origin,
-        "line": offset,
-        "refused_at": rfc3339(at_ms),
-        "sha256": digest,
-        "can_retry": False,
-    }
-    return _letter(origin, body)
-
-
-def conflict_letter(fact: Fact, detail: str, *, topic: str, partition: int, offset: int, at_ms: int) -> DeadLetter:
-    """The letter for a fact that repeats a business key with other content (Q04): kept whole, never retried."""
-    origin = f"log:{topic}/{partition}"
-    body = {
-        "deadletter_id": derived_id("dl_", origin, offset, fact.event_id),
-        "reason": "SAME_KEY_OTHER_CONTENT",
-        "detail_en": detail,
-        "origin": origin,
-        "line": offset,
-        "source": fact.source,
-        "refused_at": rfc3339(at_ms),
-        "event_id": fact.event_id,
-        "event_type": fact.event_type,
-        "can_retry": False,
-        "event": loads(encode_fact(fact)),
-    }
-    return _letter(origin, body)
 
 
 def resolution(letter: dict[str, Any], *, event_id: str, at_ms: int) -> DeadLetter:

@@ -148,8 +148,9 @@ def run_list(settings: "Settings", *, as_json: bool) -> int:
             print(json.dumps(letter, ensure_ascii=False))
         else:
             again = "can retry" if letter.get("can_retry") else "resend"
-            where = f"{letter['origin']} line {letter['line']}"
-            print(f"{letter['deadletter_id']}  {again:9}  {where}  {letter['reason']}: {letter.get('detail_en', '')}")
+            where = f"{letter.get('origin')} line {letter['line']}" if "line" in letter else letter.get("origin")
+            why = f"{letter.get('reason')}: {letter.get('detail_en', '')}"
+            print(f"{letter['deadletter_id']}  {again:9}  {where}  {why}")
     if not as_json:
         print(f"{len(letters.open)} open, {len(letters.resolved)} retried")
     return 0

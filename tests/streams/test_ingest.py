@@ -122,6 +122,15 @@ def test_a_retry_sends_what_has_become_good_once(settings, capsys, tmp_path):
     assert len(read_letters(settings.kafka, settings.topics.deadletter).resolved) == 2
 
 
+def test_the_letter_of_a_lane_is_listed_by_its_position_in_the_log(settings, capsys):
+    writer = producer(settings.kafka)
+    letter = {"deadletter_id": "dl_1", "reason": "NOT_JSON", "detail_en": "not JSON", "origin": "p0@7", "sha256": "ab"}
+    writer.produce(settings.topics.deadletter, json.dumps(letter), key="p0@7")
+    writer.flush(10)
+    assert run_list(settings, as_json=False) == 0
+    assert "dl_1  resend     p0@7  NOT_JSON: not JSON" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("lane")
 def test_a_letter_that_nobody_knows_cannot_be_retried(settings, capsys):
     assert run_retry(settings, ("dl_nobody",), as_json=True) == 1
