@@ -133,9 +133,12 @@ def replay(*, policy: Path, json: Json = False) -> int:
     Args:
         policy: The other policy's directory.
     """
-    from streams.verify import replay as run
+    from streams.stop import Stop
 
-    return _code(run(settings(), policy, as_json=json))
+    raise Stop(
+        "本版本尚未提供 replay（政策推演）；verify 与 rebuild 使用同一折叠",
+        f"replay under {policy} is not in this release; verify and rebuild run the same fold",
+    )
 
 
 def _code(answer: Any) -> int:

@@ -138,10 +138,15 @@ def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
 def _show(console: Console, up: Up, programs: list[Program], seen: Seen, stopped: Event, until_s: float | None) -> None:
     headline = f"信脉 Xinmai · API and console {up.api} · Kafka {up.kafka}"
     note = f"{NOTE_ZH} {NOTE_EN}" if up.embedded else ""
+    said: frozenset[str] = frozenset()
+    if not console.is_terminal:
+        console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
     with Live(view(seen, headline, note), console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while not stopped.wait(0.25) and (until_s is None or time.monotonic() < until_s):
             if console.is_terminal:
                 live.update(view(seen, headline, note), refresh=True)
+            else:
+                said = _say_firsts(console, up, seen, said)
             for program in programs:
                 if not program.running:
                     raise Stop(f"{program.name} 意外退出：{program.tail()}", f"{program.name} ended, see {program.log}")
@@ -149,8 +154,21 @@ def _show(console: Console, up: Up, programs: list[Program], seen: Seen, stopped
         console.print(view(seen, headline, note))
 
 
+def _say_firsts(console: Console, up: Up, seen: Seen, said: frozenset[str]) -> frozenset[str]:
+    """Where nobody can watch a screen: the first of each kind as a line, while kcat still finds it."""
+    with seen.lock:
+        firsts = dict(seen.firsts)
+    for what in firsts.keys() - said:
+        console.print(_found(up, what, firsts[what]), highlight=False, soft_wrap=True)
+    return frozenset(firsts)
+
+
+def _found(up: Up, what: str, key: str) -> str:
+    topic = getattr(Topics(), TOPIC_OF[what])
+    return f"  {what}: {key}\n    kcat -b {up.kafka} -t {topic} -C -e -q | grep {key}"
+
+
 def _farewell(console: Console, up: Up, seen: Seen, as_json: bool) -> None:
-    topics = Topics()
     with seen.lock:
         firsts, counts = dict(seen.firsts), dict(seen.counts)
     if as_json:
@@ -158,11 +176,7 @@ def _farewell(console: Console, up: Up, seen: Seen, as_json: bool) -> None:
     console.print("\nWhat was seen, each findable on its topic while this runs:", style="bold")
     for what in TOPIC_OF:
         if what in firsts:
-            topic = getattr(topics, TOPIC_OF[what])
-            console.print(
-                f"  {what}: {firsts[what]}\n    kcat -b {up.kafka} -t {topic} -C -e -q | grep {firsts[what]}",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
+            console.print(_found(up, what, firsts[what]), highlight=False, soft_wrap=True)
     console.print("What to look at:", style="bold")
     for line in (
         f"{up.api}/            the console (token: .xinmai/up.json)",
