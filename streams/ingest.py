@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from connectors.append import Record
 from connectors.canonical_line import LINE_BYTES_MAX
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHUNK_LINES = 250
 SHOWN_MAX = 20
 LANES_WITHIN_S = 3.0
-NATIONAL_GROUP = "xinmai-national"
+AGAIN_AFTER_S = 1.0
 
 Form = Literal["canonical", "national"]
 
@@ -124,11 +124,25 @@ def _print(tally: Tally, seconds: float, *, as_json: bool) -> None:
         print(f"  and {tally.turned_away - len(tally.shown)} more: xinmai deadletters list")
 
 
-def run_national(settings: "Settings", is_stopped: Callable[[], bool]) -> None:
-    """Read the raw national topic until stopped. An offset is committed after its facts are acknowledged."""
+def run_national(
+    settings: "Settings", is_stopped: Callable[[], bool], report: Callable[[str], None] = lambda _: None
+) -> None:
+    """Read the raw national topic until stopped, for a thread of the worker. Kafka away: `report` hears it, then again.
+
+    An offset is committed after its facts are acknowledged: what is read twice is a duplicate by its msgid.
+    """
+    while not is_stopped():
+        try:
+            _read_national(settings, is_stopped)
+        except (ConnectorError, KafkaException) as error:
+            report(f"national intake: {error}")
+            sleep(AGAIN_AFTER_S)
+
+
+def _read_national(settings: "Settings", is_stopped: Callable[[], bool]) -> None:
     with Pacer(settings.redis, settings.topics.events) as pacer:
         intake = Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
-        reader = consumer(settings.kafka, NATIONAL_GROUP, **{"auto.offset.reset": "earliest"})
+        reader = consumer(settings.kafka, f"{settings.prefix}national", **{"auto.offset.reset": "earliest"})
         reader.subscribe([settings.topics.national])
         try:
             while not is_stopped():
@@ -141,7 +155,7 @@ def run_national(settings: "Settings", is_stopped: Callable[[], bool]) -> None:
 
 
 def take_national(intake: Intake, reader: Consumer) -> int:
-    """Take the messages that are there; how many. What is taken again after a crash is a duplicate by its msgid."""
+    """Take the messages that are there; how many."""
     messages = [message for message in reader.consume(CHUNK_LINES, timeout=0.2) if _is_record(message)]
     records: list[Record] = []
     for message in messages:
