@@ -104,7 +104,7 @@ def _readings(edge: Edge, record: dict[str, Any], sender: Sender, arrival: Arriv
             allowed_types=sender.allowed_types,
             pseudonym=edge.pseudonyms.of,
         )
-        return [_own(reading, sender) for reading in found]
+        return [_own(reading, sender, record.get("fixmedins_code")) for reading in found]
     try:
         fact = check_record(
             record,
@@ -119,9 +119,9 @@ def _readings(edge: Edge, record: dict[str, Any], sender: Sender, arrival: Arriv
         return [Reading(event_id if isinstance(event_id, str) and len(event_id) <= 128 else None, refused=refused)]
 
 
-def _own(reading: Reading, sender: Sender) -> Reading:
-    """A token speaks for its own institution or bank only."""
-    code = getattr(reading.fact, "fixmedins_code", None)
+def _own(reading: Reading, sender: Sender, envelope_code: object = None) -> Reading:
+    """A token speaks for its own institution or bank only; a national message names its sender in the envelope."""
+    code = getattr(reading.fact, "fixmedins_code", None) or envelope_code
     if sender.institutions is not None and code and code not in sender.institutions:
         return Reading(reading.event_id, refused=Refused("INSTITUTION_FORBIDDEN", "fixmedins_code"))
     bank_code = getattr(reading.fact, "bank_code", None)

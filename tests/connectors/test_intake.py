@@ -161,6 +161,21 @@ def test_what_a_token_may_not_send_is_answered_so(record, sender, reason):
     assert result.reason == reason
 
 
+def test_a_reversal_in_another_institutions_envelope_is_forbidden():
+    record = {
+        "infno": "2208",
+        "msgid": "X1",
+        "inf_time": "2026-03-10 07:00:00",
+        "fixmedins_code": "H2",
+        "infcode": 0,
+        "input": {"data": {"psn_no": "P1", "setl_id": "S1"}},
+    }
+    lines = [(1, json.dumps(record).encode())]
+    (result,) = read_lines(EDGE, lines, Sender("h1", institutions={"H1"}), form="national", origin="x").results
+    assert (result.result, result.reason) == ("forbidden", "INSTITUTION_FORBIDDEN")
+    assert read_lines(EDGE, lines, Sender("h2", institutions={"H2"}), form="national", origin="x").results[0].facts == 1
+
+
 def test_a_bank_cannot_sign_for_another_bank():
     signed = {
         "event_type": "agreement.signed",
