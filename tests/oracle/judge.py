@@ -93,6 +93,7 @@ class Judge:
     rows: list[Row] = field(default_factory=list)
     newest_ms: int | None = None
     open: dict[tuple[str, int, int], Alert] = field(default_factory=dict)
+    openers: dict[tuple[str, int, int], Row] = field(default_factory=dict)
 
     def is_silent(self, time_ms: int, late_ms: int = LATE_MS) -> bool:
         return self.newest_ms is not None and self.newest_ms - time_ms > late_ms
@@ -124,20 +125,24 @@ class Judge:
             including = measure.observed([*before, row], row, row.time_ms)
             if key not in self.open and measure.reaches(including, measure.level.theta, row):
                 found = {"observed": including, "allowed": measure.allowed(row)}
+                self.openers[key] = row
                 self.open[key] = self.alert(measure.rule_id, measure.number, row) | found
                 opened.append(self.open[key])
         self.count(row)
         return closed, opened
 
     def reversed(self, row: Row, at_ms: int) -> list[Alert]:
-        """`row` no longer counts. A reversal that itself comes too late closes nothing, like a settlement."""
+        """`row` no longer counts. A reversal that itself comes too late closes nothing, like a settlement.
+
+        Anything counted may be taken out of a yearly sum, also what has no cap: the cap is that of the crossing then.
+        """
         closed = []
         for measure in self.measures:
-            if not measure.passes(row) or self.is_silent(at_ms, measure.late_ms):
-                continue
             key = _key(measure, row)
+            if not measure.counts(row) or key not in self.open or self.is_silent(at_ms, measure.late_ms):
+                continue
             left = measure.observed(self.counted(), row, at_ms)
-            if key in self.open and not measure.reaches(left, measure.level.rearm, row):
+            if not measure.reaches(left, measure.level.rearm, self.openers[key]):
                 closed.append(self._close(key, left))
         return closed
 
