@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import hiredis
 import msgspec
@@ -191,11 +191,10 @@ class _Wire(asyncio.Protocol):
         self.closed = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         for command in self._greeting:
-            transport.write(_packed(command))
-        transport.write(_packed(("SUBSCRIBE", *self._channels)))
+            self._transport.write(_packed(command))
+        self._transport.write(_packed(("SUBSCRIBE", *self._channels)))
 
     def data_received(self, data: bytes) -> None:
         self.heard_s = now_s = self._loop.time()

@@ -1,6 +1,6 @@
 """The API process: one event loop that holds server, producer and Redis subscription. It wires and runs, no more.
 
-`run_api` is the command; `api_process` is the same as a spawned child of `xinmai up`, which ends with its parent.
+`run_api` is the command; `serve_api` is the same inside a loop that somebody else runs.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -30,7 +29,7 @@ from connectors.http.people import StoredPeople
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads
 from connectors.http.routes import Calls, routes
-from connectors.http.tokens import TokenTable
+from connectors.http.tokens import TokenTable, read_tokens
 from connectors.intake import Edge, Intake
 from connectors.kafka import consumer, producer
 from connectors.replies import Pulses, Replies, listen
@@ -38,6 +37,7 @@ from connectors.server_process import free_ports
 from connectors.store import Store
 from streams.edges import now_ms, open_edge
 from streams.pacing import Backlog
+from streams.stop import Stop
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 ACKNOWLEDGED_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
 CONNECTIONS_WAITING = 4_096
+LINGER_MS = 0.5
 _log = logging.getLogger(__name__)
 
 Ready = Callable[[str], None]
@@ -58,6 +59,17 @@ class ApiOptions:
     host: str = "127.0.0.1"
     port: int = 0
     limits: Limits = field(default_factory=Limits)
+
+
+def options_of(settings: "Settings") -> ApiOptions:
+    """What the settings say of this process. Without a token file nobody may call, so it refuses to start."""
+    if settings.tokens_file is None:
+        raise Stop(
+            "请设置 XINMAI_TOKENS（令牌文件）", "set XINMAI_TOKENS to the token file; without it nobody may call"
+        )
+    host, port = settings.listen
+    limits = Limits(settings.tuning.in_flight_max, float(settings.tuning.rate_per_s))
+    return ApiOptions(tokens=read_tokens(settings.tokens_file), host=host, port=port, limits=limits)
 
 
 class EdgeClock:
@@ -84,7 +96,7 @@ class Api:
         self.replies = Replies(self._backlog.heard)
         self._clock = EdgeClock(self.replies.pulses, follows_log=settings.clock == "log")
         self._intake_producer = producer(settings.kafka)
-        self.log = KafkaLog(lambda: producer(settings.kafka, **{"linger.ms": 0.2}), _log.warning)
+        self.log = KafkaLog(lambda: producer(settings.kafka, **{"linger.ms": LINGER_MS}), _log.warning)
         self.people = StoredPeople(lambda: Store(settings.redis), edge.partitions, self._clock.instant_ms, now_ms)
         self.feed = AlertFeed(self._alert_consumer, edge.topics.alerts)
         self.app = Application(
@@ -147,6 +159,7 @@ class Api:
         if undelivered:
             _log.error("%d records could not be appended before the end", undelivered)
         self.people.close()
+        await asyncio.to_thread(self.feed.join, STOP_WITHIN_S)
 
 
 async def serve_api(settings: "Settings", options: ApiOptions, ready: Ready, stop: asyncio.Event) -> None:
@@ -174,7 +187,7 @@ async def serve_api(settings: "Settings", options: ApiOptions, ready: Ready, sto
     finally:
         api.feed.stop()
         api.replies.stop_waiting()  # whoever waits is told fallback, and the log that he was
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         with suppress(TimeoutError):
             await asyncio.wait_for(serving, STOP_WITHIN_S)
         for task in tasks:
@@ -209,29 +222,24 @@ def check_port(host: str, port: int) -> None:
     """Refuse a port that somebody else listens on: granian would share it silently (SO_REUSEPORT)."""
     if port:
         with socket.socket() as probe:
-            probe.bind((host, port))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only a listener is in the way
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise Stop(f"无法监听 {host}:{port}：{error}", f"cannot listen at {host}:{port}: {error}") from error
 
 
-async def _run(settings: "Settings", options: ApiOptions, ready: Ready) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await serve_api(settings, options, ready, stop)
-
-
-def api_process(settings: "Settings", options: ApiOptions, control: Connection) -> None:
-    """The body of a spawned child: tells the pipe `ready` and its address, ends when the pipe closes or on SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
+def run_api(settings: "Settings") -> int:
+    """`xinmai api`: serve at the address of XINMAI_API until SIGTERM or Ctrl-C."""
+    options = options_of(settings)
+    check_port(options.host, options.port)
 
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_reader(control.fileno(), stop.set)  # the parent says nothing here: readable means closed
-        try:
-            await serve_api(settings, options, lambda url: control.send({"kind": "ready", "api": url}), stop)
-        finally:
-            loop.remove_reader(control.fileno())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await serve_api(settings, options, lambda url: _log.info("listening at %s", url), stop)
 
     uvloop.run(run())
+    return 0

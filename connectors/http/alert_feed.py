@@ -92,9 +92,14 @@ class AlertFeed:
             self._listeners -= 1
 
     def stop(self) -> None:
-        """End every listener and the reader."""
+        """End every listener, and the reader at its next breath."""
         self._stop.set()
         self._news.set()
+
+    def join(self, within_s: float) -> None:
+        """Wait until the reader has let go of Kafka."""
+        if self._thread is not None:
+            self._thread.join(within_s)
 
     def _before_newest(self, recent: int) -> Positions:
         """Where a listener stands who wants the `recent` newest and what follows."""

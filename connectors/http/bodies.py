@@ -120,6 +120,8 @@ class AuthorizationAnswer(Struct, frozen=True, kw_only=True):
     policy_version: str | None
     log_position: str | None
     replayed: bool
+    captures: list[dict[str, Any]] | UnsetType = UNSET
+    as_of: dict[str, Any] | UnsetType = UNSET
 
 
 class CaptureAnswer(Struct, frozen=True, kw_only=True):

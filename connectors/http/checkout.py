@@ -82,7 +82,7 @@ class Checkout:
     async def authorize(self, call: Call) -> Answer:
         """May this visit be paid on credit?"""
         body = decode_body(AuthorizationBody, call.body)
-        common = self._common(call.token, body, body.authorization_id, None)
+        partition, common = self._common(call.token, body, body.authorization_id, None)
         fact = AuthorizationRequested(
             mdtrt_id=body.mdtrt_id,
             service=body.service,
@@ -94,23 +94,23 @@ class Checkout:
             emergency=body.emergency,
             **common,
         )
-        return await self._ask_for_hold(call, fact, body.answer_within_ms or ANSWER_WITHIN_MS)
+        return await self._ask_for_hold(call, fact, partition, body.answer_within_ms or ANSWER_WITHIN_MS)
 
     async def increase(self, call: Call) -> Answer:
         """May the hold grow?"""
         body = decode_body(IncreaseBody, call.body)
-        common = self._common(call.token, body, call.ids[0], body.request_id)
+        partition, common = self._common(call.token, body, call.ids[0], body.request_id)
         fact = AuthorizationIncreaseRequested(amount_fen=body.amount_fen, **common)
-        return await self._ask_for_hold(call, fact, body.answer_within_ms or ANSWER_WITHIN_MS)
+        return await self._ask_for_hold(call, fact, partition, body.answer_within_ms or ANSWER_WITHIN_MS)
 
     async def capture(self, call: Call) -> Answer:
         """Take the patient's part out of the hold, and wait for the bank if the caller wants to."""
         body = decode_body(CaptureBody, call.body)
-        common = self._common(call.token, body, call.ids[0], body.request_id)
+        partition, common = self._common(call.token, body, call.ids[0], body.request_id)
         fact = AuthorizationCaptureRequested(
             setl_id=body.setl_id, psn_cash_pay_fen=body.psn_cash_pay_fen, final=body.final, **common
         )
-        reply = await self._ask_for_end(call, fact)
+        reply = await self._ask_for_end(call, fact, partition)
         if reply.status == 200 and body.wait_ms:
             answer = orjson.loads(bytes(reply.body))
             waited = await self._await_funding(fact.psn_no, answer.get("order_id") or "", body.wait_ms)
@@ -122,8 +122,9 @@ class Checkout:
     async def release(self, call: Call) -> Answer:
         """Give the hold back."""
         body = decode_body(ReleaseBody, call.body)
-        common = self._common(call.token, body, call.ids[0], body.request_id)
-        return shown(call.token, await self._ask_for_end(call, AuthorizationReleaseRequested(**common)))
+        partition, common = self._common(call.token, body, call.ids[0], body.request_id)
+        fact = AuthorizationReleaseRequested(**common)
+        return shown(call.token, await self._ask_for_end(call, fact, partition))
 
     def _common(
         self,
@@ -131,8 +132,8 @@ class Checkout:
         body: AuthorizationBody | IncreaseBody | CaptureBody | ReleaseBody,
         authorization_id: str,
         request_id: str | None,
-    ) -> dict[str, Any]:
-        """What every request carries, after the token was found to act for the institution."""
+    ) -> tuple[int, dict[str, Any]]:
+        """The partition and what every request carries, once the token was found to act for the institution."""
         token.require_institution(body.fixmedins_code)
         if not 0 < len(authorization_id) <= 64 or ":" in authorization_id or not authorization_id.isascii():
             raise Problem("FIELD_INVALID", "authorization_id", why="1 to 64 printable ASCII characters, no colon")
@@ -140,7 +141,7 @@ class Checkout:
         partition = partition_of(psn_no, self._place.partitions)
         event_id = f"auth:{body.fixmedins_code}:{authorization_id}"
         self._attempts += 1
-        return {
+        return partition, {
             "event_id": event_id if request_id is None else f"{event_id}:{request_id}",
             "occurred_at": to_datetime(self._now.instant_ms(partition)),
             "psn_no": psn_no,
@@ -152,10 +153,9 @@ class Checkout:
             "request_id": request_id,
         }
 
-    async def _ask_for_hold(self, call: Call, fact: _Growing, within_ms: int) -> Answer:
+    async def _ask_for_hold(self, call: Call, fact: _Growing, partition: int, within_ms: int) -> Answer:
         """The lane's answer; or `fallback`: at once and without a trace if none could come in time, else abandoned."""
         deadline_s = call.arrived_s + within_ms / 1000
-        partition = partition_of(fact.psn_no, self._place.partitions)
         cause = self._trouble(partition, deadline_s)
         if cause is None:
             try:
@@ -170,10 +170,9 @@ class Checkout:
         self._note_fallback(cause)
         return fallback(call.token, fact, cause)
 
-    async def _ask_for_end(self, call: Call, fact: _Ending) -> LaneReply:
+    async def _ask_for_end(self, call: Call, fact: _Ending, partition: int) -> LaneReply:
         """The lane's answer to a capture or release, which stands once it is in the log, however late it is applied."""
         deadline_s = call.arrived_s + ANSWER_WITHIN_MS / 1000
-        partition = partition_of(fact.psn_no, self._place.partitions)
         if self._log.is_stuck():
             raise Problem("LOG_AWAY", retry_after_s=2)
         try:

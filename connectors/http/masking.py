@@ -4,10 +4,10 @@ Never level, list, investigation, overdue or suspicion (contract.md, Decisions).
 added elsewhere stays hidden until it is named here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from risk.reasons import masked
+from risk.reasons import Outcome, masked
 
 AUTHORIZATION_FIELDS = frozenset(
     {
@@ -25,7 +25,7 @@ ORDER_FIELDS = frozenset(
     }
 )  # fmt: skip
 CREDIT_FIELDS = frozenset({"psn_no", "as_of"})
-LIMIT_FIELDS = frozenset({"service", "available_fen"})
+LIMIT_FIELDS = frozenset({"service", "available_fen", "reasons"})
 ALERT_FIELDS = frozenset(
     {
         "alert_id", "service", "rule_id", "kind", "sev_deg", "subject_kind", "subject_id", "occurred_at", "detected_at",
@@ -44,6 +44,8 @@ def masked_authorization(body: Mapping[str, Any]) -> dict[str, Any]:
     seen = _only(AUTHORIZATION_FIELDS, masked(dict(body)) if "reasons" in body else body)
     if body.get("decision") == "deny" and seen.get("available_fen") == 0 and "max_approvable_fen" in seen:
         seen["max_approvable_fen"] = 0  # a limit that cannot be used would still tell the level
+    if "captures" in body:
+        seen["captures"] = [_only(AUTHORIZATION_FIELDS, each) for each in body["captures"]]
     return seen
 
 
@@ -58,10 +60,20 @@ def masked_order(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def masked_credit(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A credit query as a counter sees it: what is available per service. The limit would tell the level."""
+    """A credit query as a counter sees it: per service what is available, and one masked reason if it cannot be used.
+
+    The limit would tell the level.
+    """
     seen = _only(CREDIT_FIELDS, body)
-    seen["limits"] = [_only(LIMIT_FIELDS, limit) for limit in body.get("limits", ())]
+    seen["limits"] = [_masked_limit(limit, body.get("blocks", ())) for limit in body.get("limits", ())]
     return seen
+
+
+def _masked_limit(limit: Mapping[str, Any], blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    against = [block for block in blocks if block.get("service") == limit["service"]]
+    decision = Outcome.DENY if against else Outcome.APPROVE
+    told = masked({**limit, "decision": decision, "reasons": against})
+    return _only(LIMIT_FIELDS, told)
 
 
 def masked_alert(body: Mapping[str, Any], institutions: frozenset[str] | None) -> dict[str, Any] | None:

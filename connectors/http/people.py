@@ -6,16 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import orjson
-from risk.lifecycle import view
 
 from connectors.errors import ConnectorError
 from connectors.state_codec import unpack_activity, unpack_credit
 from connectors.store import KEY_PREFIX, Store
 from connectors.topology import partition_of, tags
 from risk.activity import NOTHING
-from risk.answers import authorization_body
-from risk.credit import Context, Credit, Order
-from risk.holds import ended_hold, open_hold
+from risk.credit import Context, Credit
+from risk.lifecycle import authorization_view, order_view, view
 from risk.local_time import local_day, rfc3339
 from risk.policy import Policy, parse_policy
 
@@ -51,29 +49,19 @@ class StoredPeople:
     async def authorization(self, psn_no: str, fixmedins_code: str, authorization_id: str) -> dict[str, Any] | None:
         """What was decided and what is held now."""
         seen = await self._see(psn_no)
-        credit = seen.credit
-        if credit is None:
-            return None
-        found = open_hold(credit, fixmedins_code, authorization_id) or ended_hold(
-            credit, fixmedins_code, authorization_id
-        )
-        if found is None:
-            return None
-        body = authorization_body(credit, (fixmedins_code, authorization_id), found, seen.context, replayed=True)
-        return body | {"as_of": seen.as_of}
+        body = authorization_view(seen.credit, fixmedins_code, authorization_id, seen.context)
+        return None if body is None else body | {"as_of": seen.as_of}
 
     async def order(self, psn_no: str, order_id: str) -> dict[str, Any] | None:
         """Where the money of one order is."""
         seen = await self._see(psn_no)
-        orders = () if seen.credit is None else seen.credit.orders
-        found = next((order for order in orders if order.order_id == order_id), None)
-        return None if found is None else _order_body(found, psn_no) | {"as_of": seen.as_of}
+        body = order_view(seen.credit, order_id, seen.context)
+        return None if body is None else body | {"funding_state": body["state"], "as_of": seen.as_of}
 
     async def credit(self, psn_no: str) -> dict[str, Any]:
         """Level, limits, bank lines, obligations, marks, blocks; of one who never signed too."""
         seen = await self._see(psn_no)
-        body = view(seen.credit, seen.context.visits, seen.context)
-        return {**body, "psn_no": psn_no, "as_of": seen.as_of}
+        return view(seen.credit, seen.context) | {"as_of": seen.as_of}
 
     def close(self) -> None:
         """Stop reading."""
@@ -120,22 +108,3 @@ class StoredPeople:
         if policy is None:
             policy = self._policies[text] = parse_policy(orjson.loads(text)["files"])
         return policy
-
-
-def _order_body(order: Order, psn_no: str) -> dict[str, Any]:
-    return {
-        "order_id": order.order_id,
-        "psn_no": psn_no,
-        "kind": order.kind,
-        "attempt": order.attempt,
-        "agreement_no": order.agreement_no,
-        "bank_code": order.bank_code,
-        "payee_fixmedins_code": order.fixmedins_code,
-        "amount_fen": sum(item.amount_fen for item in order.items),
-        "moved_fen": sum(item.moved_fen for item in order.items),
-        "items": [{"setl_id": item.setl_id, "amount_fen": item.amount_fen} for item in order.items],
-        "original_order_id": order.original_order_id or None,
-        "not_before": rfc3339(order.first_ms) if order.first_ms else None,
-        "due_at": rfc3339(order.due_ms) if order.due_ms else None,
-        "funding_state": order.state.value,
-    }

@@ -11,6 +11,7 @@ from connectors.http.metrics import Metrics
 from connectors.http.openapi import document
 from connectors.replies import Replies
 
+WHOLE_WITHIN_S = 30.0
 CONSOLE_POLICY = (
     b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,6 +29,8 @@ class Probes:
         self._metrics = metrics
         self._partitions = partitions
         self._monotonic_s = monotonic_s
+        self._begun_s = monotonic_s()
+        self._was_whole = False
         self._console = Path(__file__).with_name("console.html").read_bytes()
         self._openapi = orjson.dumps(document(), option=orjson.OPT_INDENT_2)
 
@@ -36,7 +39,10 @@ class Probes:
         return json_answer(200, {"status": "alive"})
 
     async def ready(self, call: Call) -> Answer:
-        """Ready while the log accepts, Redis is heard and a lane lives; `shards_live` says whether all of them do."""
+        """Ready once every shard was served, then while the log accepts, Redis is heard and any lane lives.
+
+        A part that is missing later must not take this process out of service: the other shards still have their lanes.
+        """
         now_s = self._monotonic_s()
         pulses = self._replies.pulses
         shards = {
@@ -50,7 +56,8 @@ class Probes:
         }
         live = sum(bool(shard["live"]) for shard in shards.values())
         log, redis = not self._log.is_stuck(), self._replies.is_subscribed
-        is_ready = log and redis and live > 0
+        self._was_whole |= live == self._partitions or now_s - self._begun_s > WHOLE_WITHIN_S
+        is_ready = log and redis and live > 0 and self._was_whole
         body = {
             "status": "ready" if is_ready else "not_ready",
             "log": log,

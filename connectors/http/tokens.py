@@ -1,8 +1,10 @@
 """Who calls: a token carries roles, the institutions or the bank it acts for, and the event types it may post."""
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from connectors.http.problem import Problem
@@ -98,6 +100,14 @@ _KEYS = {
 def parse_tokens(entries: Iterable[Mapping[str, Any]]) -> TokenTable:
     """The table from entries with the keys above; `name`, `roles` and one of `secret` and `sha256` are required."""
     return TokenTable(_entry(entry) for entry in entries)
+
+
+def read_tokens(path: Path) -> TokenTable:
+    """The table in a TOML file of `[[tokens]]` entries."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    if document.keys() != {"tokens"}:
+        raise ValueError(f"{path} must hold [[tokens]] entries and nothing else; it has {sorted(document)}")
+    return parse_tokens(document["tokens"])
 
 
 def _entry(entry: Mapping[str, Any]) -> tuple[str, Token]:

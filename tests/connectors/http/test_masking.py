@@ -120,11 +120,20 @@ def test_a_fallback_tells_a_counter_to_try_later_and_the_operator_why() -> None:
 
 def test_a_counter_sees_of_a_persons_credit_what_is_available_and_no_more() -> None:
     limit = {"service": "visit_first", "limit_fen": 50_000, "held_fen": 1, "used_fen": 2, "available_fen": 49_997}
-    body = {"psn_no": "p", "as_of": {"offset": 1}, "level": "C", "limits": [limit], "obligations": [{"overdue": True}]}
-    assert masked_credit(body | {"bank_lines": [], "marks": ["disputed"], "blocks": [{"code": "LISTED_SHIXIN"}]}) == {
+    other = {**limit, "service": "deposit_free"}
+    block = {"service": "deposit_free", "code": "LISTED_SHIXIN", "outcome": "deny", "observed": "失信名单"}
+    body = {"psn_no": "p", "as_of": {"offset": 1}, "level": "C", "limits": [limit, other], "blocks": [block]}
+    hidden = {"obligations": [{"overdue": True}], "bank_lines": [], "marks": ["list"], "unrated_reason": "new"}
+    seen = masked_credit(body | hidden)
+    (reason,) = seen["limits"][1].pop("reasons")
+    assert reason["code"] == "NOT_AVAILABLE"
+    assert seen == {
         "psn_no": "p",
         "as_of": {"offset": 1},
-        "limits": [{"service": "visit_first", "available_fen": 49_997}],
+        "limits": [
+            {"service": "visit_first", "available_fen": 49_997, "reasons": []},
+            {"service": "deposit_free", "available_fen": 0},
+        ],
     }
 
 

@@ -1,0 +1,104 @@
+"""What the API hears over Redis: answers find their attempt, pulses their shard; a broken line is seen and mended."""
+
+import asyncio
+
+import orjson
+import pytest
+import uvloop
+from redis import Redis
+
+from connectors.embedded import RedisServer
+from connectors.replies import LaneReply, Pulse, Pulses, Replies, addresses_of, listen
+from connectors.store import PULSE_CHANNEL, reply_channel
+
+
+async def until(condition: object, within_s: float = 5.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.005)
+
+
+def reply(attempt: str) -> dict[str, object]:
+    return {"attempt": attempt, "status": 200, "body": {"attempt": attempt}}
+
+
+def test_answers_and_pulses_are_heard_over_a_real_redis(redis_url: str) -> None:
+    async def scenario() -> None:
+        replies = Replies()
+        task = asyncio.create_task(listen(redis_url, "api1", replies, print))
+        await until(lambda: replies.is_subscribed)
+        one, two, three = (replies.expect(attempt) for attempt in ("1", "2", "3"))
+        with Redis.from_url(redis_url) as redis:
+            redis.publish(reply_channel("api1"), orjson.dumps(reply("2")))
+            redis.publish(reply_channel("api2"), orjson.dumps(reply("1")))
+            redis.publish(reply_channel("api1"), b"no json")
+            redis.publish(reply_channel("api1"), orjson.dumps([reply("3"), reply("nobody")]))
+            pulse = {"shard": "p3", "family": "p", "partition": 3, "offset": 9, "record_ms": 1, "at_ms": 2, "lag": 0}
+            redis.publish(PULSE_CHANNEL, orjson.dumps(pulse | {"live": True, "later": 1}))
+            redis.publish(PULSE_CHANNEL, orjson.dumps(pulse | {"shard": "q1", "family": "q", "partition": 1}))
+        async with asyncio.timeout(5):
+            answer = await two
+            await three
+        assert isinstance(answer, LaneReply)
+        assert bytes(answer.body) == b'{"attempt":"2"}'
+        assert not one.done()
+        await until(lambda: replies.pulses.shards)
+        assert list(replies.pulses.shards) == [3]
+        task.cancel()
+
+    uvloop.run(scenario())  # the loop that the API runs on
+
+
+def test_a_redis_that_restarts_is_heard_again_and_no_shard_counts_as_alive_meanwhile(redis_62: RedisServer) -> None:
+    async def scenario() -> None:
+        replies = Replies()
+        task = asyncio.create_task(listen(redis_62.url, "api1", replies, print))
+        await until(lambda: replies.is_subscribed)
+        replies.pulses.note(Pulse("p0", 1, 1, 1, 0), asyncio.get_running_loop().time())
+        redis_62.kill9()
+        await until(lambda: not replies.is_subscribed)
+        assert replies.pulses.shards == {}
+        await asyncio.to_thread(redis_62.start)
+        await until(lambda: replies.is_subscribed)
+        task.cancel()
+
+    uvloop.run(scenario())  # the loop that the API runs on
+
+
+def test_a_pulse_older_than_a_second_is_no_life() -> None:
+    pulses = Pulses()
+    pulses.note(Pulse("p2b", 5, 1_000, 1_000, 0), 10.0)
+    assert pulses.is_live(2, 10.9)
+    assert not pulses.is_live(2, 11.1)
+    assert not pulses.is_live(3, 10.0)
+
+
+def test_a_shard_that_catches_up_is_not_asked() -> None:
+    pulses = Pulses()
+    pulses.note(Pulse("p0", 5, 1_000, 1_000, 0, live=False), 10.0)
+    assert not pulses.is_live(0, 10.0)
+
+
+def test_the_age_of_what_waits_counts_from_when_nothing_waited() -> None:
+    #  now_s     100      100.1     100.2
+    #  lag        0         2         2        the record applied last is an hour old in both
+    pulses = Pulses()
+    pulses.note(Pulse("p0", 5, 0, 3_600_000, 0), 100.0)
+    assert pulses.record_age_s(0, 100.0) == 0
+    pulses.note(Pulse("p0", 5, 0, 3_600_100, 2), 100.1)
+    assert pulses.record_age_s(0, 100.2) == pytest.approx(0.2)
+    pulses.note(Pulse("p0", 6, 3_600_050, 3_600_200, 2), 100.2)
+    assert pulses.record_age_s(0, 100.2) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://127.0.0.1:7000/0", [("127.0.0.1", 7000, ())]),
+        ("redis+cluster://a:1,b:2", [("a", 1, ()), ("b", 2, ())]),
+        ("redis://:secret@h:1", [("h", 1, (("AUTH", "secret"),))]),
+        ("redis://me:secret@h:1", [("h", 1, (("AUTH", "me", "secret"),))]),
+    ],
+)
+def test_addresses_name_every_node_and_how_to_greet_it(url: str, expected: object) -> None:
+    assert [(each.host, each.port, each.greeting) for each in addresses_of(url)] == expected
