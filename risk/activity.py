@@ -111,6 +111,7 @@ class Episode(NamedTuple):
     crossing_id: str
     ends_below: int
     allowed: int
+    reached: int = 0  # the measure as last seen, where the values it was made of are not read again
 
 
 class Activity(NamedTuple):

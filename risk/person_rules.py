@@ -151,7 +151,7 @@ def _near_the_cap(activity: Activity, row: Row, terms: Terms, place: tuple[str, 
             total_fen,
             -(-cap_fen * level.theta // 100),  # sum·100 ≥ cap·level, in whole fen
             -(-cap_fen * level.rearm // 100),
-            cap_fen * level.theta // 100,
+            -(-cap_fen * level.theta // 100),
             (),
         )
 

@@ -56,7 +56,7 @@ class Moved(NamedTuple):
 def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) -> Moved:
     """Apply one contribution: totals always; rules only where it is not late and not silent."""
     on_day = _with_totals(day, given, moment)
-    known = _with_recent(subject, given, moment)
+    known = _with_reached(_with_recent(subject, given, moment), on_day, local_day(given.at_ms))
     late_by_ms = subject.newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
     if given.sign > 0:
         known = known._replace(newest_ms=max(subject.newest_ms, given.at_ms))
@@ -71,6 +71,17 @@ def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) 
         return Moved(known, on_day, found)
     known, bursts = _burst(known, given, moment)
     return Moved(known, on_day, found + bursts)
+
+
+def _with_reached(subject: Subject, day: Day, today: int) -> Subject:
+    """An open episode of this day follows its measure: when a later day closes it, this day's value is not read again."""
+    if not any(episode.period == today for episode in subject.episodes):
+        return subject
+    episodes = (
+        episode._replace(reached=people_of(day)) if episode.period == today else episode
+        for episode in subject.episodes
+    )
+    return subject._replace(episodes=tuple(episodes))
 
 
 def people_of(day: Day) -> int:
@@ -153,7 +164,7 @@ def _beyond_capacity(subject: Subject, before: Day, day: Day, given: Contributio
     if given.sign > 0:
         for episode in [each for each in subject.episodes if each.period and each.period < today]:
             subject = _without(subject, episode)
-            outputs.append(_alert(episode, 0, given, moment, word="closed"))
+            outputs.append(_alert(episode, episode.reached, given, moment, word="closed"))
     clause = moment.terms.get("M01")
     if clause is None or not clause.value.admits(given.med_type, given.fixmedins_type):
         return Moved(subject, day, outputs)
@@ -165,7 +176,7 @@ def _beyond_capacity(subject: Subject, before: Day, day: Day, given: Contributio
         outputs.append(_alert(open_one, left, given, moment, word="closed"))
         open_one = None
     if open_one is None and given.sign > 0 and people_of(day) >= level.theta:
-        episode = Episode("M01", 1, today, given.event_id, level.rearm, level.theta)
+        episode = Episode("M01", 1, today, given.event_id, level.rearm, level.theta, people_of(day))
         subject = subject._replace(episodes=(*subject.episodes, episode))
         outputs.append(_alert(episode, people_of(day), given, moment))
     return Moved(subject, day, outputs)

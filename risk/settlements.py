@@ -11,6 +11,7 @@ from risk.activity import (
     LATE_MS,
     REVERSED,
     SILENCED,
+    TOMBSTONE_MS,
     Activity,
     Episode,
     Receipt,
@@ -84,7 +85,10 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(activity, "conflict", alerts, [])
 
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
-    early = bool(activity.tombstones) and any(stone.key in (setl, message) for stone in activity.tombstones)
+    early = any(
+        stone.key in (setl, message) and activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
+        for stone in activity.tombstones
+    )
     state = SILENCED if early else COUNTED
     row = Row(
         moment.occurred_ms,
@@ -107,7 +111,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
 
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
     if row.at_ms >= activity.newest_ms - LATE_MS:
-        after, found = _judge(psn_no, after, row, moment, (after.area, fact.insutype or ""))
+        after, found = _judge(psn_no, after, row, moment, (fact.insuplc_admdvs or "", fact.insutype or ""))
         outputs += found
     moved = contributions(
         psn_no,
@@ -141,12 +145,14 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     own_message = message_of(fact.event_id)
     if own_message:
         after = after._replace(undone=(*after.undone, Undone(hash64(own_message), known.setl, moment.occurred_ms)))
-    if row is None:
-        return Counted(after, "applied", [], [])
     outputs = []
-    for episode, left in after_reversal(after, row, moment.occurred_ms, moment.terms):
+    late = moment.occurred_ms < activity.newest_ms - LATE_MS  # a reversal that itself comes too late closes nothing
+    ended = () if late else after_reversal(after, row or _of_old(known), moment.occurred_ms, moment.terms)
+    for episode, left in ended:
         outputs.append(_closed(psn_no, episode, left, moment))
         after = after._replace(episodes=tuple(each for each in after.episodes if each != episode))
+    if row is None:
+        return Counted(after, "applied", _in_order(outputs), [])
     moved = contributions(
         psn_no,
         row,
@@ -155,7 +161,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         moved_ms=moment.occurred_ms,
         marks=_marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
-    return Counted(after, "applied", outputs, moved, row)
+    return Counted(after, "applied", _in_order(outputs), moved, row)
 
 
 def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, moment: Moment) -> Counted:
@@ -184,6 +190,12 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         marks=SILENT | _marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
     return Counted(after, "applied", [], moved, row._replace(state=COUNTED))
+
+
+def _of_old(receipt: Receipt) -> Row:
+    """What is left of a settlement older than any window: it counts in its year only."""
+    at_ms = day_start_ms(receipt.day)
+    return Row(at_ms, receipt.setl, "", "", "", "", "", "", 0, receipt.fund_fen)
 
 
 def _content(fact: SettlementCompleted) -> int:
@@ -215,7 +227,7 @@ def _judge(
     if not found and not alone and not activity.episodes:
         return activity, outputs
     episodes = list(activity.episodes)
-    for episode in activity.episodes:
+    for episode in sorted(activity.episodes):
         if episode.period and episode.period < period_of(episode.rule_id, row.at_ms):
             episodes.remove(episode)
             clause = moment.terms.get(episode.rule_id)
@@ -236,8 +248,12 @@ def _judge(
             )
             opened.append(_opened(psn_no, reading, row, moment))
     opened += [_opened(psn_no, single, row, moment) for single in alone]
-    opened.sort(key=lambda output: (output.body["rule_id"], output.body["level"]))
-    return activity._replace(episodes=tuple(episodes)), outputs + opened
+    return activity._replace(episodes=tuple(episodes)), _in_order(outputs) + _in_order(opened)
+
+
+def _in_order(alerts: list[Output]) -> list[Output]:
+    """By rule, lowest level first; stable, so an older episode ends before a younger one."""
+    return sorted(alerts, key=lambda output: (output.body["rule_id"], output.body["level"]))
 
 
 def _open_episode(episodes: list[Episode], reading: Reading) -> Episode | None:
