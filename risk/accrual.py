@@ -3,7 +3,7 @@
 from risk.answers import authorization_body, decision
 from risk.authorize import ask_increase, assert_within, refused_want, with_want
 from risk.checks import INCREASE_CHECKS, judge
-from risk.credit import Authorization, Context, Credit, Move, Request
+from risk.credit import Authorization, Context, Credit, Move, Request, Want
 from risk.facts import SettlementEstimated
 from risk.holds import with_hold
 from risk.outputs import Output, Reply, derived_id
@@ -18,7 +18,7 @@ def estimated(credit: Credit, fact: SettlementEstimated, context: Context) -> Mo
     for hold in credit.authorizations:
         if (hold.mdtrt_id, hold.fixmedins_code) != (fact.mdtrt_id, fact.fixmedins_code):
             continue
-        credit = with_want(credit, hold.mdtrt_id, hold.fixmedins_code, hold.service, cash_fen)
+        credit = with_want(credit, Want(hold.mdtrt_id, hold.fixmedins_code, hold.service, cash_fen))
         if hold.service == "deposit_free" and cash_fen > hold.held_fen:
             credit, more = _grown(credit, hold, cash_fen - hold.held_fen, context)
             said += more

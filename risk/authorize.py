@@ -7,7 +7,7 @@ from binascii import crc32
 
 from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
-from risk.checks import Question, Verdict, judge
+from risk.checks import Question, judge
 from risk.credit import (
     Authorization,
     Context,
@@ -31,7 +31,7 @@ from risk.holds import (
     with_hold,
     without_ended,
 )
-from risk.limits import agreement_of, agreements_for, ceilings, level_in_force, offers_credit, policy_limit_fen
+from risk.limits import agreement_of, agreements_for, ceilings, level_in_force, offers_credit
 from risk.local_time import day_start_ms, local_day
 from risk.outputs import derived_id
 from risk.reasons import Outcome
@@ -62,7 +62,7 @@ def requested(credit: Credit, fact: AuthorizationRequested, context: Context) ->
         amount_fen=fact.amount_fen,
         emergency=emergency,
     )
-    return _decided(credit, fact, context, question, judge(question))
+    return _decided(credit, fact, question)
 
 
 def is_free(known: Authorization | Ended) -> bool:
@@ -84,9 +84,8 @@ def _asked_again(credit: Credit, known: Authorization | Ended, fact: Authorizati
     return credit, [reply(fact, 200, authorization_body(credit, identity, known, context, replayed=True))]
 
 
-def _decided(
-    credit: Credit, fact: AuthorizationRequested, context: Context, question: Question, verdict: Verdict
-) -> Move:
+def _decided(credit: Credit, fact: AuthorizationRequested, question: Question) -> Move:
+    verdict, context = judge(question), question.context
     identity = (fact.fixmedins_code, fact.authorization_id)
     body, fields = digests(fact)
     decision_id = derived_id("de_", "authorization", context.psn_no, context.event_id, fact.attempt)
@@ -108,7 +107,7 @@ def _decided(
     credit = without_ended(credit, authorization_key(*identity))
     subject: Authorization | Ended
     if verdict.approved_fen:
-        subject = _placed(fact, question, promise, context, policy_limit_fen(credit, fact.service, context))
+        subject = _placed(fact, question, promise)
         credit = with_hold(credit, subject)
         assert_within(credit, subject, question)
     else:
@@ -126,7 +125,7 @@ def _decided(
         credit = with_ended(credit, subject)
     # only a limit leaves something uncovered; who may not use credit at all asks for nothing of it
     if verdict.approved_fen or (verdict.said and not verdict.blocked):
-        credit = with_want(credit, fact.mdtrt_id, fact.fixmedins_code, fact.service, fact.amount_fen)
+        credit = with_want(credit, Want(fact.mdtrt_id, fact.fixmedins_code, fact.service, fact.amount_fen))
         if verdict.outcome is not Outcome.APPROVE:
             credit = refused_want(credit, fact.mdtrt_id, fact.service, context)
     left_fen = question.left_fen - verdict.approved_fen if question.agreement is not None else 0
@@ -135,9 +134,8 @@ def _decided(
     return credit, [decision(context, "authorization", decision_id, {**told, **more}), reply(fact, 200, told)]
 
 
-def _placed(
-    fact: AuthorizationRequested, question: Question, promise: Promise, context: Context, limit_fen: int
-) -> Authorization:
+def _placed(fact: AuthorizationRequested, question: Question, promise: Promise) -> Authorization:
+    context = question.context
     assert question.agreement is not None, "checked by mandate_invalid"
     return Authorization(
         fact.authorization_id,
@@ -151,7 +149,7 @@ def _placed(
         after(HoldState.NONE, HoldAction.PLACE),
         promise.approved_fen,
         promise.approved_fen,
-        limit_fen,
+        question.ceilings[0].allowed_fen,
         context.now_ms,
         expiry_ms(fact.service, fact.scope, context),
         promise,
@@ -188,11 +186,18 @@ def differing_field(promise: Promise, fact: AuthorizationRequested) -> str:
 # --- what a visit asked ----------------------------------------------------------------------------------------------
 
 
-def with_want(credit: Credit, mdtrt_id: str, fixmedins_code: str, service: str, asked_fen: int) -> Credit:
-    """The record in which this visit's latest request or estimate is so much."""
-    before = next((each for each in credit.wants if (each.mdtrt_id, each.service) == (mdtrt_id, service)), None)
-    want = (before or Want(mdtrt_id, fixmedins_code, service, 0))._replace(asked_fen=asked_fen)
+def with_want(credit: Credit, wanted: Want) -> Credit:
+    """The record in which this visit's latest request or estimate is so much; nothing, if the hold covers it."""
+    name = (wanted.mdtrt_id, wanted.service)
+    before = next((each for each in credit.wants if (each.mdtrt_id, each.service) == name), None)
+    held_fen = sum(each.held_fen for each in credit.authorizations if (each.mdtrt_id, each.service) == name)
+    covered = wanted.asked_fen <= held_fen
+    if before is None and covered:
+        return credit
     others = tuple(each for each in credit.wants if each is not before)
+    if covered:
+        return credit._replace(wants=others)
+    want = wanted if before is None else before._replace(asked_fen=wanted.asked_fen)
     return credit._replace(wants=(*others, want))
 
 

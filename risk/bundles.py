@@ -24,7 +24,7 @@ def by_day(instant_ms: int, hours: DebitHours) -> int:
 # --- bundles ---------------------------------------------------------------------------------------------------------
 
 
-def bundle_key(setl_id: str, mdtrt_id: str, capture_id: str, mode: str, context: Context) -> str:
+def bundle_key(mode: str, context: Context, *, setl_id: str, mdtrt_id: str, capture_id: str) -> str:
     """What is ordered together: a draw alone, a debit per visit or per settlement as the policy says."""
     if mode == CREDIT_LINE:
         return capture_id

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from risk.answers import capture_body, decision
 from risk.bundles import bundle_key, enqueue, next_order_id
-from risk.credit import Authorization, Context, Credit, HoldState, Move, Obligation, Step
+from risk.credit import Authorization, Context, Credit, Ended, HoldState, Move, Obligation, Step
 from risk.decided import quality_alert
 from risk.exposure import latest_order
 from risk.facts import SettlementCompleted
@@ -35,12 +35,21 @@ class Bill(NamedTuple):
     topped_up_fen: int = 0
 
 
+class Booking(NamedTuple):
+    """What is booked: under which agreement and pool, of which authorization day, how much."""
+
+    agreement: Agreement
+    service: str
+    placed_day: int
+    captured_fen: int
+
+
 def settle(credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool) -> Step:
     """What a newly counted settlement does to the record; unlinked, or paid otherwise: nothing."""
     record = credit if credit is not None else Credit()
     booked = obligation_of(record, settlement.setl_id)
     if booked is not None:
-        return _confirmed(record, booked, settlement, context, amounts_add_up)
+        return _confirmed(record, booked, settlement, context) if amounts_add_up else (credit, [])
     link = None if settlement.credit_fen == 0 else link_of(record, settlement)
     if link is None:
         return (without_wants(record, settlement.mdtrt_id) if credit is not None else None), []
@@ -64,8 +73,10 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
         return credit, [_undone(bill, said, context)]
     record = without_wants(record, settlement.mdtrt_id)
     if link.hold is not None:
-        return from_hold(record, link.hold, bill, agreement, context)
-    return _advised(record, link, bill, agreement, context, advised_fen(record, link, settlement))
+        return from_hold(record, link.hold, bill, context)
+    service = link.ended.service if link.ended is not None else agreement.services[0]
+    booking = Booking(agreement, service, local_day(context.now_ms), advised_fen(record, link, settlement))
+    return _advised(record, link.ended, bill, booking=booking, context=context)
 
 
 def _bill_of(settlement: SettlementCompleted, link: Link) -> Bill:
@@ -119,8 +130,10 @@ def without_wants(credit: Credit, mdtrt_id: str) -> Credit:
 # --- booking ---------------------------------------------------------------------------------------------------------
 
 
-def from_hold(credit: Credit, hold: Authorization, bill: Bill, agreement: Agreement, context: Context) -> Move:
+def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context) -> Move:
     """Take it out of the hold; what the hold lacks, out of what is available; the rest is top-up."""
+    agreement = agreement_of(credit, hold.agreement_no)
+    assert agreement is not None, hold
     captured_fen = min(bill.tender_fen, hold.held_fen + may_grow_fen(credit, hold, context))
     if not bill.tender_fen:
         said: list[Output | Reply] = [_nothing_due(bill, context)]
@@ -136,23 +149,21 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, agreement: Agreem
         credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
     else:
         credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
-    day = local_day(hold.placed_ms)
-    return _book(credit, bill, agreement, (hold.service, day, captured_fen), context)
+    booking = Booking(agreement, hold.service, local_day(hold.placed_ms), captured_fen)
+    return _book(credit, bill, booking, context)
 
 
-def _advised(credit: Credit, link: Link, bill: Bill, agreement: Agreement, context: Context, captured_fen: int) -> Move:
+def _advised(credit: Credit, ended: Ended | None, bill: Bill, *, booking: Booking, context: Context) -> Move:
     """A fact is booked even above the limit: the institution was told, or says, that it is paid on credit."""
     if not bill.tender_fen:
         return credit, [_nothing_due(bill, context)]
-    service = agreement.services[0]
-    if link.ended is not None:
-        service = link.ended.service
-        credit = with_ended(credit, link.ended._replace(state=after(link.ended.state, HoldAction.ADVISE)))
-    return _book(credit, bill, agreement, (service, local_day(context.now_ms), captured_fen), context)
+    if ended is not None:
+        credit = with_ended(credit, ended._replace(state=after(ended.state, HoldAction.ADVISE)))
+    return _book(credit, bill, booking, context)
 
 
-def _book(credit: Credit, bill: Bill, agreement: Agreement, booking: tuple[str, int, int], context: Context) -> Move:
-    service, placed_day, captured_fen = booking
+def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Move:
+    agreement, service, placed_day, captured_fen = booking
     assert 0 <= captured_fen <= bill.tender_fen, bill
     capture_id = derived_id("cp_", agreement.agreement_no, bill.setl_id, context.event_id)
     obligation = Obligation(
@@ -164,7 +175,7 @@ def _book(credit: Credit, bill: Bill, agreement: Agreement, booking: tuple[str, 
         agreement.agreement_no,
         service,
         agreement.mode,
-        bundle_key(bill.setl_id, bill.mdtrt_id, capture_id, agreement.mode, context),
+        bundle_key(agreement.mode, context, setl_id=bill.setl_id, mdtrt_id=bill.mdtrt_id, capture_id=capture_id),
         bill.tender_fen,
         captured_fen,
         placed_day,
@@ -192,6 +203,8 @@ def captured(credit: Credit, obligation: Obligation, agreement: Agreement, conte
     kept = kept_by(credit, [obligation], agreement, context) if obligation.captured_fen else None
     if kept is not None:
         said.append(kept)
+    if not said:
+        said.append(Said(ReasonCode.OK, Outcome.WITHHOLD, obligation.due_fen, obligation.captured_fen, "bundle"))
     body = capture_body(credit, obligation, context, order_id=order_id_of(credit, obligation)) | {
         "decision": gravest(said, Outcome.WITHHOLD).value,
         "state": _state_of(credit, obligation).value,
@@ -220,7 +233,8 @@ def order_id_of(credit: Credit, obligation: Obligation) -> str:
 
 
 def _nothing_due(bill: Bill, context: Context) -> Output:
-    return _decision_only(bill, (), Outcome.NOTHING_DUE, context)
+    said = Said(ReasonCode.OK, Outcome.NOTHING_DUE, 0, 0, "bundle")
+    return _decision_only(bill, (said,), Outcome.NOTHING_DUE, context)
 
 
 def _undone(bill: Bill, said: Said, context: Context) -> Output:
@@ -247,15 +261,13 @@ def _decision_only(bill: Bill, said: tuple[Said, ...], outcome: Outcome, context
 # --- the same settlement, told twice ---------------------------------------------------------------------------------
 
 
-def _confirmed(
-    credit: Credit, booked: Obligation, settlement: SettlementCompleted, context: Context, amounts_add_up: bool
-) -> Move:
+def _confirmed(credit: Credit, booked: Obligation, settlement: SettlementCompleted, context: Context) -> Move:
     """The event of a settlement that a checkout captured: booked once; if the amounts differ the event wins."""
     if booked.confirmed:
         return credit, []
     credit = without_wants(credit, settlement.mdtrt_id)
     told_fen = tendered_fen(settlement)
-    if told_fen == booked.due_fen or not amounts_add_up:
+    if told_fen == booked.due_fen:
         return with_obligation(credit, booked._replace(confirmed=True, event_id=context.event_id)), []
     said: list[Output | Reply] = [
         *quality_alert(

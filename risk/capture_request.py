@@ -6,7 +6,6 @@ from risk.capture import Bill, from_hold, obligation_of, order_id_of, topped_up_
 from risk.credit import Authorization, Context, Credit, HoldState, Move, Obligation, Request
 from risk.decided import quality_alert
 from risk.facts import AuthorizationCaptureRequested
-from risk.limits import agreement_of
 from risk.outputs import Output, Reply
 from risk.reasons import Outcome
 from risk.requests import CAPTURE, answered, known_hold, remembering, with_known
@@ -51,8 +50,6 @@ def capture_requested(credit: Credit, fact: AuthorizationCaptureRequested, conte
 
 
 def _captured_now(credit: Credit, hold: Authorization, fact: AuthorizationCaptureRequested, context: Context) -> Move:
-    agreement = agreement_of(credit, hold.agreement_no)
-    assert agreement is not None, hold
     final = hold.scope == "settlement" if fact.final is None else fact.final
     bill = Bill(
         fact.setl_id,
@@ -64,7 +61,7 @@ def _captured_now(credit: Credit, hold: Authorization, fact: AuthorizationCaptur
         False,
         topped_up_of(credit, hold.mdtrt_id),
     )
-    credit, said = from_hold(credit, hold, bill, agreement, context)
+    credit, said = from_hold(credit, hold, bill, context)
     return without_wants(credit, hold.mdtrt_id), said
 
 

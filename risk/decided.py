@@ -7,7 +7,7 @@ from risk.answers import decision
 from risk.credit import Bundle, Context, Obligation, Order
 from risk.local_time import rfc3339
 from risk.outputs import Output, derived_id
-from risk.reasons import Outcome, Said, gravest, in_order, reason_body
+from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
 
 
 def order_output(context: Context, order: Order, not_before_ms: int) -> Output:
@@ -39,19 +39,21 @@ def after_visit(
     bundle: Bundle,
     obligations: list[Obligation],
     said: tuple[Said, ...],
-    default: Outcome,
     *,
+    default: Outcome,
     order: Order | None = None,
     observe_only: bool = False,
 ) -> Output:
     """What was decided about the captures of a bundle: withheld, or held back and why."""
     outcome = gravest(said, default)
+    total_fen = sum(each.claim_fen for each in obligations)
+    said = said or (Said(ReasonCode.OK, default, total_fen, total_fen, "bundle"),)
     body: dict[str, Any] = {
         "decision": outcome.value,
         "fixmedins_code": bundle.fixmedins_code,
         "mdtrt_id": bundle.mdtrt_id,
         "agreement_no": bundle.agreement_no,
-        "captured_fen": sum(each.claim_fen for each in obligations),
+        "captured_fen": total_fen,
         "items": [{"setl_id": each.setl_id, "amount_fen": each.claim_fen} for each in obligations],
         "reasons": [reason_body(each, context.terms) for each in in_order(said)],
     }

@@ -29,16 +29,25 @@ def watch(credit: Credit, fact: Fact | None, context: Context) -> Move:
         return credit, []
     said: list[Output | Reply] = []
     for service in SERVICES:
-        limit_fen = pool_limit_fen(credit, service, context)
         demand = demand_fen(credit, service)
         if not demand and not any(alarm.service == service for alarm in credit.alarms):
+            continue
+        limit_fen = pool_limit_fen(credit, service, context)
+        if _is_calm(credit, demand, limit_fen, context):
             continue
         for rule_id in RULES:
             clause = context.terms.get(rule_id)
             if clause is not None:
-                credit, more = _watched(credit, clause, Measure(rule_id, service, demand, limit_fen), fact, context)
+                measure = Measure(rule_id, service, demand, limit_fen, clause)
+                credit, more = _watched(credit, measure, fact, context)
                 said += more
     return credit, said
+
+
+def _is_calm(credit: Credit, demand: int, limit_fen: int, context: Context) -> bool:
+    """Nothing is open and the lowest rule is not reached: the common case, decided at once."""
+    lowest = context.terms.get(RULES[0])
+    return not credit.alarms and lowest is not None and demand * 100 < lowest.value.theta * limit_fen
 
 
 class Measure(NamedTuple):
@@ -48,36 +57,38 @@ class Measure(NamedTuple):
     service: str
     demand_fen: int
     limit_fen: int
+    clause: Clause
 
-    def opens(self, theta: int) -> bool:
+    def opens(self) -> bool:
         """Does demand reach theta percent of the limit (L100: go beyond it)?"""
         if not self.limit_fen:
             return False
+        theta: int = self.clause.value.theta
         reached, line = self.demand_fen * 100, theta * self.limit_fen
         return reached > line if self.rule_id == _STRICT else reached >= line
 
-    def closes(self, rearm: int) -> bool:
+    def closes(self) -> bool:
         """Is demand below the re-arm point, or the rule without object?"""
+        rearm: int = self.clause.value.rearm
         return not self.limit_fen or self.demand_fen * 100 < rearm * self.limit_fen
 
 
-def _watched(credit: Credit, clause: Clause, measure: Measure, fact: Fact | None, context: Context) -> Move:
+def _watched(credit: Credit, measure: Measure, fact: Fact | None, context: Context) -> Move:
     alarm = next(
         (each for each in credit.alarms if (each.rule_id, each.service) == (measure.rule_id, measure.service)), None
     )
-    if alarm is None and measure.opens(clause.value.theta):
+    if alarm is None and measure.opens():
         alarm = Alarm(measure.rule_id, measure.service, context.event_id)
         credit = credit._replace(alarms=(*credit.alarms, alarm))
-        return credit, [_alert(alarm, clause, measure, fact, context, "opened")]
-    if alarm is not None and measure.closes(clause.value.rearm):
+        return credit, [_alert(alarm, measure, fact, context, episode="opened")]
+    if alarm is not None and measure.closes():
         credit = credit._replace(alarms=tuple(each for each in credit.alarms if each is not alarm))
-        return credit, [_alert(alarm, clause, measure, fact, context, "closed")]
+        return credit, [_alert(alarm, measure, fact, context, episode="closed")]
     return credit, []
 
 
-def _alert(
-    alarm: Alarm, clause: Clause, measure: Measure, fact: Fact | None, context: Context, episode: str
-) -> Output:  # fmt: skip
+def _alert(alarm: Alarm, measure: Measure, fact: Fact | None, context: Context, *, episode: str) -> Output:
+    clause = measure.clause
     level = clause.value.levels[0]
     crossing = Crossing(
         measure.rule_id,

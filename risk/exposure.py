@@ -105,7 +105,7 @@ def _placed(credit: Credit) -> Iterator[tuple[int, int]]:
 def uncovered_fen(credit: Credit, service: str) -> int:
     """What this pool's visits asked above what is held and was topped up."""
     total_fen = 0
-    for want in credit.wants:
+    for want in credit.wants:  # a visit's hold covers what the visit asks
         if want.service == service:
             held = sum(
                 each.held_fen

@@ -2,15 +2,13 @@
 
 from risk.credit import Credit, FundingState, Obligation
 from risk.exposure import Moved, moved, surplus_of, unfunded_of, used_of
-from risk.holds import forgotten as without_old_ids
 from risk.local_time import local_day
 
 MONEY_DAYS = 400
 
 
 def forgotten(credit: Credit, now_ms: int) -> Credit:
-    """The record without ids past their time, wants without a visit, and money 400 days after its end."""
-    credit = without_old_ids(credit, now_ms)
+    """The record without wants that lost their visit, money 400 days after its end, and old closed disputes."""
     if credit.wants:
         credit = _open_wants(credit)
     if credit.obligations:

@@ -162,7 +162,7 @@ def end(credit: Credit, hold: Authorization, action: HoldAction, now_ms: int) ->
     )
 
 
-def forgotten(credit: Credit, now_ms: int) -> Credit:
+def without_old_ids(credit: Credit, now_ms: int) -> Credit:
     """The record without the ids whose time of remembrance is over."""
     if not any(each.forget_ms <= now_ms for each in credit.ended):
         return credit

@@ -49,13 +49,25 @@ from risk.facts import (
     VisitReopened,
 )
 from risk.forgetting import forgotten
-from risk.holds import HoldAction, open_hold
+from risk.holds import HoldAction, open_hold, without_old_ids
 from risk.local_time import local_day
 from risk.orders import emit
 from risk.outputs import Output, Reply
 from risk.reversal import Settled
+from risk.view import authorization_view, order_view, view
 
-__all__ = ["Step", "apply_credit", "due", "next_due", "reinstate", "reverse", "settle"]
+__all__ = [
+    "Step",
+    "apply_credit",
+    "authorization_view",
+    "due",
+    "next_due",
+    "order_view",
+    "reinstate",
+    "reverse",
+    "settle",
+    "view",
+]
 
 Handler = Callable[[Credit, Any, Context], Credit | Move]
 
@@ -135,7 +147,7 @@ def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
     """Fold one record that is no settlement, reversal or timer."""
     if credit is None and not isinstance(fact, (*BEGINNERS, *_CHECKOUT)):
         return None, []
-    record = credit if credit is not None else EMPTY
+    record = without_old_ids(credit if credit is not None else EMPTY, context.now_ms)
     context = with_terms(context)
     if isinstance(fact, _CHECKOUT):
         known = open_hold(record, fact.fixmedins_code, fact.authorization_id)
@@ -153,6 +165,8 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     context = with_terms(context)
     if "bundle" not in context.terms:
         return credit, []  # a place without credit
+    if credit is not None:
+        credit = without_old_ids(credit, context.now_ms)
     record, said = capture.settle(credit, settlement, context, amounts_add_up)
     return _finished(record, said, settlement, context)
 
@@ -161,7 +175,7 @@ def reverse(credit: Credit | None, original: Settled | None, fact: SettlementRev
     """Fold a reversal. `original`: the settlement as the activity remembers it."""
     if credit is None:
         return None, []
-    context = with_terms(context)
+    credit, context = without_old_ids(credit, context.now_ms), with_terms(context)
     return _finished(*reversal.reverse(credit, original, fact, context), fact, context)
 
 
@@ -169,7 +183,7 @@ def reinstate(credit: Credit | None, original: Settled | None, fact: SettlementR
     """Fold a reinstatement."""
     if credit is None:
         return None, []
-    context = with_terms(context)
+    credit, context = without_old_ids(credit, context.now_ms), with_terms(context)
     return _finished(*reversal.reinstate(credit, original, fact, context), fact, context)
 
 

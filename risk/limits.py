@@ -26,8 +26,10 @@ class Ceiling(NamedTuple):
 
 def level_in_force(credit: Credit, now_ms: int) -> Level:
     """The level last told among those whose day has come; none, or past its last day: UNRATED, no record."""
-    told = [level for level in credit.standing.levels if level.from_ms <= now_ms]
-    latest = max(told, key=lambda level: level.told_ms, default=NO_RECORD)
+    latest = NO_RECORD
+    for level in credit.standing.levels:
+        if level.from_ms <= now_ms and level.told_ms >= latest.told_ms:
+            latest = level
     return NO_RECORD if latest.to_ms and latest.to_ms < now_ms else latest
 
 
@@ -41,6 +43,8 @@ def insutype_of(context: Context) -> str | None:
     """The insurance type of the visit, else of the person's newest visit that told it; None = the lowest row."""
     if context.visit is not None and context.visit.insutype:
         return context.visit.insutype
+    if not context.visits:
+        return None
     told = [visit for visit in context.visits if visit.insutype]
     return max(told, key=lambda visit: visit.newest_ms).insutype if told else None
 
@@ -64,7 +68,9 @@ def policy_limit_fen(credit: Credit, service: str, context: Context) -> int:
 def agreements_for(credit: Credit, service: str, now_ms: int) -> list[Agreement]:
     """The valid agreements that cover a service, oldest first."""
     found = [each for each in credit.agreements if service in each.services and each.is_valid(now_ms)]
-    return sorted(found, key=lambda each: (each.signed_ms, each.agreement_no))
+    if len(found) > 1:
+        found.sort(key=lambda each: (each.signed_ms, each.agreement_no))
+    return found
 
 
 def pool_limit_fen(credit: Credit, service: str, context: Context) -> int:
@@ -82,7 +88,9 @@ def ceilings(
     credit: Credit, service: str, agreement: Agreement | None, context: Context, *, hold: Authorization | None = None
 ) -> tuple[Ceiling, ...]:
     """Every limit and what it leaves. An increase of `hold`: by the greater of the policy limit now and at placing."""
-    limit_fen = max(policy_limit_fen(credit, service, context), hold.limit_fen if hold else 0)
+    limit_fen = policy_limit_fen(credit, service, context)
+    if hold is not None:
+        limit_fen = max(limit_fen, hold.limit_fen)
     found = [Ceiling(ReasonCode.LIMIT_EXCEEDED, limit_fen, limit_fen - exposure_fen(credit, service), "limit")]
     if agreement is not None and agreement.mode == CREDIT_LINE:
         left_fen = agreement.line_fen - exposure_fen(credit, agreement_no=agreement.agreement_no)

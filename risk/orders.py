@@ -20,11 +20,8 @@ from risk.standing import disputed
 OBSERVED = "OBSERVED"  # kept because the institution's orders are not live yet
 
 
-# --- emission --------------------------------------------------------------------------------------------------------
-
-
 def emit(credit: Credit, context: Context) -> Move:
-    """Send what is ready: closed bundles, refused debits whose time has come again, refunds of what came in too much."""
+    """Send what is ready: closed bundles, refused debits whose time has come, refunds of what came in too much."""
     said: list[Output | Reply] = []
     for bundle in credit.bundles:
         if 0 < bundle.emit_ms <= context.now_ms:
@@ -60,20 +57,20 @@ def _emit_bundle(credit: Credit, bundle: Bundle, context: Context) -> Move:
             return credit, []
         kept = bundle._replace(kept=reason.code.value)
         credit = credit._replace(bundles=(*without, kept))
-        return credit, [after_visit(context, bundle, obligations, (reason,), Outcome.HOLD)]
+        return credit, [after_visit(context, bundle, obligations, (reason,), default=Outcome.HOLD)]
     live = _live_ms(bundle, context)
     if live != context.now_ms:
         kept = bundle._replace(kept="" if live else OBSERVED, emit_ms=live or bundle.emit_ms)
         if bundle.kept == kept.kept and bundle.emit_ms == kept.emit_ms:
             return credit, []
         credit = credit._replace(bundles=(*without, kept))
-        return credit, [after_visit(context, bundle, obligations, (), Outcome.WITHHOLD, observe_only=True)]
-    return _ordered(credit._replace(bundles=without), bundle, agreement, members, context)
+        return credit, [after_visit(context, bundle, obligations, (), default=Outcome.WITHHOLD, observe_only=True)]
+    return _ordered(credit._replace(bundles=without), bundle, members, context)
 
 
-def _ordered(
-    credit: Credit, bundle: Bundle, agreement: Agreement, members: list[tuple[Obligation, int]], context: Context
-) -> Move:
+def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int]], context: Context) -> Move:
+    agreement = agreement_of(credit, bundle.agreement_no)
+    assert agreement is not None, bundle
     sums = moved(credit)
     items = tuple(Item(each.setl_id, rest_fen) for each, rest_fen in members)
     for each, rest_fen in members:
@@ -98,7 +95,7 @@ def _ordered(
     said: list[Output | Reply] = [order_output(context, order, bundle.emit_ms)]
     if order.kind == "debit" or bundle.kept:
         obligations = [each for each, _ in members]
-        said.insert(0, after_visit(context, bundle, obligations, (), Outcome.WITHHOLD, order=order))
+        said.insert(0, after_visit(context, bundle, obligations, (), default=Outcome.WITHHOLD, order=order))
     return credit, said
 
 

@@ -7,10 +7,10 @@ from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
 from risk.authorize import ask_increase, assert_within, refused_want, with_want
 from risk.checks import INCREASE_CHECKS, judge
-from risk.credit import Authorization, Context, Credit, Ended, Move, Promise, Request
+from risk.credit import Authorization, Context, Credit, Ended, Move, Promise, Request, Want
 from risk.facts import AuthorizationAbandoned, AuthorizationIncreaseRequested, AuthorizationReleaseRequested
 from risk.holds import HoldAction, after, end, ended_hold, is_denial, open_hold, with_ended, with_hold, without_ended
-from risk.outputs import derived_id
+from risk.outputs import Output, derived_id
 from risk.reasons import Outcome
 
 INCREASE, CAPTURE, RELEASE = "increase", "capture", "release"
@@ -74,7 +74,7 @@ def _increased(credit: Credit, hold: Authorization, fact: AuthorizationIncreaseR
     if verdict.approved_fen:
         assert_within(credit, grown, question)
     wanted_fen = hold.held_fen + fact.amount_fen
-    credit = with_want(credit, hold.mdtrt_id, hold.fixmedins_code, hold.service, wanted_fen)
+    credit = with_want(credit, Want(hold.mdtrt_id, hold.fixmedins_code, hold.service, wanted_fen))
     if verdict.outcome is not Outcome.APPROVE and not verdict.blocked:
         credit = refused_want(credit, hold.mdtrt_id, hold.service, context)
     identity = (hold.fixmedins_code, hold.authorization_id)
@@ -143,7 +143,7 @@ def abandoned(credit: Credit, fact: AuthorizationAbandoned, context: Context) ->
         return credit, []
     attempt = hash64(fact.attempt)
     if fact.request_id:
-        return _increase_abandoned(credit, known, fact.request_id, attempt), []
+        return _increase_abandoned(credit, known, fact, context)
     if attempt not in known.promise.attempts:
         return credit, []
     left = tuple(each for each in known.promise.attempts if each != attempt)
@@ -158,20 +158,36 @@ def abandoned(credit: Credit, fact: AuthorizationAbandoned, context: Context) ->
     return credit, []
 
 
-def _increase_abandoned(credit: Credit, known: Authorization | Ended, request_id: str, attempt: int) -> Credit:
-    request = answered(known, request_id)
+def _increase_abandoned(
+    credit: Credit, known: Authorization | Ended, fact: AuthorizationAbandoned, context: Context
+) -> Move:
+    request, attempt = answered(known, fact.request_id or ""), hash64(fact.attempt)
     if request is None or request.kind != INCREASE or attempt not in request.attempts:
-        return credit
+        return credit, []
     left = tuple(each for each in request.attempts if each != attempt)
     if left:
         promise = remembering(known.promise, request._replace(attempts=left))
-        return with_known(credit, known._replace(promise=promise))
+        return with_known(credit, known._replace(promise=promise)), []
     others = tuple(each for each in known.promise.requests if each is not request)
     known = known._replace(promise=known.promise._replace(requests=others))
-    if isinstance(known, Authorization):
-        back_fen = min(request.granted_fen, known.held_fen)
-        known = known._replace(held_fen=known.held_fen - back_fen, approved_fen=known.approved_fen - back_fen)
-    return with_known(credit, known)
+    back_fen = min(request.granted_fen, known.held_fen) if isinstance(known, Authorization) else 0
+    if not isinstance(known, Authorization) or not back_fen:
+        return with_known(credit, known), []
+    known = known._replace(held_fen=known.held_fen - back_fen, approved_fen=known.approved_fen - back_fen)
+    return with_hold(credit, known), [_given_back(with_hold(credit, known), known, back_fen, context)]
+
+
+def _given_back(credit: Credit, hold: Authorization, back_fen: int, context: Context) -> Output:
+    """Part of a hold went back while the rest stays."""
+    identity = (hold.fixmedins_code, hold.authorization_id)
+    body = authorization_body(credit, identity, hold, context) | {
+        "decision": Outcome.RELEASE.value,
+        "mdtrt_id": hold.mdtrt_id,
+        "released_fen": back_fen,
+        "log_position": context.position,
+    }
+    decision_id = derived_id("de_", "abandoned", context.psn_no, context.position, *identity)
+    return decision(context, "authorization", decision_id, body)
 
 
 def _field(before: Request, kind: str) -> str:

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 from risk.activity import hash64, visit_end_ms
 from risk.answers import decision
 from risk.bundles import bundle_key, enqueue
-from risk.capture import with_obligation
+from risk.capture import captured, with_obligation
 from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
 from risk.exposure import latest_order
 from risk.facts import SettlementReinstated, SettlementReversed
 from risk.holds import HoldAction, after, end, ended_hold, open_hold, with_hold, without_ended
+from risk.limits import agreement_of
 from risk.local_time import DAY_MS, day_start_ms, local_day
 from risk.orders import cancel, emit
 from risk.outputs import Output, Reply, derived_id
@@ -147,9 +148,20 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
         else:
             credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
     capture_id = derived_id("cp_", obligation.agreement_no, obligation.setl_id, context.event_id)
-    names = (obligation.setl_id, obligation.mdtrt_id, capture_id, obligation.mode)
     obligation = obligation._replace(
-        reversed_by="", ended_ms=0, capture_id=capture_id, bundle=bundle_key(*names, context)
+        reversed_by="",
+        ended_ms=0,
+        capture_id=capture_id,
+        bundle=bundle_key(
+            obligation.mode,
+            context,
+            setl_id=obligation.setl_id,
+            mdtrt_id=obligation.mdtrt_id,
+            capture_id=capture_id,
+        ),
     )
     credit = enqueue(with_obligation(credit, obligation), obligation, context, ends_stay=True)
-    return emit(credit, context)
+    credit, said = emit(credit, context)
+    agreement = agreement_of(credit, obligation.agreement_no)
+    assert agreement is not None, obligation
+    return credit, [captured(credit, obligation, agreement, context), *said]

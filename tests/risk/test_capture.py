@@ -1,0 +1,215 @@
+"""What a settlement takes, what goes back to the hold, and what a reversal undoes."""
+
+from risk.credit import HoldState
+from tests.risk.credit_life import Life
+
+
+def test_a_settlement_captures_and_the_rest_of_the_hold_is_free_in_the_same_step():
+    life = Life().sign()
+    life.authorize(100_000)
+    (decision,) = life.settle(60_000, authorization_id="A1").decisions
+    assert (life.held, life.used) == (0, 60_000)
+    assert (decision["kind"], decision["decision"], decision["funding_state"]) == ("capture", "withhold", "pending")
+    assert decision["order_id"].startswith("or_")
+
+
+def test_a_settlement_is_linked_by_the_number_given_at_authorization():
+    life = Life().sign()
+    life.authorize(100_000, medins_setl_id="HIS-1")
+    life.settle(60_000, medins_setl_id="HIS-2")
+    assert life.used == 0
+    life.settle(60_000, "S2", medins_setl_id="HIS-1")
+    assert life.used == 60_000
+
+
+def test_one_visit_authorization_pays_several_settlements():
+    life = Life().sign()
+    life.authorize(100_000, scope="visit")
+    for number, left in ((1, 70_000), (2, 40_000), (3, 10_000)):
+        life.settle(30_000, f"S{number}")
+        assert life.held == left
+    (decision,) = life.settle(400_000, "S4").decisions
+    assert (decision["captured_fen"], decision["top_up_fen"]) == (210_000, 190_000)
+    assert (life.held, life.used) == (0, 300_000)
+
+
+def test_a_mid_stay_settlement_leaves_the_deposit_hold_open_and_the_last_one_ends_it():
+    life = Life().sign()
+    life.visit("M1", med_type="21")
+    life.authorize(500_000, service="deposit_free", scope="visit")
+    life.settle(100_000, "S1", med_type="21", mid_setl_flag="1")
+    assert life.held == 400_000
+    life.settle(100_000, "S2", med_type="21")
+    assert (life.held, life.used) == (0, 200_000)
+
+
+def test_two_open_holds_that_both_fit_capture_nothing_and_raise_q05():
+    life = Life().sign()
+    life.authorize(100_000, "A1", scope="visit")
+    life.authorize(100_000, "A2", scope="visit", service="deposit_free")
+    told = life.settle(50_000)
+    assert told.alerts == [("Q05", "opened")]
+    assert told.decisions == []
+    assert (life.held, life.used) == (200_000, 0)
+
+
+def test_tendered_on_credit_without_any_authorization_is_booked_as_a_fact():
+    life = Life().sign()
+    (decision,) = life.settle(400_000, credit_fen=400_000).decisions
+    assert (decision["captured_fen"], decision["state"]) == (400_000, "advice")
+    assert life.used == 400_000
+    assert life.authorize(1, "A2", "M2").reply["decision"] == "deny"
+
+
+def test_without_an_agreement_nothing_is_captured():
+    life = Life()
+    (decision,) = life.settle(400_000, credit_fen=400_000).decisions
+    assert (decision["decision"], decision["top_up_fen"]) == ("top_up", 400_000)
+    assert decision["reasons"][0]["code"] == "NOT_SIGNED"
+    assert life.credit is None
+
+
+def test_a_bill_paid_otherwise_by_somebody_unknown_leaves_no_trace():
+    life = Life()
+    assert life.settle(400_000) == []
+    assert life.credit is None
+
+
+# --- told twice ------------------------------------------------------------------------------------------------------
+
+
+def test_a_capture_and_its_settlement_book_once_whichever_comes_first():
+    life = Life().sign()
+    life.authorize(100_000)
+    first = life.capture(60_000).reply
+    assert (first["captured_fen"], first["top_up_fen"], first["state"]) == (60_000, 0, "captured")
+    assert life.settle(60_000, authorization_id="A1") == []
+    assert life.used == 60_000
+
+    life.authorize(100_000, "A2", "M2")
+    life.settle(50_000, "S2", "M2", authorization_id="A2")
+    late = life.capture(50_000, "S2", authorization_id="A2")
+    assert late.reply["captured_fen"] == 50_000
+    assert late.alerts == []
+    assert life.used == 110_000
+
+
+def test_a_capture_is_idempotent_by_request_id_and_a_conflict_names_the_field():
+    life = Life().sign()
+    life.authorize(100_000)
+    first = life.capture(60_000).reply
+    assert life.capture(60_000).reply == first
+    assert life.capture(60_001).reply["field"] == "psn_cash_pay_fen"
+    assert life.capture(60_000, "S9").reply["field"] == "setl_id"
+    assert life.used == 60_000
+
+
+def test_a_capture_in_parts_keeps_the_hold_until_the_final_one():
+    life = Life().sign()
+    life.authorize(100_000)
+    assert life.capture(30_000, "S1", request_id="R1", final=False).reply["state"] == "part_captured"
+    assert life.held == 70_000
+    assert life.capture(30_000, "S2", request_id="R2", final=True).reply["state"] == "captured"
+    assert (life.held, life.used) == (0, 60_000)
+
+
+def test_if_the_settlement_says_less_than_the_capture_the_settlement_stands():
+    life = Life().sign()
+    life.authorize(100_000)
+    life.capture(60_000)
+    told = life.settle(50_000, authorization_id="A1")
+    assert told.alerts == [("Q06", "opened")]
+    assert told.decisions[0]["captured_fen"] == 50_000
+    assert life.used == 50_000
+
+
+def test_if_the_settlement_says_more_the_rest_is_topped_up():
+    life = Life().sign()
+    life.authorize(100_000)
+    life.capture(60_000)
+    told = life.settle(70_000, authorization_id="A1")
+    assert told.alerts == [("Q06", "opened")]
+    assert (told.decisions[0]["captured_fen"], told.decisions[0]["top_up_fen"]) == (60_000, 10_000)
+
+
+def test_less_than_an_order_already_brought_goes_back():
+    life = Life().sign(agreements=("line",))
+    life.authorize(100_000)
+    (draw,) = life.capture(60_000).orders
+    life.bank(draw, "settled")
+    (refund,) = life.settle(50_000, authorization_id="A1").orders
+    assert (refund["kind"], refund["amount_fen"], refund["original_order_id"]) == ("refund", 10_000, draw["order_id"])
+
+
+# --- reversal --------------------------------------------------------------------------------------------------------
+
+
+def test_a_reversal_and_a_new_settlement_are_a_partial_refund():
+    life = Life().sign()
+    life.authorize(100_000)
+    life.settle(80_000, "S1", authorization_id="A1")
+    told = life.reverse("S1")
+    assert (life.held, life.used) == (80_000, 0)
+    assert [(each["decision"], each["state"]) for each in told.decisions] == [("release", "held")]
+    life.settle(50_000, "S2")
+    assert (life.held, life.used) == (0, 50_000)
+    (order,) = life.pass_time(hours=30).orders
+    assert (order["amount_fen"], [each["setl_id"] for each in order["items"]]) == (50_000, ["S2"])
+
+
+def test_what_a_reversal_opened_closes_with_the_outpatient_visit():
+    life = Life("2024-03-01").sign()
+    life.authorize(100_000)
+    life.settle(80_000, authorization_id="A1")
+    life.reverse()
+    life.pass_time(until=("2024-03-02", 1))
+    assert life.held == 80_000
+    life.pass_time(until=("2024-03-02", 3))
+    assert life.held == 0
+
+
+def test_after_the_visit_a_reversal_opens_nothing():
+    life = Life("2024-03-01").sign()
+    life.authorize(100_000)
+    life.settle(80_000, authorization_id="A1")
+    life.pass_time(until=("2024-03-02", 6))
+    life.reverse()
+    assert (life.held, life.used) == (0, 0)
+    assert life.credit.ended[0].state is HoldState.CAPTURED
+
+
+def test_reversing_twice_gives_back_once():
+    life = Life().sign()
+    life.authorize(100_000)
+    life.settle(80_000, authorization_id="A1")
+    life.reverse()
+    before = life.credit
+    assert life.reverse() == []
+    assert life.credit == before
+
+
+def test_a_reversal_of_a_bill_paid_otherwise_changes_nothing():
+    life = Life().sign()
+    before = life.credit
+    assert life.reverse("S77") == []
+    assert life.credit == before
+
+
+def test_a_reinstated_settlement_stands_again():
+    life = Life().sign()
+    life.authorize(100_000)
+    life.settle(80_000, authorization_id="A1")
+    life.reverse()
+    life.reinstate()
+    assert (life.held, life.used) == (0, 80_000)
+    (order,) = life.pass_time(hours=30).orders
+    assert order["amount_fen"] == 80_000
+
+
+def test_a_reversal_reopens_a_visit_hold_that_is_still_open():
+    life = Life().sign()
+    life.authorize(100_000, scope="visit")
+    life.settle(30_000, "S1")
+    life.reverse("S1")
+    assert life.held == 100_000
+    assert life.credit.authorizations[0].state is HoldState.PART_CAPTURED

@@ -1,0 +1,91 @@
+"""Facts about the person: what replaces what, what stands, what ends by itself."""
+
+from risk import facts
+from risk.limits import level_in_force
+from risk.local_time import to_datetime
+from risk.standing import active_list, authority_order
+from tests.risk.credit_life import Life
+
+DAY = 86_400_000
+
+
+def test_an_older_fact_never_replaces_a_newer_one_of_its_kind():
+    life = Life().sign(level="B")
+    life.now_ms -= DAY
+    life.tell(facts.CreditLevelSet, level="D", decided_by="医保局")
+    life.tell(facts.InsuredStatusChanged, status="suspended")
+    life.now_ms += DAY
+    assert level_in_force(life.credit, life.now_ms).code == "B"
+    assert life.credit.standing.status == "normal"
+
+
+def test_a_level_with_a_first_day_waits_for_it_and_ends_after_its_last():
+    life = Life().sign(level="B")
+    life.tell(
+        facts.CreditLevelSet,
+        level="A",
+        decided_by="医保局",
+        valid_from=to_datetime(life.now_ms + DAY),
+        valid_to=to_datetime(life.now_ms + 2 * DAY),
+    )
+    assert level_in_force(life.credit, life.now_ms).code == "B"
+    assert level_in_force(life.credit, life.now_ms + DAY).code == "A"
+    assert level_in_force(life.credit, life.now_ms + 2 * DAY + 1) == ("UNRATED", "no_record", 0, 0, 0)
+
+
+def test_signing_again_restores_an_ended_agreement_and_an_old_signature_does_not():
+    life = Life().sign()
+    life.now_ms += DAY
+    life.tell(facts.AgreementTerminated, agreement_no="card")
+    life.now_ms -= DAY // 2
+    life.sign(level="", commitment=False, status="")
+    assert life.credit.agreements[0].ended_ms
+    life.now_ms += DAY
+    life.sign(level="", commitment=False, status="")
+    assert not life.credit.agreements[0].ended_ms
+    assert len(life.credit.agreements) == 1
+
+
+def test_the_same_fact_twice_changes_no_byte():
+    life = Life().sign(agreements=("card", "line"))
+    before, now_ms = life.credit, life.now_ms
+    life.now_ms = before.agreements[0].signed_ms
+    life.tell(
+        facts.AgreementSigned,
+        agreement_no="card",
+        bank_code="BOCOM",
+        funding_mode="card_withhold",
+        services=("visit_first", "deposit_free"),
+    )
+    life.now_ms = now_ms
+    assert life.credit == before
+
+
+def test_delisting_ends_a_list():
+    life = Life().sign()
+    listed = {"list": "严重失信", "document_no": "1", "authority": "省医保局"}
+    life.tell(facts.CreditListed, clause="32", since=to_datetime(life.now_ms), **listed)
+    assert active_list(life.credit, life.now_ms).document_no == "1"
+    life.now_ms += 1
+    life.tell(facts.CreditDelisted, **listed)
+    assert active_list(life.credit, life.now_ms) is None
+
+
+def test_an_order_without_number_or_end_stops_nobody():
+    life = Life().sign()
+    stop = {"scope": "credit_payment", "by": "authority", "reason": "调查"}
+    life.tell(facts.CreditServiceSuspended, **stop, document_no="7")
+    assert authority_order(life.credit, life.now_ms) is None
+    life.tell(facts.CreditServiceSuspended, **stop, until=to_datetime(life.now_ms + DAY))
+    assert authority_order(life.credit, life.now_ms) is None
+    life.tell(facts.CreditServiceSuspended, **stop, document_no="7", until=to_datetime(life.now_ms + DAY))
+    assert authority_order(life.credit, life.now_ms).document_no == "7"
+    life.tell(facts.CreditServiceResumed, scope="credit_payment", by="authority", reason="结案", document_no="8")
+    assert authority_order(life.credit, life.now_ms) is None
+
+
+def test_money_facts_about_a_person_nobody_knows_begin_no_record():
+    life = Life()
+    life.tell(facts.TopupReceived, mdtrt_id="M1", amount_fen=5, channel="counter", ref="1", fixmedins_code="H")
+    life.tell(facts.BankRepaid, agreement_no="x", bank_ref="1", amount_fen=5)
+    assert life.credit is None
