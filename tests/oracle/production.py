@@ -1,83 +1,104 @@
-"""The only bridge to the engine under test: a log goes through its fold, alerts come back in the oracle's words."""
+"""The only bridge to the engine under test: a log goes through its shards, alerts come back in the oracle's words.
+
+One shard of people and one of subjects, as a lane drives them, over a dictionary instead of Redis and a list for Kafka.
+"""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from risk.contributions import Contribution
-from risk.facts import Fact
-from risk.local_time import local_day, to_ms
-from risk.moment import Moment
+from connectors.codec import encode_fact
+from connectors.state_codec import Contributed, encode_contributed
+from connectors.store import Address
+from risk.facts import Fact, PolicyActivated
+from risk.local_time import to_ms
 from risk.outputs import Output, alert_id
-from risk.person_fold import Person, apply
-from risk.policy import Policy, parse_policy
-from risk.second_hop import Day, Subject, contribute
+from risk.policy import parse_policy
+from streams.person_shard import PersonShard
+from streams.shards import Effects, Record
+from streams.subject_shard import SubjectShard
 from tests.oracle.judge import Alert
 from tests.oracle.policy_text import CapRow, policy_files
 from tests.oracle.reference import Told
 from tests.oracle.rules_oracle import Parameters
 
+SOON = datetime(2020, 1, 1, tzinfo=UTC)
+AnyShard = PersonShard | SubjectShard
+
+
+def _shard_of_people() -> PersonShard:
+    return PersonShard("{p0}", 0, partitions=1, subject_partitions=1, clock="log")
+
+
+def _shard_of_subjects() -> SubjectShard:
+    return SubjectShard("{q0}", 0, partitions=1)
+
 
 class Engine:
-    """Persons and subjects in plain dictionaries: the fold of both hops without shards, Kafka or Redis."""
+    """Both hops under the oracle's numbers. `outputs` is everything said, alerts or not, in order."""
 
     def __init__(self, parameters: Parameters, caps: Iterable[CapRow] = ()) -> None:
-        self.policy: Policy = parse_policy(policy_files(parameters, caps))
-        self.persons: dict[str, Person] = {}
-        self.subjects: dict[tuple[str, str], Subject] = {}
-        self.days: dict[tuple[str, str, int], Day] = {}
+        self.people, self.subjects = _shard_of_people(), _shard_of_subjects()
+        self.store: dict[Address, bytes] = {}
+        self.outputs: list[Output] = []
+        self.offsets = 0
+        self.now_ms = to_ms(SOON)
         self.crossings: dict[str, str] = {}
-        self.now_ms = 0
+        files = policy_files(parameters, caps)
+        policy = parse_policy(files)
+        switch = {"version": policy.version, "digest": policy.digest, "files": files}
+        activated = encode_fact(PolicyActivated(event_id="policy", occurred_at=SOON, psn_no="", **switch))
+        self._apply(self.people, activated)
+        self._apply(self.subjects, activated)
 
     def fold(self, facts: Sequence[Fact], cuts: Iterable[int] = ()) -> list[Told]:
         """Every rule's alert, with the place of the fact that raised it: first hop, then institutions, then doctors.
 
-        After each fact whose place is in `cuts` a batch ends.
+        After each fact whose place is in `cuts` a batch ends: its values are committed, and another worker goes on.
         """
         told, ends = [], set(cuts)
         for index, fact in enumerate(facts):
-            told += [Told(index, self._in_words(output)) for output in self._fold_one(index, fact)]
+            self.now_ms = max(self.now_ms, to_ms(fact.occurred_at))
+            effects = self._apply(self.people, encode_fact(fact))
+            said = list(effects.outputs)
+            for numbered in effects.numbered:
+                contributed = Contributed(0, numbered.number, (numbered.contribution,))
+                said += self._apply(self.subjects, encode_contributed(contributed)).outputs
+            self.outputs += said
+            told += [Told(index, self._in_words(output)) for output in said if output.topic == "alerts"]
             if index in ends:
-                self.reload()
+                self.hand_over()
         return told
 
-    def stored(self) -> dict[str, bytes]:
-        """All state as bytes, by owner."""
-        people = {f"p {psn_no}": msgspec.msgpack.encode(person) for psn_no, person in self.persons.items()}
-        subjects = {f"q {key}": msgspec.msgpack.encode(subject) for key, subject in self.subjects.items()}
-        return people | subjects | {f"d {key}": msgspec.msgpack.encode(day) for key, day in self.days.items()}
+    def hand_over(self) -> None:
+        """Commit, and let new shards stand where the store stands."""
+        self.commit()
+        people, subjects = self.people, self.subjects
+        self.people, self.subjects = _shard_of_people(), _shard_of_subjects()
+        for old, new in ((people, self.people), (subjects, self.subjects)):
+            schedule_key, _ = old.values.address("schedule")
+            schedule = [(name, value) for (key, name), value in self.store.items() if key == schedule_key]
+            policy = self.store[old.values.address("policy")]
+            new.restore(old.state, policy, schedule, f"{old.values.digest:x}")
 
-    def reload(self) -> None:
-        """Between two batches nothing is left but the stored bytes."""
-        stored, read = self.stored(), msgspec.msgpack.decode
-        self.persons = {psn_no: read(stored[f"p {psn_no}"], type=Person) for psn_no in self.persons}
-        self.subjects = {key: read(stored[f"q {key}"], type=Subject) for key in self.subjects}
-        self.days = {key: read(stored[f"d {key}"], type=Day) for key in self.days}
+    def commit(self) -> None:
+        """Write what changed; an empty value is none."""
+        for shard in (self.people, self.subjects):
+            self.store.update(shard.take_changes())
+        self.store = {address: value for address, value in self.store.items() if value}
 
-    def _fold_one(self, index: int, fact: Fact) -> list[Output]:
-        moment = self._moment(index, fact)
-        applied = apply(self.persons.get(fact.psn_no, Person()), fact, moment)
-        self.persons[fact.psn_no] = applied.person
-        said = [output for output in applied.said if isinstance(output, Output)]
-        for given in applied.contributions:
-            said += self._contribute(given, moment)
-        return [output for output in said if output.topic == "alerts"]
+    def stored(self) -> tuple[dict[Address, bytes], int, int]:
+        """Every value, and both digests."""
+        self.commit()
+        return dict(self.store), self.people.values.digest, self.subjects.values.digest
 
-    def _contribute(self, given: Contribution, moment: Moment) -> list[Output]:
-        subject = (given.subject_kind, given.subject_id)
-        date = (*subject, local_day(given.at_ms))
-        terms = self.policy.on(local_day(given.at_ms))
-        moment = moment._replace(event_id=given.event_id, occurred_ms=given.moved_ms, terms=terms)
-        moved = contribute(self.subjects.get(subject, Subject()), self.days.get(date, Day()), given, moment)
-        self.subjects[subject], self.days[date] = moved.subject, moved.day
-        return moved.outputs
-
-    def _moment(self, index: int, fact: Fact) -> Moment:
-        at_ms = to_ms(fact.occurred_at)
-        self.now_ms = max(self.now_ms, at_ms)
-        terms = self.policy.on(local_day(at_ms))
-        return Moment(f"p0@{index}", fact.event_id, at_ms, self.now_ms, self.now_ms, self.policy, terms)
+    def _apply(self, shard: AnyShard, value: bytes) -> Effects:
+        record = Record(self.offsets, self.now_ms, value)
+        self.offsets += 1
+        decoded: Any = shard.decode(record)
+        for address in shard.addresses([decoded]):
+            shard.values.load(address, self.store.get(address))
+        return shard.apply(record, decoded)
 
     def _in_words(self, output: Output) -> Alert:
         """An alert as the oracle says it; `closed` names its crossing by the alert_id it repeats."""

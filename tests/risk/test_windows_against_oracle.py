@@ -45,10 +45,11 @@ def test_so_it_is_under_the_numbers_of_the_page(seed: int) -> None:
 
 @DRAWN
 @given(moves=drawn_moves(), cuts=st.sets(st.integers(0, 300), max_size=20))
-def test_any_cutting_into_batches_gives_the_same_bytes_and_alerts(moves: list[Move], cuts: set[int]) -> None:
+def test_any_cutting_into_batches_gives_the_same_bytes_alerts_and_decisions(moves: list[Move], cuts: set[int]) -> None:
     facts = built(moves)
     whole, cut = Engine(SMALL, CAPS), Engine(SMALL, CAPS)
     assert cut.fold(facts, cuts) == whole.fold(facts)
+    assert cut.outputs == whole.outputs
     assert cut.stored() == whole.stored()
 
 
