@@ -19,7 +19,7 @@ from streams.order_submission import OpenOrders, OrderSubmitter
 
 ORDERS_AT_ONCE = 64
 ORDER_REDRIVE_S = 1.0
-ALERT_REDRIVE_S = 5.0
+ALERT_REDRIVE_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +87,7 @@ def register_order_redrive(app: faust.App, submitter: OrderSubmitter, open_order
 
 
 def register_alert_redrive(app: faust.App, redrive: AlertRedrive, partitions: Callable[[], frozenset[int]]) -> Any:
-    """Every five seconds, whatever stands behind the delivered mark and was not told is told."""
+    """Every two seconds, whatever stands behind the delivered mark and was not told is told."""
 
     async def redrive_alerts() -> None:
         await redrive.run_once(partitions())

@@ -96,6 +96,7 @@ def build_app(bootstrap: str, topics: Topics, parts: Parts) -> faust.App:
 def run_worker(settings: "Settings") -> int:
     """The body of `xinmai worker`: lanes and agents until SIGTERM or Ctrl-C. Exit code 0 when ended on purpose."""
     logging.basicConfig(level=os.environ.get("XINMAI_LOG", "WARNING"), format=LOG_FORMAT)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # away, a broker would fill the log; the redrives say it
     partitions = _partitions(settings)
     worker = compose(settings, partitions)
     try:
@@ -153,8 +154,8 @@ def compose(settings: "Settings", partitions: int) -> faust.Worker:
     )
 
     async def close_readers() -> None:
-        liveness.stop()
-        probes.stop()
+        await asyncio.to_thread(liveness.stop)
+        await asyncio.to_thread(probes.stop)
         await asyncio.to_thread(redrive.close)
         await asyncio.to_thread(facts.flush, 5)
 

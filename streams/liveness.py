@@ -32,6 +32,7 @@ class Liveness:
     def stop(self) -> None:
         """Stop listening."""
         self._running = False
+        self._listener.join(2.0)
 
     def is_live(self, partition: int) -> bool:
         """Whether the shard's lane has folded the past and serves the present."""

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 import orjson
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, Producer, TopicPartition
 
 from connectors.append import Record, append_all
 from connectors.bank import BankAccess, BankGateway
 from connectors.bank_simulator import SIMULATOR_SECRET, BankSimulator
 from connectors.codec import decode_fact, encode_fact
 from connectors.errors import ConnectorError
-from connectors.kafka import consumer, producer
+from connectors.kafka import consumer, create_topics, producer
 from connectors.topology import partition_of
 from streams.alert_routes import AlertRedrive, AlertRouter, Route
 from streams.app import Parts, build_app
@@ -70,8 +70,7 @@ class World:
         self.producer: Producer = producer(kafka.bootstrap)
         self.open: dict[str, tuple[str, dict]] = {}
         self.target = Target()
-        for topic in (topics.events, topics.alerts, topics.withholding):
-            self.producer.list_topics(topic, timeout=10)
+        create_topics(kafka.bootstrap, topics, partitions=PARTITIONS)
 
     def emit(self, *orders: dict, is_open: bool = True) -> None:
         records = []
@@ -99,18 +98,16 @@ class World:
 
     def results(self) -> list[tuple[str, str, int]]:
         """What stands on events.v1."""
-        reader = consumer(
-            self.kafka.bootstrap, "test", **{"auto.offset.reset": "earliest", "enable.partition.eof": True}
-        )
-        reader.subscribe([self.topics.events])
+        over = {"auto.offset.reset": "earliest", "enable.partition.eof": True}
+        reader = consumer(self.kafka.bootstrap, self.topics.prefix, **over)
+        reader.assign([TopicPartition(self.topics.events, each, OFFSET_BEGINNING) for each in range(PARTITIONS)])
         facts, ended = [], 0
         while ended < PARTITIONS:
             message = reader.poll(10)
             assert message is not None
-            if message.error() is not None:
-                ended += 1
-                continue
-            facts.append(decode_fact(message.value()))
+            if message.error() is None:
+                facts.append(decode_fact(message.value()))
+            ended += message.error() is not None and message.error().code() == KafkaError._PARTITION_EOF
         reader.close()
         return sorted((fact.order_id, fact.result, fact.amount_fen) for fact in facts)
 
@@ -157,6 +154,12 @@ class World:
 def world(mock_kafka, topics):
     with BankSimulator() as bank:
         yield World(mock_kafka, topics, bank)
+
+
+@pytest.fixture
+def real_world(real_kafka, topics):
+    with BankSimulator() as bank:
+        yield World(real_kafka, topics, bank)
 
 
 def play(scene):
@@ -225,7 +228,7 @@ def test_alerts_that_nobody_could_be_told_are_told_when_somebody_listens_again(w
             await asyncio.sleep(1)
             world.target.deaf = False
             await world.until(lambda: len(world.target.told) == 2)
-            await asyncio.sleep(5.5)
+            await asyncio.sleep(2.5)
 
     play(scene)
     assert sorted(world.target.told) == [("al_1", "opened"), ("al_2", "opened")]
@@ -236,15 +239,37 @@ def test_an_alert_told_before_the_worker_ended_is_not_told_by_the_next_one(world
         async with world.agents(aged_s=5):
             world.warn(alert(1))
             await world.until(lambda: bool(world.target.told))
-            await asyncio.sleep(6)  # the delivered mark moves over it
+            await asyncio.sleep(3)  # the delivered mark moves over it
 
     async def next_worker():
         async with world.agents(aged_s=5):
-            await asyncio.sleep(6)
+            await asyncio.sleep(3)
 
     play(one_worker)
     play(next_worker)
     assert world.target.told == [("al_1", "opened")]
+
+
+@pytest.mark.kafka
+def test_agents_outlive_a_broker_that_is_killed_and_comes_back(real_world):
+    world = real_world
+
+    async def scene():
+        async with world.agents():
+            world.emit(order(1))
+            world.warn(alert(1))
+            await world.until(lambda: not world.open and len(world.target.told) == 1)
+            world.kafka.kill9()
+            await asyncio.sleep(3)
+            world.kafka.start()  # in this thread: the kernel ends a server with the thread that started it
+            await asyncio.to_thread(world.emit, order(2))
+            await asyncio.to_thread(world.warn, alert(2))
+            await world.until(lambda: not world.open and len(world.target.told) == 2, 60)
+
+    play(scene)
+    assert world.results() == [("or_1", "settled", 101), ("or_2", "settled", 102)]
+    assert world.target.told == [("al_1", "opened"), ("al_2", "opened")]
+    assert all(len(world.bank.book.submitted(f"or_{number}")) == 1 for number in (1, 2))
 
 
 def told(target, *batches, remembered_max=100):
