@@ -178,7 +178,7 @@ async def _send(answer: Answer, method: str, receive: Receive, send: Send) -> No
     if answer.chunks is None:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
         return
-    gone = asyncio.ensure_future(receive())  # completes with http.disconnect
+    gone = asyncio.ensure_future(_disconnected(receive))
     try:
         async with aclosing(answer.chunks) as chunks:
             async for chunk in chunks:
@@ -188,6 +188,12 @@ async def _send(answer: Answer, method: str, receive: Receive, send: Send) -> No
         await send({"type": "http.response.body", "body": b""})
     finally:
         gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Ends when the caller is gone; the empty body of a GET comes first."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -20,7 +20,7 @@ from risk.local_time import rfc3339
 
 DURABLE_WITHIN_S = 3.0
 FUNDING_POLL_S = 0.05
-OPEN_FUNDING = frozenset({None, "pending", "submitted"})
+AWAITED = "submitted"  # what is still pending waits for its hour, not for the bank
 
 
 class People(Protocol):
@@ -112,7 +112,7 @@ class Reads:
             except ConnectorError:
                 return state
             state = None if order is None else order.get("funding_state")
-            if state not in OPEN_FUNDING or loop.time() + FUNDING_POLL_S > deadline_s:
+            if state != AWAITED or loop.time() + FUNDING_POLL_S > deadline_s:
                 return state
             await asyncio.sleep(FUNDING_POLL_S)
         return state
