@@ -1,0 +1,174 @@
+"""The API process whole: granian, Redis and the in-process broker; the lane is a thread that approves."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import uvloop
+from confluent_kafka import TopicPartition
+from redis import Redis
+
+from connectors.codec import decode_fact
+from connectors.embedded import MockKafka, RedisServer
+from connectors.http.tokens import parse_tokens
+from connectors.kafka import consumer, create_topics, producer
+from connectors.store import PULSE_CHANNEL
+from connectors.topology import Topics
+from risk.facts import AuthorizationAbandoned, AuthorizationRequested, Fact
+from streams.api import ApiOptions, check_port, serve_api
+from streams.settings import Settings
+from streams.stop import Stop
+from tests.connectors.http.fakes import APPROVED, TOKENS, authorization
+
+OPERATOR = {"authorization": "Bearer all"}
+
+
+class ApprovingLane:
+    """Reads the log, answers on the channel it is told, and lives until `stop`; `silent` people get no answer."""
+
+    def __init__(self, kafka: str, redis_url: str, topics: Topics) -> None:
+        self.facts: list[Fact] = []
+        self.stop = Event()
+        self._kafka, self._redis_url, self._topics = kafka, redis_url, topics
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "ApprovingLane":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        reader = consumer(self._kafka, "lane", **{"auto.offset.reset": "earliest", "fetch.wait.max.ms": 5})
+        reader.assign([TopicPartition(self._topics.events, partition, 0) for partition in range(4)])
+        with Redis.from_url(self._redis_url) as redis:
+            while not self.stop.is_set():
+                for message in reader.consume(100, 0.01):
+                    fact = decode_fact(message.value() or b"")
+                    self.facts.append(fact)
+                    if isinstance(fact, AuthorizationRequested) and not fact.psn_no.startswith("silent"):
+                        answer = {"attempt": fact.attempt, "status": 200, "body": APPROVED}
+                        redis.publish(fact.reply_to, orjson.dumps(answer))
+                self._pulse(redis)
+        reader.close()
+
+    def _pulse(self, redis: Any) -> None:
+        at_ms = int(time.time() * 1000)
+        for partition in range(4):
+            pulse = {"shard": f"p{partition}", "offset": 0, "record_ms": at_ms, "at_ms": at_ms, "lag": 0}
+            redis.publish(PULSE_CHANNEL, orjson.dumps(pulse))
+
+
+def serve(kafka: MockKafka, redis: RedisServer, topics: Topics, scenario: Callable[..., Any]) -> None:
+    """Run the scenario against a served API and stop it."""
+    create_topics(kafka.bootstrap, topics)
+    settings = Settings(kafka=kafka.bootstrap, redis=redis.url, prefix=topics.prefix)
+
+    async def run() -> None:
+        stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
+        options = ApiOptions(tokens=parse_tokens(TOKENS))
+        serving = asyncio.create_task(serve_api(settings, options, ready.set_result, stop))
+        async with asyncio.timeout(60):
+            await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+            async with httpx.AsyncClient(base_url=ready.result(), headers=OPERATOR, timeout=20) as client:
+                with ApprovingLane(kafka.bootstrap, redis.url, topics) as lane:
+                    await until_ready(client)
+                    await scenario(client, lane)
+                    stop.set()
+                    await serving
+
+    uvloop.run(run())
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    while (await client.get("/readyz")).status_code != 200:
+        await asyncio.sleep(0.02)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def test_checkout_over_http_kafka_and_redis(mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics) -> None:
+    async def scenario(client: httpx.AsyncClient, lane: ApprovingLane) -> None:
+        answers = await asyncio.gather(
+            *(
+                client.post("/v1/authorizations", json=authorization(authorization_id=f"A{n}", psn_no=f"p{n}"))
+                for n in range(50)
+            )
+        )
+        assert {answer.json()["decision"] for answer in answers} == {"approve"}
+        late = await client.post("/v1/authorizations", json=authorization(psn_no="silent-1", answer_within_ms=50))
+        assert late.json()["decision"] == "fallback"
+        await until(lambda: any(isinstance(fact, AuthorizationAbandoned) for fact in lane.facts))
+        assert len(lane.facts) == 52
+
+    serve(mock_kafka, redis_62, topics, scenario)
+
+
+def test_when_redis_dies_checkout_falls_back_in_time_and_recovers(
+    mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics
+) -> None:
+    async def scenario(client: httpx.AsyncClient, lane: ApprovingLane) -> None:
+        redis_62.pause()
+        begun = time.monotonic()
+        answer = await client.post("/v1/authorizations", json=authorization(answer_within_ms=300))
+        assert answer.json()["decision"] == "fallback"
+        assert time.monotonic() - begun < 1
+        redis_62.resume()
+        async with asyncio.timeout(15):
+            while True:
+                answer = await client.post("/v1/authorizations", json=authorization(authorization_id="A-2"))
+                if answer.json()["decision"] == "approve":
+                    break
+                await asyncio.sleep(0.05)
+
+    serve(mock_kafka, redis_62, topics, scenario)
+
+
+def test_facts_go_in_and_alerts_come_out(mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics) -> None:
+    line = {
+        "event_id": "e1",
+        "event_type": "insured.status_changed",
+        "occurred_at": "2026-03-10T08:00:00+08:00",
+        "psn_no": "p1",
+        "status": "normal",
+    }
+
+    async def scenario(client: httpx.AsyncClient, lane: ApprovingLane) -> None:
+        posted = await client.post("/v1/events", content=json.dumps(line) + "\nnonsense\n")
+        assert [result["result"] for result in posted.json()["results"]] == ["accepted", "refused"]
+        await until(lambda: any(fact.event_id == "e1" and fact.source == "operator" for fact in lane.facts))
+        async with client.stream("GET", "/v1/alerts/stream") as stream:
+            lines = stream.aiter_lines()
+            assert await anext(lines) == "retry: 2000"
+            sender = producer(mock_kafka.bootstrap)
+            while (await anext(lines)) != "":
+                pass
+            await asyncio.sleep(0.5)  # the reader of the topic starts with its first listener
+            sender.produce(topics.alerts, b'{"alert_id":"al_1","rule_id":"P13"}', "p1", partition=2)
+            sender.flush(5)
+            async for text in lines:
+                if text.startswith("data: "):
+                    assert json.loads(text[6:])["alert_id"] == "al_1"
+                    break
+
+    serve(mock_kafka, redis_62, topics, scenario)
+
+
+def test_a_port_in_use_is_told_in_one_line() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Stop, match="cannot listen"):
+        check_port("127.0.0.1", taken.getsockname()[1])
