@@ -14,10 +14,11 @@ import orjson
 from connectors.errors import ConnectorError
 from connectors.kafka import producer
 from connectors.store import PULSE_CHANNEL, Store
-from streams.owned import Moved, Owned, Work
+from streams.owned import Moved, Owned, Waiting, Work
 from streams.ownership import LaneSettings, Ownership
+from streams.pace import SKEW_MS, Pace
 from streams.publisher import Publisher
-from streams.shards import Record, ShardStopped
+from streams.shards import ShardStopped
 from streams.tally import Tally
 
 _PULSE_S = 0.1
@@ -49,7 +50,8 @@ class Lane:
         self._ownership = Ownership(settings, self._store, tally=self.tally, tell=tell, checkpoint=checkpoint)
         self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
         self._pending: deque[list[Work]] = deque()
-        self._next_pulse = self._next_mark = 0.0
+        self._next_pulse = self._next_mark = self._next_intake = 0.0
+        self._pace = Pace(self._store)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -82,6 +84,12 @@ class Lane:
         self._pulse()
 
     def _take_in(self, wait_s: float) -> None:
+        """Take in what has come; with enough waiting only now and then, because Kafka wants to be asked."""
+        if sum(len(owned.waiting) for owned in self._ownership) > 4 * self._settings.batch_records_max:
+            if time.monotonic() < self._next_intake:
+                return
+            wait_s = 0.0
+        self._next_intake = time.monotonic() + 1.0
         first = self._ownership.consumer.poll(wait_s)
         if first is None:
             return
@@ -95,25 +103,27 @@ class Lane:
         """Read for every shard in one round trip, fold, and send what the fold said."""
         if len(self._pending) > 1:
             return []
-        chosen = [(owned, records, *owned.wanted(records)) for owned, records in self._choose()]
+        chosen = [
+            (owned, taken, owned.shard.addresses([each.meaning for each in taken])) for owned, taken in self._choose()
+        ]
         if not chosen:
             return []
         started = time.perf_counter()
         try:
-            answers = self._store.read([(owned.tag, addresses) for owned, _, _, addresses in chosen])
+            answers = self._store.read([(owned.tag, addresses) for owned, _, addresses in chosen])
         except ConnectorError as error:
             self._ownership.lose([owned for owned, *_ in chosen], "redis", error)
             return []
         self.tally.spent("read", started)
         self._checkpoint("after_read")
         batch = []
-        for (owned, records, decoded, addresses), (position, values) in zip(chosen, answers, strict=True):
+        for (owned, taken, addresses), (position, values) in zip(chosen, answers, strict=True):
             started = time.perf_counter()
             try:
                 owned.check(position)  # before anything derived from it is sent
                 for address, value in zip(addresses, values, strict=True):
                     owned.shard.values.load(address, value)
-                work = owned.decide(records, decoded)
+                work = owned.decide(taken)
             except Moved as moved:
                 self._ownership.lose([owned], "moved", moved)
                 continue
@@ -122,26 +132,34 @@ class Lane:
                 continue
             self.tally.spent("decide", started)
             self.tally.folded(work.said)
-            self._send(work)
             batch.append(work)
-        self._checkpoint("sent")
+        self._send(batch)
         return batch
 
-    def _choose(self) -> list[tuple[Owned, list[Record]]]:
-        """The records to decide now: live shards get their full share, those that catch up what is left beside them."""
+    def _choose(self) -> list[tuple[Owned, list[Waiting]]]:
+        """The records to decide now: live shards get their full share, those that catch up what is left beside them.
+
+        No shard of people runs ahead of another in business time by more than the second hop can bear.
+        """
         ready = [owned for owned in self._ownership if owned.waiting]
         if not ready:
             return []
         share = max(1, self._settings.batch_records_max // len(ready))
+        until_ms = self._pace.until_ms(self._ownership, share)
         some_live = any(owned.is_live for owned in ready)
-        return [
-            (owned, owned.take(share if owned.is_live or not some_live else max(1, share // 4)))
+        chosen = [
+            (owned, owned.take(share if owned.is_live or not some_live else max(1, share // 4), until_ms))
             for owned in sorted(ready, key=lambda each: not each.is_live)
         ]
+        return [(owned, taken) for owned, taken in chosen if taken]
 
-    def _send(self, work: Work) -> None:
+    def _send(self, batch: list[Work]) -> None:
         started = time.perf_counter()
-        work.sending = self._publisher.send(work.owned.partition, work.said, lambda: self._checkpoint("half_sent"))
+        for work in batch:
+            self._publisher.send_outputs(work.said, work.sending)
+        self._checkpoint("half_sent")
+        self._publisher.send_contributions([(work.owned.partition, work.said, work.sending) for work in batch], SKEW_MS)
+        self._checkpoint("sent")
         self.tally.spent("publish", started)
 
     def _finish(self, *, everything: bool) -> None:

@@ -7,13 +7,21 @@ claimed again.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.state_codec import pack, record_hash, unpack_state
-from connectors.store import VALUES_PER_COMMIT, Address, Commit, Position, Store
+from connectors.store import VALUES_PER_COMMIT, Commit, Position, Store
 from risk.outputs import Reply
 from streams.publisher import Sending
 from streams.shards import Effects, Record, Shard, ShardStopped
+
+
+class Waiting(NamedTuple):
+    """A record taken in and not yet decided; `at_ms` is its business time, 0 where it has none."""
+
+    record: Record
+    meaning: Any
+    at_ms: int
 
 
 class Moved(Exception):
@@ -53,7 +61,8 @@ class Owned:
         self.stamp_ms = 0
         self.stopped = ""
         self._expected_hash = ""
-        self.waiting: list[Record] = []
+        self.waiting: list[Waiting] = []
+        self.clock_ms = 0
 
     @property
     def partition(self) -> int:
@@ -110,34 +119,53 @@ class Owned:
             raise ShardStopped(
                 f"{self.topic}[{self.partition}] has no record at {self.decided}, which was applied: the log was cut. Restore the log."
             )
-        self.waiting.append(record)
+        meaning = self.shard.decode(record)
+        self.waiting.append(Waiting(record, meaning, self.shard.event_ms(meaning)))
 
-    def take(self, count: int) -> list[Record]:
-        """The next records to decide; they leave the waiting ones."""
-        taken, self.waiting = self.waiting[:count], self.waiting[count:]
+    @property
+    def front_ms(self) -> int:
+        """How far this shard has come in business time; a late record does not set it back."""
+        return max(self.clock_ms, self.waiting[0].at_ms) if self.waiting else self.clock_ms
+
+    def share_ends_ms(self, share: int) -> int | None:
+        """The business time that the next `share` records reach; None where they are all there is and no more is known to come."""
+        if len(self.waiting) > share:
+            return max(self.clock_ms, max(each.at_ms for each in self.waiting[:share]))
+        return None if self.decided_all else max(self.clock_ms, max((each.at_ms for each in self.waiting), default=0))
+
+    @property
+    def decided_all(self) -> bool:
+        """Is everything that was in the log at the claim decided or waiting here?"""
+        following = self.waiting[-1].record.offset + 1 if self.waiting else self.next_offset
+        return following >= self.live_from
+
+    def take(self, count: int, until_ms: int) -> list[Waiting]:
+        """The next records to decide, none beyond `until_ms` in business time; they leave the waiting ones."""
+        size = 0
+        for each in self.waiting[:count]:
+            if each.at_ms > until_ms:
+                break
+            self.clock_ms = max(self.clock_ms, each.at_ms)
+            size += 1
+        taken, self.waiting = self.waiting[:size], self.waiting[size:]
         return taken
-
-    def wanted(self, records: list[Record]) -> tuple[list[Any], list[Address]]:
-        """The records decoded, and the values they need from Redis."""
-        decoded = [self.shard.decode(record) for record in records]
-        return decoded, self.shard.addresses(decoded)
 
     def check(self, position: Position) -> None:
         """Every read says where the shard stands; anything else than where this lane stands ends its work here."""
         if position != Position(self.epoch, self.committed):
             raise Moved(f"{self.tag}: stands at {position}, expected {self.epoch}@{self.committed}")
 
-    def decide(self, records: list[Record], decoded: list[Any]) -> Work:
+    def decide(self, taken: list[Waiting]) -> Work:
         """Fold the records, cut into commits. A record that raises ends the work before it; alone, it stops the shard."""
         said: list[Effects] = []
         commits: list[Commit] = []
-        for index, (record, meaning) in enumerate(zip(records, decoded, strict=True)):
+        for index, (record, meaning, _) in enumerate(taken):
             try:
                 effects = self.shard.apply(record, meaning)
             except Exception as error:
                 if not said:
                     raise ShardStopped(f"{self.tag}@{record.offset}: {type(error).__name__}: {error}") from error
-                self.waiting = records[index:] + self.waiting
+                self.waiting = taken[index:] + self.waiting
                 break
             if record.offset < self.published_mark:
                 effects.outputs, effects.replies, effects.numbered = [], [], []  # the past is folded silently

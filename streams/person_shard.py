@@ -76,6 +76,12 @@ class PersonShard:
         except BadRecord as error:
             return error
 
+    def event_ms(self, meaning: Fact | BadRecord) -> int:
+        """The fact's own time; a switch and a poison record have none."""
+        if isinstance(meaning, BadRecord) or not meaning.psn_no:
+            return 0
+        return to_ms(meaning.occurred_at)
+
     def addresses(self, facts: Sequence[Fact | BadRecord]) -> list[Address]:
         """The values these facts need."""
         people = {fact.psn_no for fact in facts if isinstance(fact, Fact) and fact.psn_no not in self._people}

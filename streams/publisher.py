@@ -1,6 +1,6 @@
 """A lane's producer: sends what the fold said and knows when all of it is safe. It sends; it decides nothing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -9,8 +9,9 @@ from connectors.codec import encode_fact
 from connectors.errors import ConnectorError
 from connectors.state_codec import CONTRIBUTIONS_PER_RECORD, Contributed, encode_contributed
 from connectors.topology import Topics
+from risk.contributions import Contribution
 from risk.facts import Fact
-from streams.shards import Effects, Numbered, ShardStopped
+from streams.shards import Effects, ShardStopped
 
 _REFUSED_FOR_GOOD = frozenset(
     {
@@ -68,27 +69,28 @@ class Publisher:
             "deadletter": topics.deadletter,
         }
 
-    def send(self, source: int, said: Iterable[Effects], between: Callable[[], None]) -> Sending:
-        """Send everything these records say; `between` is called after the first half (a place where tests kill)."""
-        sending = Sending()
-        numbered: dict[int, list[Numbered]] = {}
+    def send_outputs(self, said: Iterable[Effects], sending: Sending) -> None:
+        """Send alerts, decisions, orders, dead letters, and what stood on the wrong partition."""
         for effects in said:
             for output in effects.outputs:
                 self._produce(sending, self._names[output.topic], output.key, orjson.dumps(output.body))
             if effects.rerouted is not None:
                 rerouted = effects.rerouted
                 self._produce(sending, self._topics.events, rerouted.key, rerouted.value, rerouted.partition)
-            for each in effects.numbered:
-                numbered.setdefault(each.target, []).append(each)
-        between()
-        for target, run in numbered.items():
-            for start in range(0, len(run), CONTRIBUTIONS_PER_RECORD):
-                part = run[start : start + CONTRIBUTIONS_PER_RECORD]
-                value = encode_contributed(
-                    Contributed(source, part[0].number, tuple(each.contribution for each in part))
-                )
+
+    def send_contributions(self, batch: Iterable[tuple[int, Sequence[Effects], Sending]], skew_ms: int) -> None:
+        """Send the contributions of several shards (source, said, sending), merged in business time to within `skew_ms`.
+
+        Each source's own order is that of its counters; merging only interleaves sources, so that none makes another late.
+        """
+        runs: list[tuple[int, int, int, list[Contribution], int, Sending]] = []
+        for source, said, sending in batch:
+            runs += [(*run, sending) for run in _runs(source, said, skew_ms)]
+        for _, source, target, contributions, first, sending in sorted(runs, key=lambda run: run[:2]):
+            for start in range(0, len(contributions), CONTRIBUTIONS_PER_RECORD):
+                part = tuple(contributions[start : start + CONTRIBUTIONS_PER_RECORD])
+                value = encode_contributed(Contributed(source, first + start, part))
                 self._produce(sending, self._topics.subjects, f"p{source}", value, target)
-        return sending
 
     def append_facts(self, partition: int, facts: Iterable[Fact]) -> Sending:
         """Append engine facts (timers) to a partition of the person log."""
@@ -118,3 +120,22 @@ class Publisher:
             else:
                 sending.waiting += 1
                 return
+
+
+def _runs(
+    source: int, said: Iterable[Effects], skew_ms: int
+) -> Iterable[tuple[int, int, int, list[Contribution], int]]:
+    """Contributions of one source by target and stretch of business time: (stretch, source, target, contributions, first number).
+
+    A late one goes with the stretch its source has come to: its number would not fit anywhere else.
+    """
+    clock_ms = 0
+    runs: dict[tuple[int, int], tuple[list[Contribution], int]] = {}
+    for effects in said:
+        for each in effects.numbered:
+            clock_ms = max(clock_ms, each.contribution.moved_ms)
+            contributions, _ = runs.setdefault((clock_ms // skew_ms, each.target), ([], each.number))
+            contributions.append(each.contribution)
+    return [
+        (stretch, source, target, contributions, first) for (stretch, target), (contributions, first) in runs.items()
+    ]

@@ -46,13 +46,13 @@ def rebuild_log(kafka: str, redis: str, log: Log, topology: str) -> int:
 
 
 def _step(store: Store, owned: Owned) -> int:
-    records = owned.take(_RECORDS_PER_STEP)
-    decoded, addresses = owned.wanted(records)
+    taken = owned.take(_RECORDS_PER_STEP, _NEVER)
+    addresses = owned.shard.addresses([each.meaning for each in taken])
     ((position, values),) = store.read([(owned.tag, addresses)])
     owned.check(position)
     for address, value in zip(addresses, values, strict=True):
         owned.shard.values.load(address, value)
-    work = owned.decide(records, decoded)
+    work = owned.decide(taken)
     if any(result.status == "moved" for result in store.commit(work.commits)):
         raise Moved(f"{owned.tag}: somebody else writes it; stop the lanes, then rebuild")
     owned.committed = work.last_offset

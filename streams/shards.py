@@ -136,6 +136,9 @@ class Shard(Protocol):
     def decode(self, record: Record) -> Any:
         """The record's meaning, or BadRecord."""
 
+    def event_ms(self, meaning: Any) -> int:
+        """The business time of a decoded record, 0 where pacing by it makes no sense."""
+
     def addresses(self, decoded: Sequence[Any]) -> list[Address]:
         """The values not yet in memory that these records need."""
 

@@ -64,6 +64,10 @@ class SubjectShard:
         except ValueError as error:
             return BadRecord("BAD_CONTRIBUTION", str(error))
 
+    def event_ms(self, _meaning: Contributed | Fact | BadRecord) -> int:
+        """Contributions come in the order their sources were paced in: nothing to pace here."""
+        return 0
+
     def addresses(self, decoded: Sequence[Contributed | Fact | BadRecord]) -> list[Address]:
         """The values these records need: what is short-lived of each subject, and the local day each contribution falls on."""
         wanted: dict[Address, None] = {}
