@@ -42,6 +42,8 @@ class Booking(NamedTuple):
     service: str
     placed_day: int
     captured_fen: int
+    taken_fen: int = 0  # of it, out of the hold
+    released_fen: int | None = None  # what went back because the hold ended
 
 
 def settle(credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool) -> Step:
@@ -149,7 +151,14 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
         credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
     else:
         credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
-    booking = Booking(agreement, hold.service, local_day(hold.placed_ms), captured_fen)
+    booking = Booking(
+        agreement,
+        hold.service,
+        local_day(hold.placed_ms),
+        captured_fen,
+        taken_fen,
+        hold.held_fen if bill.final else None,
+    )
     return _book(credit, bill, booking, context)
 
 
@@ -163,7 +172,7 @@ def _advised(credit: Credit, ended: Ended | None, bill: Bill, *, booking: Bookin
 
 
 def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Move:
-    agreement, service, placed_day, captured_fen = booking
+    agreement, service, placed_day, captured_fen = booking[:4]
     assert 0 <= captured_fen <= bill.tender_fen, bill
     capture_id = derived_id("cp_", agreement.agreement_no, bill.setl_id, context.event_id)
     obligation = Obligation(
@@ -191,11 +200,22 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
     if captured_fen:
         credit = enqueue(credit, obligation, context, ends_stay=bill.final)
         credit, ordered = emit(credit, context)
-    return credit, [captured(credit, obligation, agreement, context), *ordered]
+    decided = captured(
+        credit, obligation, agreement, context, taken_fen=booking.taken_fen, released_fen=booking.released_fen
+    )
+    return credit, [decided, *ordered]
 
 
-def captured(credit: Credit, obligation: Obligation, agreement: Agreement, context: Context) -> Output:
-    """The decision about one captured settlement."""
+def captured(
+    credit: Credit,
+    obligation: Obligation,
+    agreement: Agreement,
+    context: Context,
+    *,
+    taken_fen: int = 0,
+    released_fen: int | None = None,
+) -> Output:
+    """The decision about one captured settlement, and what it did to its hold."""
     said: list[Said] = []
     if obligation.top_up_fen:
         outcome = Outcome.SPLIT if obligation.captured_fen else Outcome.TOP_UP
@@ -212,8 +232,11 @@ def captured(credit: Credit, obligation: Obligation, agreement: Agreement, conte
         "agreement_no": obligation.agreement_no,
         "service": obligation.service,
         "due_fen": obligation.due_fen,
+        "from_hold_fen": taken_fen,
         "reasons": [reason_body(each, context.terms) for each in in_order(said)],
     }
+    if released_fen is not None:
+        body["released_fen"] = released_fen
     decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, obligation.setl_id)
     return decision(context, "capture", decision_id, body)
 

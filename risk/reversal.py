@@ -10,7 +10,7 @@ from risk.answers import decision
 from risk.bundles import bundle_key, enqueue
 from risk.capture import captured, with_obligation
 from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
-from risk.exposure import latest_order
+from risk.exposure import held_fen, latest_order
 from risk.facts import SettlementReinstated, SettlementReversed
 from risk.holds import HoldAction, after, end, ended_hold, open_hold, with_hold, without_ended
 from risk.limits import agreement_of
@@ -35,14 +35,17 @@ def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, 
     if obligation is None or obligation.reversed_by:
         return credit, []
     back_fen = obligation.captured_fen
+    held_before_fen = held_fen(credit)
     credit = with_obligation(credit, obligation._replace(reversed_by=context.event_id))
     credit = _reopened(credit, obligation, back_fen, context)
+    reopened_fen = held_fen(credit) - held_before_fen
+    decided = _gone_back(credit, obligation, back_fen, reopened_fen, context=context)
     said: list[Output | Reply] = []
     order = latest_order(credit, obligation)
     if order is not None and order.state is FundingState.SUBMITTED and not _stands(credit, order):
         credit, said = cancel(credit, order, context.event_id, context)
     credit, more = emit(credit, context)
-    return credit, [_gone_back(credit, obligation, back_fen, context), *said, *more]
+    return credit, [decided, *said, *more]
 
 
 def _of_settlement(credit: Credit, original: Settled | None, setl_id: str | None) -> Obligation | None:
@@ -114,7 +117,7 @@ def _reopened_until_ms(obligation: Obligation, context: Context) -> int:
     return min(until_ms, end_ms) if end_ms else until_ms
 
 
-def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, context: Context) -> Output:
+def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, reopened_fen: int, *, context: Context) -> Output:
     hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
     body: dict[str, Any] = {
         "decision": Outcome.RELEASE.value,
@@ -124,7 +127,9 @@ def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, context: C
         "mdtrt_id": obligation.mdtrt_id,
         "setl_id": obligation.setl_id,
         "agreement_no": obligation.agreement_no,
+        "service": obligation.service,
         "reversed_fen": back_fen,
+        "reopened_fen": reopened_fen,
         "held_fen": hold.held_fen if hold is not None else 0,
         "captured_fen": 0,
         "top_up_fen": 0,
@@ -140,10 +145,13 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
     if obligation is None or not obligation.reversed_by:
         return credit, []
     hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
+    taken_fen, released_fen = 0, None
     if hold is not None and hold.reopened:
-        hold = hold._replace(held_fen=hold.held_fen - min(hold.held_fen, obligation.captured_fen))
+        taken_fen = min(hold.held_fen, obligation.captured_fen)
+        hold = hold._replace(held_fen=hold.held_fen - taken_fen)
         credit = with_hold(credit, hold)
         if not hold.held_fen:
+            released_fen = 0
             credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
         else:
             credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
@@ -164,4 +172,5 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
     credit, said = emit(credit, context)
     agreement = agreement_of(credit, obligation.agreement_no)
     assert agreement is not None, obligation
-    return credit, [captured(credit, obligation, agreement, context), *said]
+    decided = captured(credit, obligation, agreement, context, taken_fen=taken_fen, released_fen=released_fen)
+    return credit, [decided, *said]

@@ -1,0 +1,137 @@
+"""A naive second book, kept only from what was said and what the bank and the counter told: no code of the engine's sums.
+
+It reads decisions and orders as an auditor would, and must come to the same held and used.
+"""
+
+from collections import defaultdict
+
+
+class Ledger:
+    """held by authorization; captured, paid and moved by settlement."""
+
+    def __init__(self):
+        self.held = {}
+        self.pools = {}
+        self.captured = {}
+        self.modes = {}
+        self.services = {}
+        self.standing = {}
+        self.due = {}
+        self.paid = defaultdict(int)
+        self.moved = defaultdict(int)  # (setl_id, kind) -> fen
+        self.asked = {}  # order_id -> list of [setl_id, still to move]
+        self.kinds = {}
+        self.ends = defaultdict(int)
+        self.places = defaultdict(int)
+        self.agreements = {}
+        self.opened = []  # captures in order
+
+    def hear(self, told):
+        """Book everything that one step said."""
+        for body in told.on("decisions"):
+            if body["kind"] == "authorization":
+                self._authorization(body)
+            elif body["kind"] == "capture":
+                self._capture(body)
+            elif "reversed_fen" in body:
+                self._reversal(body)
+            elif body["reasons"] and body["reasons"][0]["code"] == "BANK_REFUSED":
+                self.captured[body["setl_id"]] = body["captured_fen"]
+        for body in told.on("withholding"):
+            self.kinds[body["order_id"]] = body["kind"]
+            self.asked[body["order_id"]] = [[item["setl_id"], item["amount_fen"]] for item in body["items"]]
+            if body["kind"] in ("debit", "draw"):
+                for setl_id, amount_fen in self.asked[body["order_id"]]:
+                    assert amount_fen <= self.unfunded(setl_id), "the bank is asked for no more than is due"
+
+    def _authorization(self, body):
+        name = body["authorization_id"]
+        if body["decision"] == "release":
+            assert body["released_fen"] <= self.held.get(name, 0) or not body["released_fen"]
+            self.held[name] = self.held.get(name, 0) - body["released_fen"]
+            if body["state"] not in ("held", "part_captured"):
+                self.ends[name] += 1
+                self.held.pop(name)
+            return
+        if body["decision"] == "deny":
+            return
+        asked = body["requested_fen"]
+        granted = min(asked, body["max_approvable_fen"])
+        if name not in self.held:
+            self.places[name] += 1
+        self.held[name] = self.held.get(name, 0) + granted
+        self.pools[name] = body["service"]
+        assert self.held[name] == body["held_fen"]
+
+    def _capture(self, body):
+        setl_id, name = body["setl_id"], body.get("authorization_id")
+        if "capture_id" not in body:
+            return  # nothing was captured
+        assert body["captured_fen"] + body["top_up_fen"] == body["due_fen"], "money is conserved"
+        if setl_id not in self.captured:
+            self.opened.append(setl_id)
+        self.captured[setl_id] = body["captured_fen"]
+        self.standing[setl_id] = True
+        self.services[setl_id] = body["service"]
+        self.agreements[setl_id] = body["agreement_no"]
+        if body["from_hold_fen"]:
+            assert body["from_hold_fen"] <= min(self.held[name], body["captured_fen"])
+            self.held[name] -= body["from_hold_fen"]
+        if "released_fen" in body:
+            assert self.held.pop(name) == body["released_fen"]
+            self.ends[name] += 1
+
+    def _reversal(self, body):
+        self.standing[body["setl_id"]] = False
+        name = body["authorization_id"]
+        if body["reopened_fen"]:
+            assert body["reopened_fen"] == body["reversed_fen"]
+            self.places[name] += name not in self.held
+            self.held[name] = self.held.get(name, 0) + body["reopened_fen"]
+            self.pools[name] = body["service"]
+
+    def bank(self, order_id, result, amount_fen):
+        """The bank moved money of an order: to its items in their order."""
+        if result not in ("settled", "partial") or self.kinds[order_id] == "cancel":
+            return
+        for item in self.asked[order_id]:
+            part = min(amount_fen, item[1])
+            item[1] -= part
+            amount_fen -= part
+            self.moved[item[0], "back" if self.kinds[order_id] == "refund" else "in"] += part
+
+    def pay(self, setl_ids, amount_fen):
+        """Somebody paid otherwise."""
+        for setl_id in setl_ids:
+            part = min(amount_fen, self.owed(setl_id))
+            self.paid[setl_id] += part
+            amount_fen -= part
+
+    def claim(self, setl_id):
+        """What stands."""
+        return self.captured[setl_id] if self.standing[setl_id] else 0
+
+    def net(self, setl_id):
+        """What orders brought, less what went back."""
+        return self.moved[setl_id, "in"] - self.moved[setl_id, "back"]
+
+    def owed(self, setl_id):
+        """By the mode's own definition."""
+        owed = self.claim(setl_id) - self.paid[setl_id]
+        if self.agreements[setl_id].startswith("card"):
+            owed -= self.net(setl_id)
+        return max(0, owed)
+
+    def unfunded(self, setl_id):
+        """What the institution still lacks."""
+        if self.agreements[setl_id].startswith("card"):
+            return self.owed(setl_id)
+        return max(0, self.claim(setl_id) - self.net(setl_id))
+
+    def held_in(self, service):
+        """Held of a pool."""
+        return sum(amount for name, amount in self.held.items() if self.pools[name] == service)
+
+    def used_in(self, service):
+        """Used of a pool."""
+        return sum(self.owed(setl_id) for setl_id in self.captured if self.services[setl_id] == service)

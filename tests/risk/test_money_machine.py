@@ -1,0 +1,227 @@
+"""Everything that can happen to the money of three people, in any order, against a naive second book (ledger.py)."""
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from risk import facts
+from risk.exposure import held_fen, used_fen
+from risk.view import view
+from tests.risk.credit_life import HOSPITAL, Life
+from tests.risk.ledger import Ledger
+
+SERVICES = ("visit_first", "deposit_free")
+people = st.integers(0, 2)
+names = st.sampled_from(["A1", "A2", "A3", "A4"])
+visits = st.sampled_from(["M1", "M2", "M3"])
+bills = st.sampled_from(["S1", "S2", "S3", "S4", "S5", "S6"])
+amounts = st.one_of(st.integers(1, 400_000), st.sampled_from([1, 99_999, 100_000, 300_000, 300_001]))
+
+
+class Person:
+    """A life, its second book, and what the bank was sent."""
+
+    def __init__(self, number):
+        agreements = (("card",), ("line",), ("card1", "line2"))[number]
+        self.life = Life(psn_no=f"p1_{number:022d}").sign(agreements=agreements, line_fen=250_000)
+        self.book = Ledger()
+        self.sent = {}
+        self.settled = set()
+        self.reversed = set()
+        self.calls = {}
+
+    def hear(self, told):
+        self.book.hear(told)
+        for order in told.orders:
+            self.sent[order["order_id"]] = order
+        self.check()
+        return told
+
+    def check(self):
+        credit, book = self.life.credit, self.book
+        for service in SERVICES:
+            assert held_fen(credit, service) == book.held_in(service), "both books agree on what is held"
+            assert used_fen(credit, service) == book.used_in(service), "and on what is used"
+        assert all(amount >= 0 for amount in book.held.values())
+        for name, ends in book.ends.items():
+            assert book.places[name] == ends + (name in book.held), "each hold ends once"
+        for setl_id in book.captured:
+            assert book.net(setl_id) >= 0, "nothing goes back that did not come"
+        for pool in view(credit, self.life.context())["limits"]:
+            assert 0 <= pool["available_fen"] <= max(0, pool["limit_fen"] - pool["held_fen"] - pool["used_fen"])
+
+
+class Money(RuleBasedStateMachine):
+    """Eighteen things that happen."""
+
+    def __init__(self):
+        super().__init__()
+        self.people = [Person(number) for number in range(3)]
+        self.number = 0
+
+    def fresh(self, prefix):
+        self.number += 1
+        return f"{prefix}{self.number}"
+
+    @rule(who=people, name=names, mdtrt=visits, amount=amounts, service=st.sampled_from(SERVICES), visit=st.booleans())
+    def authorize(self, who, name, mdtrt, amount, service, visit):
+        person, attempt = self.people[who], self.fresh("t")
+        med_type = "21" if service == "deposit_free" else "11"
+        told = person.life.authorize(
+            amount, name, mdtrt, attempt, service=service, med_type=med_type, scope="visit" if visit else "settlement"
+        )
+        person.hear(told)
+        if told.reply["status"] == 200:
+            person.calls.setdefault(name, set()).add(attempt)
+            assert told.reply["approved_fen"] <= told.reply["max_approvable_fen"]
+            before = person.life.credit
+            again = person.life.authorize(
+                amount,
+                name,
+                mdtrt,
+                attempt,
+                service=service,
+                med_type=med_type,
+                scope="visit" if visit else "settlement",
+            )
+            assert person.life.credit == before, "the same call again changes nothing"
+            assert again.decisions == []
+
+    @rule(who=people, name=names, amount=amounts)
+    def increase(self, who, name, amount):
+        person = self.people[who]
+        person.hear(person.life.increase(amount, authorization_id=name, request_id=self.fresh("R")))
+
+    @rule(who=people, name=names)
+    def abandoned_increase(self, who, name):
+        person, request = self.people[who], self.fresh("R")
+        person.hear(person.life.increase(7_000, authorization_id=name, request_id=request, attempt=request))
+        person.hear(person.life.abandon(request, name, request))
+
+    @rule(who=people, name=names)
+    def release(self, who, name):
+        person = self.people[who]
+        person.hear(person.life.release(authorization_id=name, request_id=self.fresh("R")))
+
+    @rule(who=people, name=names)
+    def abandon(self, who, name):
+        person = self.people[who]
+        for attempt in sorted(person.calls.pop(name, ())):
+            person.hear(person.life.abandon(attempt, name))
+
+    @rule(who=people, name=names, bill=bills, amount=amounts, final=st.booleans())
+    def capture(self, who, name, bill, amount, final):
+        person = self.people[who]
+        told = person.life.capture(
+            amount, f"{bill}-{name}", authorization_id=name, request_id=self.fresh("R"), final=final
+        )
+        person.hear(told)
+
+    @rule(who=people, bill=bills, mdtrt=visits, amount=amounts, name=st.one_of(st.none(), names))
+    def settle(self, who, bill, mdtrt, amount, name):
+        person = self.people[who]
+        setl_id = f"{bill}-{name}" if name else bill
+        if setl_id not in person.settled:  # the activity counts a settlement once
+            person.settled.add(setl_id)
+            person.hear(person.life.settle(amount, setl_id, mdtrt, authorization_id=name))
+
+    @rule(who=people, mdtrt=visits, amount=amounts)
+    def settle_on_credit_without_asking(self, who, mdtrt, amount):
+        person, setl_id = self.people[who], self.fresh("X")
+        person.settled.add(setl_id)
+        person.hear(person.life.settle(amount, setl_id, mdtrt, credit_fen=amount))
+
+    @rule(who=people, data=st.data())
+    def reverse(self, who, data):
+        person = self.people[who]
+        standing = sorted(person.settled - person.reversed)
+        if standing:
+            setl_id = data.draw(st.sampled_from(standing))
+            person.reversed.add(setl_id)
+            person.hear(person.life.reverse(setl_id))
+
+    @rule(who=people, data=st.data())
+    def reinstate(self, who, data):
+        person = self.people[who]
+        if person.reversed:
+            setl_id = data.draw(st.sampled_from(sorted(person.reversed)))
+            person.reversed.remove(setl_id)
+            person.hear(person.life.reinstate(setl_id))
+
+    @rule(
+        who=people,
+        data=st.data(),
+        result=st.sampled_from(["settled", "settled", "partial", "rejected", "unknown", "accepted", "cancelled"]),
+        cause=st.sampled_from(["person", "bank"]),
+    )
+    def bank_answers(self, who, data, result, cause):
+        person = self.people[who]
+        flying = [each.order_id for each in person.life.credit.orders if each.in_flight]
+        if not flying:
+            return
+        order = person.sent[data.draw(st.sampled_from(flying))]
+        amount = {"settled": order["amount_fen"], "partial": order["amount_fen"] // 2}.get(result, 0)
+        person.book.bank(order["order_id"], result, amount)
+        person.hear(person.life.bank(order, result, amount, cause=cause))
+
+    @rule(who=people, amount=amounts)
+    def repay_the_bank(self, who, amount):
+        person = self.people[who]
+        line = next((each.agreement_no for each in person.life.credit.agreements if each.mode == "credit_line"), None)
+        if line is not None:
+            setl_ids = [each for each in person.book.opened if person.book.agreements[each] == line]
+            person.book.pay(setl_ids, amount)
+            person.hear(
+                person.life.tell(facts.BankRepaid, agreement_no=line, bank_ref=self.fresh("b"), amount_fen=amount)
+            )
+
+    @rule(who=people, hours=st.sampled_from([0.2, 1, 9, 26, 80]))
+    def time_passes(self, who, hours):
+        person = self.people[who]
+        person.hear(person.life.pass_time(hours=hours))
+
+    @rule(who=people, mdtrt=visits)
+    def visit_ends(self, who, mdtrt):
+        person = self.people[who]
+        if mdtrt in person.life.visits:
+            person.hear(person.life.close(mdtrt))
+            del person.life.visits[mdtrt]
+
+    @rule(who=people, level=st.sampled_from(["A", "B", "C", "D", "UNRATED"]))
+    def level_moves(self, who, level):
+        person = self.people[who]
+        person.life.now_ms += 1
+        person.hear(person.life.tell(facts.CreditLevelSet, level=level, decided_by="医保局"))
+
+    @rule(who=people, line_fen=st.sampled_from([0, 50_000, 250_000, 900_000]))
+    def line_moves(self, who, line_fen):
+        person = self.people[who]
+        person.life.now_ms += 1
+        number = person.life.credit.agreements[-1].agreement_no
+        person.hear(person.life.tell(facts.AgreementLineChanged, agreement_no=number, bank_line_fen=line_fen))
+
+    @rule(who=people, bill=bills, is_open=st.booleans())
+    def disputed(self, who, bill, is_open):
+        person = self.people[who]
+        person.life.now_ms += 1
+        kind = facts.CreditDisputeOpened if is_open else facts.CreditDisputeClosed
+        person.hear(person.life.tell(kind, dispute_id="d", about=bill))
+
+    @rule(who=people, mdtrt=visits, amount=amounts)
+    def estimate(self, who, mdtrt, amount):
+        person = self.people[who]
+        person.hear(
+            person.life.tell(
+                facts.SettlementEstimated, mdtrt_id=mdtrt, fixmedins_code=HOSPITAL, medfee_sumamt_fen=amount,
+                fund_pay_sumamt_fen=0, psn_part_amt_fen=amount, acct_pay_fen=0, psn_cash_pay_fen=amount,
+            )
+        )  # fmt: skip
+
+
+Money.TestCase.settings = settings(
+    max_examples=200,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestMoney = Money.TestCase
