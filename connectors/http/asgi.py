@@ -104,7 +104,7 @@ class Application:
         try:
             route, ids = self._find(scope)
             path = route.path
-            answer = await self._answer(route, ids, scope, receive, arrived_s)
+            answer = await self._answer(route, ids, scope, receive, arrived_s=arrived_s)
         except Problem as problem:
             answer = _refusal(problem)
         except Exception as error:
@@ -116,7 +116,7 @@ class Application:
         await _send(answer, scope["method"], receive, send)
 
     async def _answer(
-        self, route: Route, ids: Sequence[str], scope: Mapping[str, Any], receive: Receive, arrived_s: float
+        self, route: Route, ids: Sequence[str], scope: Mapping[str, Any], receive: Receive, *, arrived_s: float
     ) -> Answer:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         token = _NOBODY

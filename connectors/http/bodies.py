@@ -211,6 +211,7 @@ class ProblemAnswer(Struct, frozen=True, kw_only=True):
 
 Body = TypeVar("Body", bound=Struct)
 
+_OWN_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _NAMED = re.compile(r"(missing required|unknown) field `([^`]*)`")
 
@@ -224,9 +225,10 @@ def decode_body(kind: type[Body], raw: bytes) -> Body:
             raise _named(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem("MALFORMED", why=str(error)) from None
-    fields = msgspec.json.decode(raw, type=dict[str, Any])
+    fields = _OWN_FIELDS.decode(raw)
+    known = msgspec.json.encode({name: value for name, value in fields.items() if not name.startswith("x_")})
     try:
-        return msgspec.convert({name: value for name, value in fields.items() if not name.startswith("x_")}, kind)
+        return msgspec.json.decode(known, type=kind)
     except msgspec.ValidationError as error:
         raise _named(error) from None
 

@@ -40,7 +40,7 @@ class KafkaLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def append(self, topic: str, partition: int, key: str, value: bytes) -> None:
-        self._produce(topic, partition, key, value, self._delivered)
+        self._produce(topic, partition, key, value, delivered=self._delivered)
 
     async def append_durably(self, topic: str, partition: int, key: str, value: bytes) -> int:
         future: asyncio.Future[int] = self._loop.create_future()
@@ -54,7 +54,7 @@ class KafkaLog:
             else:
                 future.set_exception(KafkaException(error))
 
-        self._produce(topic, partition, key, value, delivered)
+        self._produce(topic, partition, key, value, delivered=delivered)
         return await future
 
     def is_stuck(self) -> bool:
@@ -66,7 +66,7 @@ class KafkaLog:
             self._timer.cancel()
         return int(self._producer.flush(wait_s))
 
-    def _produce(self, topic: str, partition: int, key: str, value: bytes, delivered: Callable[..., Any]) -> None:
+    def _produce(self, topic: str, partition: int, key: str, value: bytes, *, delivered: Callable[..., Any]) -> None:
         try:
             self._producer.produce(topic, value, key, partition, on_delivery=delivered)
         except BufferError as error:

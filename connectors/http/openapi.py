@@ -114,7 +114,7 @@ def _stream_paths() -> Node:
     lines = {"schema": {"type": "string", "description": "One JSON object per line"}}
     post = _call("postEvents", "Facts in, one JSON object per line", answer="EventsAnswer")
     post["requestBody"] = {
-        "required": True,
+        "required": False,  # nothing in, no results out
         "content": {"application/x-ndjson": lines, "application/x-ndjson; profile=national": lines},
     }
     stream = _call(

@@ -32,6 +32,8 @@ def refused(
     [
         ({"amount_fen": "5000"}, "amount_fen"),
         ({"amount_fen": 50.5}, "amount_fen"),
+        ({"amount_fen": 5000.0}, "amount_fen"),
+        ({"amount_fen": 5000.0, "x_own": [1.5e300]}, "amount_fen"),
         ({"amount_fen": 0}, "amount_fen"),
         ({"amount_fen": -1}, "amount_fen"),
         ({"amount_fen": 10**12}, "amount_fen"),
