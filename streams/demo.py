@@ -6,7 +6,7 @@ Everything shown has an id that kcat finds on its topic; at the end those ids ar
 import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,20 +138,25 @@ def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
 def _show(console: Console, up: Up, programs: list[Program], seen: Seen, stopped: Event, until_s: float | None) -> None:
     headline = f"信脉 Xinmai · API and console {up.api} · Kafka {up.kafka}"
     note = f"{NOTE_ZH} {NOTE_EN}" if up.embedded else ""
-    said: frozenset[str] = frozenset()
-    if not console.is_terminal:
-        console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
-    with Live(view(seen, headline, note), console=console, auto_refresh=False, screen=console.is_terminal) as live:
-        while not stopped.wait(0.25) and (until_s is None or time.monotonic() < until_s):
-            if console.is_terminal:
+    if console.is_terminal:
+        with Live(view(seen, headline, note), console=console, auto_refresh=False, screen=True) as live:
+            for _ in _ticks(programs, stopped, until_s):
                 live.update(view(seen, headline, note), refresh=True)
-            else:
-                said = _say_firsts(console, up, seen, said)
-            for program in programs:
-                if not program.running:
-                    raise Stop(f"{program.name} 意外退出：{program.tail()}", f"{program.name} ended, see {program.log}")
-    if not console.is_terminal:
-        console.print(view(seen, headline, note))
+        return
+    console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
+    said: frozenset[str] = frozenset()
+    for _ in _ticks(programs, stopped, until_s):
+        said = _say_firsts(console, up, seen, said)
+    console.print(view(seen, headline, note))
+
+
+def _ticks(programs: list[Program], stopped: Event, until_s: float | None) -> Iterator[None]:
+    """Four times a second until the end; a child that dies by itself is the end too, and says why."""
+    while not stopped.wait(0.25) and (until_s is None or time.monotonic() < until_s):
+        for program in programs:
+            if not program.running:
+                raise Stop(f"{program.name} 意外退出：{program.tail()}", f"{program.name} ended, see {program.log}")
+        yield
 
 
 def _say_firsts(console: Console, up: Up, seen: Seen, said: frozenset[str]) -> frozenset[str]:

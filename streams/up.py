@@ -110,6 +110,7 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         port = free_ports(1)[0]
         api = f"http://127.0.0.1:{port}"
         token, tokens = _write_tokens(home / "tokens.toml")
+        stack.callback((home / "tokens.toml").unlink, missing_ok=True)
         told = {
             **(environment or {}),
             "XINMAI_KAFKA": kafka,

@@ -55,12 +55,12 @@ class Heard:
         self.first_ms.setdefault(event_id, append_ms)
 
 
-def run_peers(quick: bool) -> Report:
+def run_peers(quick: bool, size: int = 400_000) -> Report:
     """Each system once; ours with one lane and with two."""
     missing = kafka_missing()
     if missing:
         raise Stop(f"没有真实的 Kafka：{missing}", f"no real Kafka: {missing}")
-    size = 20_000 if quick else 400_000
+    size = 20_000 if quick else size
     job = workload(size, seed=11)
     report = Report(
         {"events": size, "alerts": len(job.expected), "kafka": "one node, acks=all", "partitions": PARTITIONS}
