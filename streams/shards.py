@@ -5,6 +5,7 @@ A shard here is the fold over a working set of values. It reads no clock, no Kaf
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -164,19 +165,25 @@ def position_of(tag: str, offset: int) -> str:
     return f"{tag.strip('{}')}@{offset}"
 
 
+@lru_cache(maxsize=8)
+def _parsed(text: bytes) -> Policy:
+    """A bundle as the shards' values keep it; every shard of a lane names the same one."""
+    return parse_policy(orjson.loads(text)["files"])
+
+
 def restored_policy(values: Values, text: bytes) -> Policy | None:
     """The policy that the shard's own state names, parsed."""
     values.load(values.address("policy"), text)
-    return parse_policy(orjson.loads(text)["files"]) if text else None
+    return _parsed(text) if text else None
 
 
 def activated(values: Values, fact: PolicyActivated) -> Policy:
     """Put a policy in force; one that cannot be read here stops the shard."""
+    text = orjson.dumps({"version": fact.version, "files": fact.files}, option=orjson.OPT_SORT_KEYS)
     try:
-        policy = parse_policy(fact.files)
+        policy = _parsed(text)
     except PolicyError as error:
         raise ShardStopped(f"the policy {fact.version} in the log cannot be read by this release: {error}") from error
-    text = orjson.dumps({"version": fact.version, "files": fact.files}, option=orjson.OPT_SORT_KEYS)
     values.set(values.address("policy"), text)
     return policy
 
