@@ -5,34 +5,20 @@ captured = min(tendered, held + available); the rest is top-up. A settlement wit
 
 from typing import NamedTuple
 
-from risk.answers import capture_body, decision
-from risk.bundles import bundle_key, enqueue, next_order_id
-from risk.credit import Authorization, Context, Credit, Ended, HoldState, Move, Obligation, Step
+from risk.bundles import bundle_key, enqueue
+from risk.capture_decisions import Bill, captured, nothing_due, undone
+from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step
 from risk.decided import quality_alert
-from risk.exposure import latest_order
 from risk.facts import SettlementCompleted
 from risk.holds import HoldAction, after, end, with_ended, with_hold
 from risk.limits import agreement_of, agreements_for, may_grow_fen
 from risk.linking import Link, advised_fen, link_of, tendered_fen
 from risk.local_time import local_day
-from risk.orders import emit, kept_by
+from risk.orders import emit
 from risk.outputs import Output, Reply, derived_id
-from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
-from risk.requests import known_hold, let_go
+from risk.reasons import Outcome, ReasonCode, Said
+from risk.requests import let_go
 from risk.signed import CARD_WITHHOLD, Agreement
-
-
-class Bill(NamedTuple):
-    """A settlement as a capture needs it, told by an event or by a checkout."""
-
-    setl_id: str
-    mdtrt_id: str
-    fixmedins_code: str
-    authorization_id: str
-    tender_fen: int
-    final: bool
-    confirmed: bool
-    topped_up_fen: int = 0
 
 
 class Booking(NamedTuple):
@@ -69,10 +55,10 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     bill = _bill_of(settlement, link)._replace(topped_up_fen=topped_up_of(record, settlement.mdtrt_id))
     if not amounts_add_up:
         said = Said(ReasonCode.DATA_QUALITY, Outcome.HOLD, settlement.medfee_sumamt_fen, None, "Q03")
-        return credit, [_undone(bill, said, context)]
+        return credit, [undone(bill, said, context)]
     if agreement is None:
         said = Said(ReasonCode.NOT_SIGNED, Outcome.TOP_UP, bill.tender_fen, 0, "services_on")
-        return credit, [_undone(bill, said, context)]
+        return credit, [undone(bill, said, context)]
     record = without_wants(record, settlement.mdtrt_id)
     if link.hold is not None:
         return from_hold(record, link.hold, bill, context)
@@ -138,7 +124,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
     assert agreement is not None, hold
     captured_fen = min(bill.tender_fen, hold.held_fen + may_grow_fen(credit, hold, context))
     if not bill.tender_fen:
-        said: list[Output | Reply] = [_nothing_due(bill, context)]
+        said: list[Output | Reply] = [nothing_due(bill, context)]
         if bill.final:
             credit, more = let_go(credit, hold, HoldAction.RELEASE, context)
             said += more
@@ -165,7 +151,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
 def _advised(credit: Credit, ended: Ended | None, bill: Bill, *, booking: Booking, context: Context) -> Move:
     """A fact is booked even above the limit: the institution was told, or says, that it is paid on credit."""
     if not bill.tender_fen:
-        return credit, [_nothing_due(bill, context)]
+        return credit, [nothing_due(bill, context)]
     if ended is not None:
         credit = with_ended(credit, ended._replace(state=after(ended.state, HoldAction.ADVISE)))
     return _book(credit, bill, booking, context)
@@ -204,81 +190,6 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         credit, obligation, agreement, context, taken_fen=booking.taken_fen, released_fen=booking.released_fen
     )
     return credit, [decided, *ordered]
-
-
-def captured(
-    credit: Credit,
-    obligation: Obligation,
-    agreement: Agreement,
-    context: Context,
-    *,
-    taken_fen: int = 0,
-    released_fen: int | None = None,
-) -> Output:
-    """The decision about one captured settlement, and what it did to its hold."""
-    said: list[Said] = []
-    if obligation.top_up_fen:
-        outcome = Outcome.SPLIT if obligation.captured_fen else Outcome.TOP_UP
-        said.append(Said(ReasonCode.LIMIT_EXCEEDED, outcome, obligation.due_fen, obligation.captured_fen, "limit"))
-    kept = kept_by(credit, [obligation], agreement, context) if obligation.captured_fen else None
-    if kept is not None:
-        said.append(kept)
-    if not said:
-        said.append(Said(ReasonCode.OK, Outcome.WITHHOLD, obligation.due_fen, obligation.captured_fen, "bundle"))
-    body = capture_body(credit, obligation, context, order_id=order_id_of(credit, obligation)) | {
-        "decision": gravest(said, Outcome.WITHHOLD).value,
-        "state": _state_of(credit, obligation).value,
-        "mdtrt_id": obligation.mdtrt_id,
-        "agreement_no": obligation.agreement_no,
-        "service": obligation.service,
-        "due_fen": obligation.due_fen,
-        "from_hold_fen": taken_fen,
-        "reasons": [reason_body(each, context.terms) for each in in_order(said)],
-    }
-    if released_fen is not None:
-        body["released_fen"] = released_fen
-    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, obligation.setl_id)
-    return decision(context, "capture", decision_id, body)
-
-
-def _state_of(credit: Credit, obligation: Obligation) -> HoldState:
-    known = known_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
-    return known.state if known is not None else HoldState.ADVICE
-
-
-def order_id_of(credit: Credit, obligation: Obligation) -> str:
-    """The order that brings this capture's money: the one that was sent, else the one its bundle will become."""
-    for bundle in credit.bundles:
-        if (bundle.key, bundle.agreement_no) == (obligation.bundle, obligation.agreement_no):
-            return next_order_id(credit, bundle, obligation.mode)
-    order = latest_order(credit, obligation)
-    return order.order_id if order is not None else ""
-
-
-def _nothing_due(bill: Bill, context: Context) -> Output:
-    said = Said(ReasonCode.OK, Outcome.NOTHING_DUE, 0, 0, "bundle")
-    return _decision_only(bill, (said,), Outcome.NOTHING_DUE, context)
-
-
-def _undone(bill: Bill, said: Said, context: Context) -> Output:
-    return _decision_only(bill, (said,), said.outcome, context)
-
-
-def _decision_only(bill: Bill, said: tuple[Said, ...], outcome: Outcome, context: Context) -> Output:
-    """A decision about a linked settlement from which nothing was captured."""
-    body = {
-        "decision": outcome.value,
-        "authorization_id": bill.authorization_id or None,
-        "fixmedins_code": bill.fixmedins_code,
-        "mdtrt_id": bill.mdtrt_id,
-        "setl_id": bill.setl_id,
-        "captured_fen": 0,
-        "top_up_fen": bill.tender_fen if outcome is Outcome.TOP_UP else 0,
-        "due_fen": bill.tender_fen,
-        "reasons": [reason_body(each, context.terms) for each in said],
-    }
-    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, bill.setl_id)
-    return decision(context, "capture", decision_id, body)
 
 
 # --- the same settlement, told twice ---------------------------------------------------------------------------------

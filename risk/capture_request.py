@@ -2,7 +2,8 @@
 
 from risk.activity import hash64
 from risk.answers import capture_body, problem, reply
-from risk.capture import Bill, from_hold, obligation_of, order_id_of, topped_up_of, without_wants
+from risk.capture import from_hold, obligation_of, topped_up_of, without_wants
+from risk.capture_decisions import Bill, order_id_of
 from risk.credit import Authorization, Context, Credit, HoldState, Move, Obligation, Request
 from risk.decided import quality_alert
 from risk.facts import AuthorizationCaptureRequested

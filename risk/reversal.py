@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from risk.activity import hash64, visit_end_ms
 from risk.answers import decision
 from risk.bundles import bundle_key, enqueue
-from risk.capture import captured, with_obligation
+from risk.capture import with_obligation
+from risk.capture_decisions import captured
 from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
 from risk.exposure import held_fen, latest_order
 from risk.facts import SettlementReinstated, SettlementReversed

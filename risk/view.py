@@ -4,7 +4,7 @@ from typing import Any
 
 from risk.answers import authorization_body, capture_body, captured_of
 from risk.authorize import ask
-from risk.capture import order_id_of
+from risk.capture_decisions import order_id_of
 from risk.checks import CHECKS, institution_not_live, judge
 from risk.credit import Context, Credit, Obligation
 from risk.demand import demand_fen

@@ -1,4 +1,4 @@
-"""A naive second book, kept only from what was said and what the bank and the counter told: no code of the engine's sums.
+"""A naive second book, kept only from what was said and what the bank told: no code of the engine's sums.
 
 It reads decisions and orders as an auditor would, and must come to the same held and used.
 """

@@ -64,7 +64,7 @@ class Money(RuleBasedStateMachine):
         return f"{prefix}{self.number}"
 
     @rule(who=people, name=names, mdtrt=visits, amount=amounts, service=st.sampled_from(SERVICES), visit=st.booleans())
-    def authorize(self, who, name, mdtrt, amount, service, visit):
+    def authorize(self, *, who, name, mdtrt, amount, service, visit):
         person, attempt = self.people[who], self.fresh("t")
         med_type = "21" if service == "deposit_free" else "11"
         told = person.life.authorize(
@@ -110,7 +110,7 @@ class Money(RuleBasedStateMachine):
             person.hear(person.life.abandon(attempt, name))
 
     @rule(who=people, name=names, bill=bills, amount=amounts, final=st.booleans())
-    def capture(self, who, name, bill, amount, final):
+    def capture(self, *, who, name, bill, amount, final):
         person = self.people[who]
         told = person.life.capture(
             amount, f"{bill}-{name}", authorization_id=name, request_id=self.fresh("R"), final=final
@@ -118,7 +118,7 @@ class Money(RuleBasedStateMachine):
         person.hear(told)
 
     @rule(who=people, bill=bills, mdtrt=visits, amount=amounts, name=st.one_of(st.none(), names))
-    def settle(self, who, bill, mdtrt, amount, name):
+    def settle(self, *, who, bill, mdtrt, amount, name):
         person = self.people[who]
         setl_id = f"{bill}-{name}" if name else bill
         if setl_id not in person.settled:  # the activity counts a settlement once

@@ -1,0 +1,103 @@
+"""What is decided about one settlement on credit, as decisions.v1 carries it. When and how much is capture.py."""
+
+from typing import NamedTuple
+
+from risk.answers import capture_body, decision
+from risk.bundles import next_order_id
+from risk.credit import Context, Credit, HoldState, Obligation
+from risk.exposure import latest_order
+from risk.orders import kept_by
+from risk.outputs import Output, derived_id
+from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
+from risk.requests import known_hold
+from risk.signed import Agreement
+
+
+class Bill(NamedTuple):
+    """A settlement as a capture needs it, told by an event or by a checkout."""
+
+    setl_id: str
+    mdtrt_id: str
+    fixmedins_code: str
+    authorization_id: str
+    tender_fen: int
+    final: bool
+    confirmed: bool
+    topped_up_fen: int = 0
+
+
+def captured(
+    credit: Credit,
+    obligation: Obligation,
+    agreement: Agreement,
+    context: Context,
+    *,
+    taken_fen: int = 0,
+    released_fen: int | None = None,
+) -> Output:
+    """The decision about one captured settlement, and what it did to its hold."""
+    said: list[Said] = []
+    if obligation.top_up_fen:
+        outcome = Outcome.SPLIT if obligation.captured_fen else Outcome.TOP_UP
+        said.append(Said(ReasonCode.LIMIT_EXCEEDED, outcome, obligation.due_fen, obligation.captured_fen, "limit"))
+    kept = kept_by(credit, [obligation], agreement, context) if obligation.captured_fen else None
+    if kept is not None:
+        said.append(kept)
+    if not said:
+        said.append(Said(ReasonCode.OK, Outcome.WITHHOLD, obligation.due_fen, obligation.captured_fen, "bundle"))
+    body = capture_body(credit, obligation, context, order_id=order_id_of(credit, obligation)) | {
+        "decision": gravest(said, Outcome.WITHHOLD).value,
+        "state": _state_of(credit, obligation).value,
+        "mdtrt_id": obligation.mdtrt_id,
+        "agreement_no": obligation.agreement_no,
+        "service": obligation.service,
+        "due_fen": obligation.due_fen,
+        "from_hold_fen": taken_fen,
+        "reasons": [reason_body(each, context.terms) for each in in_order(said)],
+    }
+    if released_fen is not None:
+        body["released_fen"] = released_fen
+    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, obligation.setl_id)
+    return decision(context, "capture", decision_id, body)
+
+
+def _state_of(credit: Credit, obligation: Obligation) -> HoldState:
+    known = known_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
+    return known.state if known is not None else HoldState.ADVICE
+
+
+def order_id_of(credit: Credit, obligation: Obligation) -> str:
+    """The order that brings this capture's money: the one that was sent, else the one its bundle will become."""
+    for bundle in credit.bundles:
+        if (bundle.key, bundle.agreement_no) == (obligation.bundle, obligation.agreement_no):
+            return next_order_id(credit, bundle, obligation.mode)
+    order = latest_order(credit, obligation)
+    return order.order_id if order is not None else ""
+
+
+def nothing_due(bill: Bill, context: Context) -> Output:
+    """Linked, and nothing to pay."""
+    said = Said(ReasonCode.OK, Outcome.NOTHING_DUE, 0, 0, "bundle")
+    return _decision_only(bill, (said,), Outcome.NOTHING_DUE, context)
+
+
+def undone(bill: Bill, said: Said, context: Context) -> Output:
+    """Linked, and nothing may be captured."""
+    return _decision_only(bill, (said,), said.outcome, context)
+
+
+def _decision_only(bill: Bill, said: tuple[Said, ...], outcome: Outcome, context: Context) -> Output:
+    """A decision about a linked settlement from which nothing was captured."""
+    body = {
+        "decision": outcome.value,
+        "authorization_id": bill.authorization_id or None,
+        "fixmedins_code": bill.fixmedins_code,
+        "mdtrt_id": bill.mdtrt_id,
+        "setl_id": bill.setl_id,
+        "captured_fen": 0,
+        "top_up_fen": bill.tender_fen if outcome is Outcome.TOP_UP else 0,
+        "due_fen": bill.tender_fen,
+        "reasons": [reason_body(each, context.terms) for each in said],
+    }
+    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, bill.setl_id)
+    return decision(context, "capture", decision_id, body)
