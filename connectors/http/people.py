@@ -12,7 +12,6 @@ from connectors.state_codec import unpack_activity, unpack_credit
 from connectors.store import KEY_PREFIX, Store
 from connectors.topology import partition_of, tags
 from risk.activity import NOTHING
-from risk.capture import order_id_of
 from risk.credit import Context, Credit
 from risk.lifecycle import authorization_view, order_view, view
 from risk.local_time import local_day, rfc3339
@@ -58,7 +57,7 @@ class StoredPeople:
         seen = await self._see(psn_no)
         body = order_view(seen.credit, order_id, seen.context)
         if body is None:
-            body = None if seen.credit is None else _coming_order(seen.credit, order_id, seen.context)
+            body = _coming_order(view(seen.credit, seen.context), order_id)
         return None if body is None else body | {"funding_state": body["state"], "as_of": seen.as_of}
 
     async def credit(self, psn_no: str) -> dict[str, Any]:
@@ -113,23 +112,24 @@ class StoredPeople:
         return policy
 
 
-def _coming_order(credit: Credit, order_id: str, context: Context) -> dict[str, Any] | None:
+def _coming_order(credit_view: dict[str, Any], order_id: str) -> dict[str, Any] | None:
     """The debit that a capture named and that waits for the end of its visit or for its hour."""
-    owed = [each for each in credit.obligations if order_id_of(credit, each) == order_id]
-    if not owed:
+    owed = [each for each in credit_view["obligations"] if each["order_id"] == order_id]
+    if not order_id or not owed:
         return None
-    agreement_no = owed[0].agreement_no
+    agreement_no = owed[0]["agreement_no"]
+    lines = credit_view["bank_lines"]
     return {
         "order_id": order_id,
-        "psn_no": context.psn_no,
+        "psn_no": credit_view["psn_no"],
         "kind": "debit",
         "attempt": 0,
         "agreement_no": agreement_no,
-        "bank_code": next((a.bank_code for a in credit.agreements if a.agreement_no == agreement_no), ""),
-        "payee_fixmedins_code": owed[0].fixmedins_code,
-        "amount_fen": sum(each.claim_fen for each in owed),
+        "bank_code": next((line["bank_code"] for line in lines if line["agreement_no"] == agreement_no), ""),
+        "payee_fixmedins_code": owed[0]["fixmedins_code"],
+        "amount_fen": sum(each["captured_fen"] for each in owed),
         "moved_fen": 0,
-        "items": [{"setl_id": each.setl_id, "amount_fen": each.claim_fen} for each in owed],
+        "items": [{"setl_id": each["setl_id"], "amount_fen": each["captured_fen"]} for each in owed],
         "original_order_id": None,
         "state": "pending",
     }
