@@ -43,6 +43,7 @@ from streams.order_submission import OpenOrders, OrderBody, OrderSubmitter, Surr
 from streams.orders import PauseBoard
 from streams.ownership import LaneSettings
 from streams.probes import probe_server
+from streams.quick_fetch import fetch_quickly
 from streams.stop import Stop
 from streams.supervision import LaneSupervisor
 from streams.worker_services import LaneService, Watch
@@ -86,6 +87,7 @@ def build_app(bootstrap: str, topics: Topics, parts: Parts) -> faust.App:
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
     )
+    fetch_quickly(app)
     register_alert_agent(app, topics.alerts, parts.router)
     register_order_agent(app, topics.withholding, parts.submitter)
     register_order_redrive(app, parts.submitter, parts.open_orders)

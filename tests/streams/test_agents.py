@@ -178,6 +178,24 @@ def test_orders_and_alerts_leave_within_moments_and_results_come_back(world):
     assert len([call for call in world.bank.book.calls if call.call == "submit"]) == 20
 
 
+def test_an_order_is_at_the_bank_before_a_redrive_would_have_found_it(world, monkeypatch):
+    monkeypatch.setattr("streams.agents.ORDER_REDRIVE_S", 60.0)
+    waits_s = []
+
+    async def scene():
+        async with world.agents():
+            await asyncio.sleep(1)
+            for number in range(5):
+                started_s = time.monotonic()
+                await asyncio.to_thread(world.emit, order(number))
+                await world.until(lambda: not world.open)
+                waits_s.append(time.monotonic() - started_s)
+
+    play(scene)
+    assert [call.call for call in world.bank.book.calls] == ["submit"] * 5  # nobody asked first: nobody was unsure
+    assert sorted(waits_s)[2] < 1.0
+
+
 def test_orders_that_faust_never_hands_over_are_healed_by_the_redrive(world):
     world.emit(*(order(number) for number in range(5)))  # before the group has an offset: the stream begins behind them
 

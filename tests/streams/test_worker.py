@@ -1,0 +1,86 @@
+"""`xinmai worker` as a process: real lanes, agents and probes on a broker and a Redis; ended gently and not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from connectors.server_process import free_ports
+
+
+@pytest.fixture
+def worker(mock_kafka, redis_62, topics, tmp_path):
+    """A worker of two lanes that is ready: (process, address of its probes)."""
+    (port,) = free_ports(1)
+    told = {
+        "XINMAI_KAFKA": mock_kafka.bootstrap,
+        "XINMAI_REDIS": redis_62.url,
+        "XINMAI_PREFIX": topics.prefix,
+        "XINMAI_PROBES": f"127.0.0.1:{port}",
+        "XINMAI_REPLICATION": "1",
+        "XINMAI_LANES": "2",
+        "XINMAI_WORKER": "tested",
+    }
+    environment = os.environ | told
+    command = [sys.executable, "-m", "streams.command_line"]
+    subprocess.run([*command, "topics", "create"], env=environment, check=True, capture_output=True, timeout=60)
+    with (tmp_path / "worker.log").open("wb") as log:
+        process = subprocess.Popen([*command, "worker"], env=environment, stdout=log, stderr=log)
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), 60, tmp_path / "worker.log")
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def until(condition, wait_s: float, log: Path | None = None) -> None:
+    deadline_s = time.monotonic() + wait_s
+    while not condition():
+        assert time.monotonic() < deadline_s, log.read_text()[-2000:] if log else ""
+        time.sleep(0.05)
+
+
+def lanes_of(probes: str) -> list[int]:
+    return [lane["pid"] for lane in httpx.get(f"{probes}/readyz").json()["lanes"]]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_worker_serves_shows_its_numbers_and_ends_clean_on_sigterm(worker):
+    process, probes = worker
+    assert answers(f"{probes}/livez")
+    until(lambda: 'type="policy.activated"} 8.0' in httpx.get(f"{probes}/metrics").text, 20)
+    lanes = lanes_of(probes)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert not any(is_running(pid) for pid in lanes)
+
+
+def test_a_killed_lane_comes_back_and_a_killed_worker_leaves_no_lane(worker):
+    process, probes = worker
+    victim, other = lanes_of(probes)
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: victim not in lanes_of(probes) and answers(f"{probes}/readyz"), 20)
+    again, still = lanes_of(probes)
+    assert still == other
+    process.kill()
+    process.wait()
+    until(lambda: not is_running(again) and not is_running(other), 20)
