@@ -1,7 +1,7 @@
 """What one person did lately: settlements, visits, year sums, open episodes. It remembers; it judges nothing.
 
-The state is a function of the person's applied records and of `newest_ms` / `touched_ms`, never of how the log was cut into batches:
-everything is pruned on absolute local-day boundaries (design.md 4). Hashes are 64 bit. Amounts are fen.
+The state is a function of the person's applied records, never of how the log was cut into batches: what is forgotten is
+forgotten on absolute local-day boundaries (pruning.py; design.md 4). Hashes are 64 bit. Amounts are fen.
 """
 
 from hashlib import blake2b
@@ -18,8 +18,8 @@ LINES_AFTER_VISIT_MS = 48 * HOUR_MS
 
 COUNTED, REVERSED, SILENCED = 0, 1, 2  # SILENCED: reversed before it came; a reinstatement counts it
 
-_RECEIPT = Struct(">QQIHqB")  # setl_id, medins_setl_id, content, day, fund fen, state
-_SEEN = Struct(">QIH")  # business key, content, day
+RECEIPT = Struct(">QQIHqB")  # setl_id, medins_setl_id, content, day, fund fen, state
+SEEN = Struct(">QIH")  # business key, content, day
 _LINE = Struct(">QI")  # feedetl_sn, content
 
 
@@ -151,7 +151,7 @@ def with_visit(activity: Activity, visit: Visit) -> Activity:
 
 
 def visit_end_ms(visit: Visit, grace_ms: int) -> int:
-    """When the visit ends: as told, else (no admission) the first local midnight after its newest event + grace; 0 = still open."""
+    """When the visit ends: as told, else the first local midnight after its newest event + grace; 0 = an open admission."""
     if visit.ended_ms or visit.admission:
         return visit.ended_ms
     return day_start_ms(local_day(visit.newest_ms) + 1) + grace_ms
@@ -171,17 +171,17 @@ def _find(packed: bytes, record: Struct, key: int, at: int = 0) -> int:
 
 def receipt_of(activity: Activity, setl: int, message: int = 0) -> Receipt | None:
     """The receipt of a settlement, by the hash of its `setl_id`, else of the message that made it."""
-    start = _find(activity.receipts, _RECEIPT, setl) if setl else -1
+    start = _find(activity.receipts, RECEIPT, setl) if setl else -1
     if start < 0 and message:
-        start = _find(activity.receipts, _RECEIPT, message, 8)
-    return Receipt(*_RECEIPT.unpack_from(activity.receipts, start)) if start >= 0 else None
+        start = _find(activity.receipts, RECEIPT, message, 8)
+    return Receipt(*RECEIPT.unpack_from(activity.receipts, start)) if start >= 0 else None
 
 
 def with_receipt(activity: Activity, receipt: Receipt) -> Activity:
     """The activity with this receipt in the place of the one of the same settlement."""
-    packed, start = activity.receipts, _find(activity.receipts, _RECEIPT, receipt.setl)
+    packed, start = activity.receipts, _find(activity.receipts, RECEIPT, receipt.setl)
     assert start >= 0, "only a counted settlement changes its receipt"
-    return activity._replace(receipts=packed[:start] + _RECEIPT.pack(*receipt) + packed[start + _RECEIPT.size :])
+    return activity._replace(receipts=packed[:start] + RECEIPT.pack(*receipt) + packed[start + RECEIPT.size :])
 
 
 # --- business keys ---------------------------------------------------------------------------------------------------
@@ -189,13 +189,13 @@ def with_receipt(activity: Activity, receipt: Receipt) -> Activity:
 
 def seen_content(activity: Activity, key: int) -> int | None:
     """The content hash under which this business key was applied, or None."""
-    start = _find(activity.seen, _SEEN, key)
-    return _SEEN.unpack_from(activity.seen, start)[1] if start >= 0 else None
+    start = _find(activity.seen, SEEN, key)
+    return SEEN.unpack_from(activity.seen, start)[1] if start >= 0 else None
 
 
 def with_seen(activity: Activity, key: int, content: int, day: int) -> Activity:
     """The activity that remembers this business key for 400 days."""
-    return activity._replace(seen=activity.seen + _SEEN.pack(key, content, max(0, day)))
+    return activity._replace(seen=activity.seen + SEEN.pack(key, content, max(0, day)))
 
 
 def line_content(visit: Visit, key: int) -> int | None:
@@ -212,8 +212,11 @@ def with_line(visit: Visit, key: int, content: int) -> Visit:
 # --- rows and sums ---------------------------------------------------------------------------------------------------
 
 
-def with_settlement(activity: Activity, row: Row, receipt: Receipt, year: int, area: str) -> Activity:
-    """The activity with one settlement more: receipt, row, and (if it counts) year sum and newest time. Built once: the hot path."""
+def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int, area: str) -> Activity:
+    """The activity with one settlement more: receipt, row, and (if it counts) year sum and newest time.
+
+    Built in one go, because every settlement takes this way.
+    """
     counted = row.state == COUNTED
     newest_ms = max(activity.newest_ms, row.at_ms) if counted else activity.newest_ms
     rows = activity.rows
@@ -225,7 +228,7 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, year: int, a
         newest_ms,
         max(activity.touched_ms, row.at_ms),
         area,
-        activity.receipts + _RECEIPT.pack(*receipt),
+        activity.receipts + RECEIPT.pack(*receipt),
         activity.seen,
         rows,
         _added(activity.years, year, row.fund_fen) if counted else activity.years,
@@ -269,47 +272,3 @@ def year_sum(activity: Activity, year: int) -> int:
 def with_year_sum(activity: Activity, year: int, delta_fen: int) -> Activity:
     """The activity with the year's sum changed."""
     return activity._replace(years=_added(activity.years, year, delta_fen))
-
-
-# --- forgetting ------------------------------------------------------------------------------------------------------
-
-
-def pruned(activity: Activity, grace_ms: int) -> Activity:
-    """The activity without what no rule, duplicate or reversal can need any more; a function of its two newest times only."""
-    if not activity.touched_ms:
-        return activity
-    changes: dict[str, object] = {}
-    floor_ms = day_start_ms(local_day(activity.newest_ms - ROW_MS))
-    if activity.rows and activity.rows[0].at_ms < floor_ms:
-        changes["rows"] = tuple(row for row in activity.rows if row.at_ms >= floor_ms)
-    today = local_day(activity.touched_ms)
-    if _has_old(activity.receipts, _RECEIPT, 3, today):
-        changes["receipts"] = _younger(activity.receipts, _RECEIPT, 3, today)
-    if _has_old(activity.seen, _SEEN, 2, today):
-        changes["seen"] = _younger(activity.seen, _SEEN, 2, today)
-    if activity.visits:
-        changes["visits"] = tuple(visit for visit in activity.visits if _needed(visit, today, grace_ms))
-    if activity.tombstones:
-        changes["tombstones"] = tuple(
-            stone for stone in activity.tombstones if activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
-        )
-    if activity.undone:
-        changes["undone"] = tuple(each for each in activity.undone if activity.touched_ms - each.at_ms <= TOMBSTONE_MS)
-    return activity._replace(**changes) if changes else activity  # type: ignore[arg-type]
-
-
-def _has_old(packed: bytes, record: Struct, day_field: int, today: int) -> bool:
-    return any(fields[day_field] < today - RECEIPT_DAYS for fields in record.iter_unpack(packed))
-
-
-def _younger(packed: bytes, record: Struct, day_field: int, today: int) -> bytes:
-    """The records of the last 400 days."""
-    return b"".join(
-        record.pack(*fields) for fields in record.iter_unpack(packed) if fields[day_field] >= today - RECEIPT_DAYS
-    )
-
-
-def _needed(visit: Visit, today: int, grace_ms: int) -> bool:
-    """A visit is remembered until the second local midnight after the 48 hours that follow its end."""
-    end_ms = visit_end_ms(visit, grace_ms)
-    return not end_ms or local_day(end_ms + LINES_AFTER_VISIT_MS) + 1 >= today

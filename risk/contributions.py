@@ -1,7 +1,7 @@
 """What a person's settlement adds to an institution or a doctor: the second hop's input.
 
-A contribution carries the original's time and amounts, so that a reversal finds its day (design.md 3.5). It names no person: distinct
-people are counted by a 64-bit hash.
+A contribution carries the original's time and amounts, so that a reversal finds its day (design.md 3.5). It names no
+person: distinct people are counted by a 64-bit hash.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT = 1, 2, 4  # marks; SILENT: counts
 
 
 class Contribution(NamedTuple):
-    """+1 or -1 settlement to one subject. `event_id` is the record that moved it, `original_id` the settlement itself."""
+    """+1 or -1 settlement to one subject, moved by the record `event_id`; `original_id` is the settlement itself."""
 
     subject_kind: str
     subject_id: str
@@ -31,7 +31,7 @@ class Contribution(NamedTuple):
 
 
 def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:
-    """The contributions of one settlement: to its institution under the code as sent, and to its doctor if the code is one."""
+    """The contributions of one settlement: to its institution under the code as sent, to its doctor if that is one."""
 
     def to(subject_kind: str, subject_id: str) -> Contribution:
         return Contribution(

@@ -1,11 +1,12 @@
-"""The fold of one person: (what is remembered, one record) → (what is remembered, what is said). The live path, replay and proof run it.
+"""The fold of one person: (what is remembered, one record) → (what is remembered, what is said).
 
-It adds nothing of its own: settlements.py counts and judges, visits.py follows visits, lifecycle.py moves money.
+The live path, replay and proof run it. It adds nothing of its own: settlements.py counts and judges, visits.py follows
+visits, lifecycle.py moves money.
 """
 
 from typing import NamedTuple
 
-from risk.activity import NOTHING, Activity, Visit, hash32, hash64, pruned, seen_content, visit_of, with_seen
+from risk.activity import NOTHING, Activity, Visit, hash32, hash64, seen_content, visit_of, with_seen
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.facts import (
@@ -34,6 +35,7 @@ from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output, Reply
+from risk.pruning import pruned
 from risk.settlements import amounts_add_up, filled
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement

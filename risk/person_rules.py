@@ -1,7 +1,7 @@
-"""The first rules about a person: P01, P02, P03, P12, P13, P17 and the rolling sum X01, judged at one settlement or one reversal.
+"""The first rules about a person: P01, P02, P03, P12, P13, P17, X01, judged at one settlement or one reversal.
 
-A reading is one measure at one event, with and without that event; an episode opens and ends by readings (rules.md, "Episode").
-No rule writes a credit record: a finding is a suspicion (HN16).
+A reading is one measure at one event, with and without that event; episodes open and end by readings (rules.md). No rule
+writes a credit record: a finding is a suspicion (HN16).
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _MOST_EVIDENCE = 100
 
 
 class Reading(NamedTuple):
-    """One measure at one event: `before` without the event, `observed` with it; fen or a count. `opens_at` and `ends_below` alike."""
+    """One measure at one event: `before` without it, `observed` with it. A count or fen, as are the thresholds."""
 
     rule_id: str
     level: int
@@ -40,7 +40,7 @@ def _year_of_day(day: int) -> int:
 
 
 def readings(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> Iterator[Reading]:
-    """What the episodic rules measure at this settlement. `row` is already among the rows; `place` = (insuplc, insutype)."""
+    """What the episodic rules measure at this settlement, a row already; `place` = (insuplc, insutype)."""
     yield from _frequent_visits(activity, row, terms)
     yield from _many_hospitals(activity, row, terms)
     yield from _near_the_cap(activity, row, terms, place)
@@ -132,7 +132,7 @@ def _many_pharmacy_bills(activity: Activity, row: Row, terms: Terms) -> Iterator
 
 
 def _near_the_cap(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> Iterator[Reading]:
-    """P12: what the funds paid in the calendar year, in hundredths of the annual cap of the judged event's place and insurance."""
+    """P12: what the funds paid in the calendar year, against the annual cap of the event's place and insurance."""
     clause, caps = terms.get("P12"), terms.get("annual_cap")
     cap_fen = caps.value.cap_fen(*place) if clause is not None and caps is not None else None
     if clause is None or not cap_fen:

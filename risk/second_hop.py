@@ -78,8 +78,7 @@ def _with_reached(subject: Subject, day: Day, today: int) -> Subject:
     if not any(episode.period == today for episode in subject.episodes):
         return subject
     episodes = (
-        episode._replace(reached=people_of(day)) if episode.period == today else episode
-        for episode in subject.episodes
+        episode._replace(reached=people_of(day)) if episode.period == today else episode for episode in subject.episodes
     )
     return subject._replace(episodes=tuple(episodes))
 
@@ -162,7 +161,7 @@ def _beyond_capacity(subject: Subject, before: Day, day: Day, given: Contributio
     outputs: list[Output] = []
     today = local_day(given.at_ms)
     if given.sign > 0:
-        for episode in [each for each in subject.episodes if each.period and each.period < today]:
+        for episode in sorted(each for each in subject.episodes if each.period and each.period < today):
             subject = _without(subject, episode)
             outputs.append(_alert(episode, episode.reached, given, moment, word="closed"))
     clause = moment.terms.get("M01")

@@ -1,6 +1,6 @@
-"""Settlements in a person's conduct: counted once, undone, counted again, and judged by the person rules when they are counted.
+"""Settlements in a person's conduct: counted once, undone, counted again, and judged when they are counted.
 
-It moves no money: what credit makes of a settlement is capture.py. Counting never depends on judging (rules.md "Counted").
+It moves no money: what credit makes of a settlement is capture.py. Counting never depends on judging (rules.md).
 """
 
 from dataclasses import replace
@@ -39,7 +39,7 @@ from risk.terms import Terms
 
 
 class Counted(NamedTuple):
-    """What a settlement record did: `result` is applied, duplicate, conflict, or waiting (a reversal without its original)."""
+    """What a settlement record did: applied, duplicate, conflict, or waiting (a reversal without its original)."""
 
     activity: Activity
     result: str
@@ -55,7 +55,7 @@ def message_of(event_id: str) -> str:
 
 
 def amounts_add_up(fact: SettlementCompleted) -> bool:
-    """medfee = fund + psn_part + hosp_part and psn_part = acct + cash, each to the fen or one beside it (contract.md)."""
+    """medfee = fund + psn_part + hosp_part and psn_part = acct + cash, each to the fen or one beside it."""
     whole = fact.fund_pay_sumamt_fen + fact.psn_part_amt_fen + (fact.hosp_part_amt_fen or 0)
     person = fact.acct_pay_fen + fact.psn_cash_pay_fen
     return abs(fact.medfee_sumamt_fen - whole) <= 1 and abs(fact.psn_part_amt_fen - person) <= 1
@@ -104,7 +104,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         state,
     )
     receipt = Receipt(setl, message, content, local_day(row.at_ms), row.fund_fen, state)
-    after = with_settlement(activity, row, receipt, year_of(row.at_ms), fact.insuplc_admdvs or activity.area)
+    after = with_settlement(activity, row, receipt, year=year_of(row.at_ms), area=fact.insuplc_admdvs or activity.area)
     if early:
         stones = tuple(stone for stone in after.tombstones if stone.key not in (setl, message))
         return Counted(after._replace(tombstones=stones), "applied", [], [], row)

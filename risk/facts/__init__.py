@@ -1,0 +1,110 @@
+"""What happened: the canonical facts of the person log, one frozen type per `event_type`. Nothing here decides.
+
+Names are the national platform's; amounts are integer fen; `occurred_at` carries its offset. The types are the schema:
+the edge decodes into them, JSON Schemas and OpenAPI are generated from them. Source: contract.md "Canonical events",
+domain.md 2. Read visit, settlement, standing, money, engine, in this order.
+"""
+
+from risk.facts.base import Fact, FundingMode, Scope, Service
+from risk.facts.engine import (
+    AuthorizationAbandoned,
+    AuthorizationCaptureRequested,
+    AuthorizationIncreaseRequested,
+    AuthorizationReleaseRequested,
+    AuthorizationRequested,
+    CheckoutRequest,
+    FoldActivated,
+    PolicyActivated,
+    TimerDue,
+)
+from risk.facts.money import BankCured, BankOrderResult, BankOverdue, BankRefunded, BankRepaid, TopupReceived
+from risk.facts.settlement import SettlementCompleted, SettlementEstimated, SettlementReinstated, SettlementReversed
+from risk.facts.standing import (
+    AgreementLineChanged,
+    AgreementSigned,
+    AgreementTerminated,
+    CommitmentSigned,
+    CreditDelisted,
+    CreditDisputeClosed,
+    CreditDisputeOpened,
+    CreditLevelSet,
+    CreditListed,
+    CreditServiceResumed,
+    CreditServiceSuspended,
+    InsuredStatusChanged,
+)
+from risk.facts.visit import (
+    FeeAdded,
+    FeeReversed,
+    VisitCancelled,
+    VisitClosed,
+    VisitOpened,
+    VisitReopened,
+    VisitUpdated,
+)
+
+__all__ = [
+    "ENGINE_ONLY",
+    "FACTS",
+    "AgreementLineChanged",
+    "AgreementSigned",
+    "AgreementTerminated",
+    "AuthorizationAbandoned",
+    "AuthorizationCaptureRequested",
+    "AuthorizationIncreaseRequested",
+    "AuthorizationReleaseRequested",
+    "AuthorizationRequested",
+    "BankCured",
+    "BankOrderResult",
+    "BankOverdue",
+    "BankRefunded",
+    "BankRepaid",
+    "CheckoutRequest",
+    "CommitmentSigned",
+    "CreditDelisted",
+    "CreditDisputeClosed",
+    "CreditDisputeOpened",
+    "CreditLevelSet",
+    "CreditListed",
+    "CreditServiceResumed",
+    "CreditServiceSuspended",
+    "Fact",
+    "FeeAdded",
+    "FeeReversed",
+    "FoldActivated",
+    "FundingMode",
+    "InsuredStatusChanged",
+    "PolicyActivated",
+    "Scope",
+    "Service",
+    "SettlementCompleted",
+    "SettlementEstimated",
+    "SettlementReinstated",
+    "SettlementReversed",
+    "TimerDue",
+    "TopupReceived",
+    "VisitCancelled",
+    "VisitClosed",
+    "VisitOpened",
+    "VisitReopened",
+    "VisitUpdated",
+]
+
+FACTS: dict[str, type[Fact]] = {
+    kind.event_type: kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Fact) and "event_type" in vars(kind)
+}
+
+ENGINE_ONLY = frozenset(
+    {
+        "authorization.requested",
+        "authorization.increase_requested",
+        "authorization.capture_requested",
+        "authorization.release_requested",
+        "authorization.abandoned",
+        "timer.due",
+        "policy.activated",
+        "fold.activated",
+    }
+)

@@ -1,0 +1,57 @@
+"""What a person's activity forgets, and when: on local-day boundaries, by its own newest times, never by batch."""
+
+from struct import Struct
+
+from risk.activity import (
+    LINES_AFTER_VISIT_MS,
+    RECEIPT,
+    RECEIPT_DAYS,
+    ROW_MS,
+    SEEN,
+    TOMBSTONE_MS,
+    Activity,
+    Visit,
+    visit_end_ms,
+)
+from risk.local_time import day_start_ms, local_day
+
+
+def pruned(activity: Activity, grace_ms: int) -> Activity:
+    """The activity without what no rule, duplicate or reversal can need any more; a function of its two newest times only."""
+    if not activity.touched_ms:
+        return activity
+    changes: dict[str, object] = {}
+    floor_ms = day_start_ms(local_day(activity.newest_ms - ROW_MS))
+    if activity.rows and activity.rows[0].at_ms < floor_ms:
+        changes["rows"] = tuple(row for row in activity.rows if row.at_ms >= floor_ms)
+    today = local_day(activity.touched_ms)
+    if _has_old(activity.receipts, RECEIPT, 3, today):
+        changes["receipts"] = _younger(activity.receipts, RECEIPT, 3, today)
+    if _has_old(activity.seen, SEEN, 2, today):
+        changes["seen"] = _younger(activity.seen, SEEN, 2, today)
+    if activity.visits:
+        changes["visits"] = tuple(visit for visit in activity.visits if _needed(visit, today, grace_ms))
+    if activity.tombstones:
+        changes["tombstones"] = tuple(
+            stone for stone in activity.tombstones if activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
+        )
+    if activity.undone:
+        changes["undone"] = tuple(each for each in activity.undone if activity.touched_ms - each.at_ms <= TOMBSTONE_MS)
+    return activity._replace(**changes) if changes else activity  # type: ignore[arg-type]
+
+
+def _has_old(packed: bytes, record: Struct, day_field: int, today: int) -> bool:
+    return any(fields[day_field] < today - RECEIPT_DAYS for fields in record.iter_unpack(packed))
+
+
+def _younger(packed: bytes, record: Struct, day_field: int, today: int) -> bytes:
+    """The records of the last 400 days."""
+    return b"".join(
+        record.pack(*fields) for fields in record.iter_unpack(packed) if fields[day_field] >= today - RECEIPT_DAYS
+    )
+
+
+def _needed(visit: Visit, today: int, grace_ms: int) -> bool:
+    """A visit is remembered until the second local midnight after the 48 hours that follow its end."""
+    end_ms = visit_end_ms(visit, grace_ms)
+    return not end_ms or local_day(end_ms + LINES_AFTER_VISIT_MS) + 1 >= today
