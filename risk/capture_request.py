@@ -35,6 +35,8 @@ def capture_requested(credit: Credit, fact: AuthorizationCaptureRequested, conte
             return credit, [problem(fact, 400, "INVALID", field="psn_cash_pay_fen")]
         credit, said = _captured_now(credit, known, fact, context)
         booked = obligation_of(credit, fact.setl_id)
+    elif (booked.fixmedins_code, booked.authorization_id) != (fact.fixmedins_code, fact.authorization_id):
+        return credit, [problem(fact, 409, "CONFLICT", field="setl_id")]  # booked under another authorization
     elif before is None and booked.due_fen != fact.psn_cash_pay_fen:
         said += quality_alert(
             context, "Q06", booked.fixmedins_code, mdtrt_id=booked.mdtrt_id,

@@ -157,7 +157,7 @@ class Item(NamedTuple):
 
 
 class Order(NamedTuple):
-    """An instruction to the bank. `refused_ms`: when the bank last refused it for the person's cause."""
+    """An instruction to the bank. `refused_ms`: last refused for the person's cause. `not_before_ms`: of the attempt."""
 
     order_id: str
     kind: str
@@ -175,6 +175,7 @@ class Order(NamedTuple):
     retry_ms: int = 0
     refused_ms: int = 0
     kept: str = ""
+    not_before_ms: int = 0
 
     @property
     def in_flight(self) -> bool:

@@ -10,8 +10,11 @@ from risk.outputs import Output, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
 
 
-def order_output(context: Context, order: Order, not_before_ms: int) -> Output:
-    """One attempt of an order, for the bank. No identity: the bank knows the person by the agreement."""
+def order_output(context: Context, order: Order, not_before_ms: int = 0) -> Output:
+    """One attempt of an order, for the bank: a function of the order alone, so that it can be driven again from state.
+
+    No identity: the bank knows the person by the agreement. `not_before_ms` is for an order that does not say its own.
+    """
     items = [
         {"setl_id": item.setl_id, "amount_fen": item.amount_fen - item.moved_fen}
         for item in order.items
@@ -26,7 +29,7 @@ def order_output(context: Context, order: Order, not_before_ms: int) -> Output:
         "payee_fixmedins_code": order.fixmedins_code,
         "amount_fen": sum(item.amount_fen - item.moved_fen for item in order.items),
         "items": items,
-        "not_before": rfc3339(not_before_ms),
+        "not_before": rfc3339(order.not_before_ms or not_before_ms),
         "due_at": rfc3339(order.due_ms),
     }
     if order.original_order_id:

@@ -90,9 +90,10 @@ def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int
         FundingState.SUBMITTED,
         context.now_ms,
         bundle.close_ms + int(context.terms["debit_due_ms"].value),
+        not_before_ms=bundle.emit_ms,
     )
     credit = credit._replace(orders=(*credit.orders, order))
-    said: list[Output | Reply] = [order_output(context, order, bundle.emit_ms)]
+    said: list[Output | Reply] = [order_output(context, order)]
     if order.kind == "debit" or bundle.kept:
         obligations = [each for each, _ in members]
         said.insert(0, after_visit(context, bundle, obligations, (), default=Outcome.WITHHOLD, order=order))
@@ -120,9 +121,14 @@ def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
     if reason is not None:
         return with_order(credit, order._replace(kept=reason.code.value)), []
     again = order._replace(
-        items=tuple(rest), attempt=order.attempt + 1, state=FundingState.SUBMITTED, retry_ms=0, kept=""
+        items=tuple(rest),
+        attempt=order.attempt + 1,
+        state=FundingState.SUBMITTED,
+        retry_ms=0,
+        kept="",
+        not_before_ms=order.retry_ms,
     )
-    return with_order(credit, again), [order_output(context, again, order.retry_ms)]
+    return with_order(credit, again), [order_output(context, again)]
 
 
 def _emit_refund(credit: Credit, obligation: Obligation, amount_fen: int, context: Context) -> Move:
@@ -150,8 +156,9 @@ def _emit_refund(credit: Credit, obligation: Obligation, amount_fen: int, contex
         retry_ms=0,
         refused_ms=0,
         kept="",
+        not_before_ms=context.now_ms,
     )
-    return credit._replace(orders=(*credit.orders, order)), [order_output(context, order, context.now_ms)]
+    return credit._replace(orders=(*credit.orders, order)), [order_output(context, order)]
 
 
 def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
@@ -168,8 +175,9 @@ def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
         state=FundingState.SUBMITTED,
         first_ms=context.now_ms,
         due_ms=context.now_ms,
+        not_before_ms=context.now_ms,
     )
-    return credit._replace(orders=(*credit.orders, wish)), [order_output(context, wish, context.now_ms)]
+    return credit._replace(orders=(*credit.orders, wish)), [order_output(context, wish)]
 
 
 def with_order(credit: Credit, order: Order) -> Credit:

@@ -213,3 +213,12 @@ def test_a_reversal_reopens_a_visit_hold_that_is_still_open():
     life.reverse("S1")
     assert life.held == 100_000
     assert life.credit.authorizations[0].state is HoldState.PART_CAPTURED
+
+
+def test_a_settlement_booked_under_one_authorization_is_not_shown_to_another():
+    life = Life().sign()
+    life.authorize(100_000, "A1", "M1")
+    life.capture(50_000, "S1")
+    life.authorize(100_000, "A2", "M2")
+    told = life.capture(50_000, "S1", authorization_id="A2", request_id="R2").reply
+    assert (told["status"], told["field"]) == (409, "setl_id")

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from risk import facts
+from risk.decided import order_output
 from risk.exposure import funding_of, overdue_fen, repayment_of
 from risk.view import order_view
 from tests.risk.credit_life import HOSPITAL, Life, at, shaoyang
@@ -376,3 +377,12 @@ def test_an_order_can_be_looked_up():
     seen = order_view(life.credit, order["order_id"], life.context())
     assert (seen["state"], seen["amount_fen"], seen["moved_fen"]) == ("submitted", 80_000, 0)
     assert order_view(life.credit, "or_x", life.context()) is None
+
+
+def test_an_order_driven_again_from_the_record_is_the_order_that_was_sent():
+    life, order = debited()
+    assert order_output(life.context(), life.credit.orders[0]).body == order
+    life.bank(order, "rejected", cause="person")
+    (again,) = life.pass_time(hours=7).orders
+    assert order_output(life.context(), life.credit.orders[0]).body == again
+    assert again["not_before"] == "2024-03-02T14:00:00.000+08:00"
