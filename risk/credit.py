@@ -157,7 +157,7 @@ class Item(NamedTuple):
 
 
 class Order(NamedTuple):
-    """An instruction to the bank. `refused_ms`: last refused for the person's cause. `not_before_ms`: of the attempt."""
+    """An instruction to the bank. `refused_ms`: last refused for the person's cause. `not_before_ms`: the attempt's."""
 
     order_id: str
     kind: str
