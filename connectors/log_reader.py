@@ -11,9 +11,14 @@ from connectors.kafka import consumer_settings
 _TIMEOUT_S = 15.0
 
 
-@stamina.retry(on=lambda error: isinstance(error, ConnectorError) and error.retryable, timeout=_TIMEOUT_S, attempts=None)
+@stamina.retry(
+    on=lambda error: isinstance(error, ConnectorError) and error.retryable, timeout=_TIMEOUT_S, attempts=None
+)
 def log_end(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
-    """The first offset still kept, and the one after the last. A topic just created has no leader for a moment: ask again."""
+    """The first offset still kept, and the one after the last.
+
+    A topic just created has no leader for a moment: ask again.
+    """
     client = Consumer(consumer_settings(bootstrap, "xinmai.reader"))
     try:
         low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)

@@ -17,7 +17,8 @@ from risk.second_hop import Day, Subject
 class ShardState(NamedTuple):
     """What a shard remembers beside its values: fold, clock, policy, and the second hop's counters.
 
-    `sent[t]` = contributions sent to subject shard t so far; `heard[s]` = contributions applied from person shard s so far.
+    `sent[t]` = contributions sent to subject shard t so far; `heard[s]` = contributions applied from person shard s so
+    far.
     """
 
     fold_version: int
@@ -29,7 +30,9 @@ class ShardState(NamedTuple):
 
 
 class Contributed(NamedTuple):
-    """One record of the second hop: contributions number `first`, `first` + 1, … from one person shard to one subject shard."""
+    """One record of the second hop: contributions number `first`, `first` + 1, … from one person shard to one subject
+    shard.
+    """
 
     source: int
     first: int

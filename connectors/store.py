@@ -1,7 +1,9 @@
-"""The shards' values in Redis: claim, read, commit, and the channels beside them. It compares positions; it knows nothing of credit.
+"""The shards' values in Redis: claim, read, commit, and the channels beside them.
 
-A value's address is (key, field): a plain string has the field ''. All keys of a shard share its hash tag, so one script sees them all,
-on one Redis or on a cluster.
+It compares positions; it knows nothing of credit.
+
+A value's address is (key, field): a plain string has the field ''. All keys of a shard share its hash tag, so one
+script sees them all, on one Redis or on a cluster.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,7 +113,8 @@ class Store:
         if policy != "noeviction":
             raise ConnectorError(
                 "redis",
-                f"maxmemory-policy is {policy}; a shard's values must never be evicted. Run: CONFIG SET maxmemory-policy noeviction",
+                f"maxmemory-policy is {policy}; a shard's values must never be evicted. "
+                "Run: CONFIG SET maxmemory-policy noeviction",
                 retryable=False,
             )
 
@@ -143,7 +146,7 @@ class Store:
         """Commit in the order given; once one of a shard has moved, its followers move too."""
         calls = []
         for each in commits:
-            head = [
+            head: list[str | bytes] = [
                 each.epoch,
                 "" if each.after is None else str(each.after),
                 str(each.offset),
@@ -152,7 +155,7 @@ class Store:
                 each.state,
                 each.topology,
             ]
-            body = [part for (_, field), value in each.changes.items() for part in (field, value)]
+            body: list[str | bytes] = [part for (_, field), value in each.changes.items() for part in (field, value)]
             calls.append(_Call("commit", [meta_key(each.tag), *(key for key, _ in each.changes)], [*head, *body]))
         return [
             CommitResult(status.decode(), Position(epoch.decode() if epoch else None, _offset(offset)))
@@ -209,7 +212,10 @@ class Store:
         self._redis.close()
 
     def _run(self, calls: Sequence[_Call]) -> list[Any]:
-        """Run the scripts, pipelined where one server serves them all. A script that Redis forgot is loaded and run again."""
+        """Run the scripts, pipelined where one server serves them all.
+
+        A script that Redis forgot is loaded and run again.
+        """
         try:
             answers = self._evaluate(calls)
             forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]

@@ -151,7 +151,9 @@ def with_visit(activity: Activity, visit: Visit) -> Activity:
 
 
 def visit_end_ms(visit: Visit, grace_ms: int) -> int:
-    """When the visit ends: as told, else the first local midnight after its newest event + grace; 0 = an open admission."""
+    """When the visit ends: as told, else the first local midnight after its newest event + grace; 0 = an open
+    admission.
+    """
     if visit.ended_ms or visit.admission:
         return visit.ended_ms
     return day_start_ms(local_day(visit.newest_ms) + 1) + grace_ms

@@ -34,7 +34,7 @@ def alert(
     window_ms: int = 0,
     **optional: Any,
 ) -> Output:
-    """One alert record. `texts` are (zh, en) templates with {observed} and {allowed}; `optional` are contract fields that apply."""
+    """One alert record. `texts` are (zh, en) with {observed} and {allowed}; `optional` are contract fields."""
     identity = alert_id(
         crossing.rule_id,
         crossing.level,

@@ -1,4 +1,4 @@
-"""Instants as whole milliseconds since 1970 UTC, and the calendar of Asia/Shanghai (UTC+8, no summer time since 1991)."""
+"""Instants as whole milliseconds since 1970 UTC; the calendar of Asia/Shanghai (UTC+8, no summer time since 1991)."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 

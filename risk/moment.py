@@ -9,7 +9,7 @@ from risk.terms import Clause, Terms
 
 
 class Moment(NamedTuple):
-    """`occurred_ms` is the record's business time, `stamp_ms` the log's stamp of it, `now_ms` the shard's clock at it."""
+    """`occurred_ms` is the record's business time, `stamp_ms` the log's stamp, `now_ms` the shard's clock at it."""
 
     position: str
     event_id: str

@@ -1,7 +1,7 @@
 """The first rules about a person: P01, P02, P03, P12, P13, P17, X01, judged at one settlement or one reversal.
 
-A reading is one measure at one event, with and without that event; episodes open and end by readings (rules.md). No rule
-writes a credit record: a finding is a suspicion (HN16).
+A reading is one measure at one event, with and without that event; episodes open and end by readings (rules.md). No
+rule writes a credit record: a finding is a suspicion (HN16).
 """
 
 from collections.abc import Iterator

@@ -17,7 +17,9 @@ from risk.local_time import day_start_ms, local_day
 
 
 def pruned(activity: Activity, grace_ms: int) -> Activity:
-    """The activity without what no rule, duplicate or reversal can need any more; a function of its two newest times only."""
+    """The activity without what no rule, duplicate or reversal can need any more; a function of its two newest times
+    only.
+    """
     if not activity.touched_ms:
         return activity
     changes: dict[str, object] = {}

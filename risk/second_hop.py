@@ -1,6 +1,8 @@
-"""Institutions and staff, from the contributions that person shards send: D01, M01, Q01, Q02, and the totals of a local day.
+"""Institutions and staff, from the contributions that person shards send: D01, M01, Q01, Q02, and the totals of a local
+day.
 
-A busy subject is one value for what is short-lived and one value per local day, so that only the day touched is rewritten.
+A busy subject is one value for what is short-lived and one value per local day, so that only the day touched is
+rewritten.
 """
 
 from bisect import bisect_left
@@ -36,7 +38,9 @@ class Subject(NamedTuple):
 
 
 class Day(NamedTuple):
-    """One subject on one local day: totals, distinct people (sorted, each with its count), quality findings already raised."""
+    """One subject on one local day: totals, distinct people (sorted, each with its count), quality findings already
+    raised.
+    """
 
     settlements: int = 0
     medfee_fen: int = 0
@@ -74,7 +78,7 @@ def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) 
 
 
 def _with_reached(subject: Subject, day: Day, today: int) -> Subject:
-    """An open episode of this day follows its measure: when a later day closes it, this day's value is not read again."""
+    """An open episode of this day follows its measure: when a later day closes it, its value is not read again."""
     if not any(episode.period == today for episode in subject.episodes):
         return subject
     episodes = (
@@ -103,7 +107,10 @@ def _with_totals(day: Day, given: Contribution, moment: Moment) -> Day:
 
 
 def _with_person(people: bytes, person: int, sign: int) -> bytes:
-    """A reversal removes a person only when nothing of him is left. The order is that of the hashes, so it is canonical."""
+    """A reversal removes a person only when nothing of him is left.
+
+    The order is that of the hashes, so it is canonical.
+    """
     records = [_PERSON.unpack_from(people, start) for start in range(0, len(people), _PERSON.size)]
     at = bisect_left(records, (person, 0))
     known = at < len(records) and records[at][0] == person

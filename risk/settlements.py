@@ -13,7 +13,6 @@ from risk.activity import (
     SILENCED,
     TOMBSTONE_MS,
     Activity,
-    Episode,
     Receipt,
     Row,
     Tombstone,
@@ -28,13 +27,13 @@ from risk.activity import (
     with_settlement,
     with_year_sum,
 )
-from risk.alerts import Crossing
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, SILENT, Contribution, contributions
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
+from risk.judging import closed, in_order, judge
 from risk.local_time import day_start_ms, local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import Reading, after_reversal, measure, period_of, readings, singles, year_of
+from risk.person_rules import after_reversal, year_of
 from risk.terms import Terms
 
 
@@ -111,7 +110,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
 
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
     if row.at_ms >= activity.newest_ms - LATE_MS:
-        after, found = _judge(psn_no, after, row, moment, (fact.insuplc_admdvs or "", fact.insutype or ""))
+        after, found = judge(psn_no, after, row, moment, (fact.insuplc_admdvs or "", fact.insutype or ""))
         outputs += found
     moved = contributions(
         psn_no,
@@ -149,10 +148,10 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     late = moment.occurred_ms < activity.newest_ms - LATE_MS  # a reversal that itself comes too late closes nothing
     ended = () if late else after_reversal(after, row or _of_old(known), moment.occurred_ms, moment.terms)
     for episode, left in ended:
-        outputs.append(_closed(psn_no, episode, left, moment))
+        outputs.append(closed(psn_no, episode, left, moment))
         after = after._replace(episodes=tuple(each for each in after.episodes if each != episode))
     if row is None:
-        return Counted(after, "applied", _in_order(outputs), [])
+        return Counted(after, "applied", in_order(outputs), [])
     moved = contributions(
         psn_no,
         row,
@@ -161,7 +160,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         moved_ms=moment.occurred_ms,
         marks=_marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
-    return Counted(after, "applied", _in_order(outputs), moved, row)
+    return Counted(after, "applied", in_order(outputs), moved, row)
 
 
 def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, moment: Moment) -> Counted:
@@ -215,102 +214,3 @@ def _marks(fixmedins_code: str, dr_code: str | None, terms: Terms) -> int:
     if dr_code is not None and clause.value.matches(dr_code):
         marks |= BAD_DOCTOR_CODE
     return marks
-
-
-def _judge(
-    psn_no: str, activity: Activity, row: Row, moment: Moment, place: tuple[str, str]
-) -> tuple[Activity, list[Output]]:
-    """Close what has fallen, then open what has risen, and report single findings."""
-    outputs: list[Output] = []
-    found = list(readings(activity, row, moment.terms, place))
-    alone = list(singles(activity, row, moment.terms))
-    if not found and not alone and not activity.episodes:
-        return activity, outputs
-    episodes = list(activity.episodes)
-    for episode in sorted(activity.episodes):
-        if episode.period and episode.period < period_of(episode.rule_id, row.at_ms):
-            episodes.remove(episode)
-            clause = moment.terms.get(episode.rule_id)
-            left = measure(activity, episode, row.at_ms, clause) if clause is not None else 0
-            outputs.append(_closed(psn_no, episode, left, moment))
-    for reading in found:
-        open_one = _open_episode(episodes, reading)
-        if open_one is not None and reading.before < reading.ends_below:
-            episodes.remove(open_one)
-            outputs.append(_closed(psn_no, open_one, reading.before, moment))
-    opened: list[Output] = []
-    for reading in found:
-        if reading.observed >= reading.opens_at and _open_episode(episodes, reading) is None:
-            episodes.append(
-                Episode(
-                    reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed
-                )
-            )
-            opened.append(_opened(psn_no, reading, row, moment))
-    opened += [_opened(psn_no, single, row, moment) for single in alone]
-    return activity._replace(episodes=tuple(episodes)), _in_order(outputs) + _in_order(opened)
-
-
-def _in_order(alerts: list[Output]) -> list[Output]:
-    """By rule, lowest level first; stable, so an older episode ends before a younger one."""
-    return sorted(alerts, key=lambda output: (output.body["rule_id"], output.body["level"]))
-
-
-def _open_episode(episodes: list[Episode], reading: Reading) -> Episode | None:
-    return next(
-        (
-            each
-            for each in episodes
-            if (each.rule_id, each.level, each.period) == (reading.rule_id, reading.level, reading.period)
-        ),
-        None,
-    )
-
-
-def _opened(psn_no: str, reading: Reading, row: Row, moment: Moment) -> Output:
-    return _alert(
-        psn_no,
-        Episode(reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed),
-        reading.observed,
-        moment,
-        episode_word="opened",
-        evidence=reading.evidence,
-        mdtrt_id=row.mdtrt_id,
-        fixmedins_code=row.fixmedins_code,
-    )
-
-
-def _closed(psn_no: str, episode: Episode, left: int, moment: Moment) -> Output:
-    return _alert(psn_no, episode, left, moment, episode_word="closed", evidence=(moment.event_id,))
-
-
-def _alert(
-    psn_no: str,
-    episode: Episode,
-    observed: int,
-    moment: Moment,
-    *,
-    episode_word: str,
-    evidence: tuple[str, ...],
-    **optional: str,
-) -> Output:
-    """`closed` repeats the id that `opened` had: it is a function of the crossing event."""
-    clause = moment.terms[episode.rule_id]
-    levels = clause.value.levels
-    level = next((each for each in levels if each.level == episode.level), levels[0])
-    crossing = Crossing(
-        episode.rule_id,
-        episode.level,
-        level.kind,
-        level.sev,
-        "person",
-        psn_no,
-        episode.crossing_id,
-        moment.occurred_ms,
-        moment.stamp_ms,
-        observed,
-        episode.allowed,
-    )
-    return moment.alert(
-        clause, crossing, episode=episode_word, evidence=evidence, window_ms=level.window_ms, **optional
-    )

@@ -44,7 +44,9 @@ def content_of(fact: Fact) -> int:
 
 
 def visited(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visited:
-    """Apply one record about a visit, once by its business key; the visit remembers its keys as long as it is remembered."""
+    """Apply one record about a visit, once by its business key; the visit remembers its keys as long as it is
+    remembered.
+    """
     visit = _visit_before(activity, fact, occurred_ms)
     if visit is None:
         return Visited(activity, "applied", None)

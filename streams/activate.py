@@ -1,4 +1,6 @@
-"""Policies and published marks in the logs: what `topics create` puts there first, and what `policy activate` appends later."""
+"""Policies and published marks in the logs: what `topics create` puts there first, and what `policy activate` appends
+later.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -54,7 +56,9 @@ def prepare_logs(
 
 
 def activate_policy(settings: "Settings", directory: Path) -> Policy:
-    """Append the policy to every partition of both logs; each switches at that record, and a repetition changes nothing."""
+    """Append the policy to every partition of both logs; each switches at that record, and a repetition changes
+    nothing.
+    """
     files = read_policy_dir(directory)
     policy = parse_policy(files)
     _append(settings.kafka, _partitions(settings.kafka, settings.topics), _activation(policy, files))

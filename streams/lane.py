@@ -1,6 +1,9 @@
-"""One lane: one process, one loop, sole writer of its shards. Consume → read → decide → produce → acks → commit → reply.
+"""One lane: one process, one loop, sole writer of its shards.
 
-Deciding batch n + 1 overlaps the acknowledgements of batch n; commits stay in order. Checkpoints name the places where a test kills it.
+Consume → read → decide → produce → acks → commit → reply.
+
+Deciding batch n + 1 overlaps the acknowledgements of batch n; commits stay in order. Checkpoints name the places where
+a test kills it.
 """
 
 import contextlib

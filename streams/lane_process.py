@@ -1,4 +1,6 @@
-"""A lane as a child process: started by spawn, told to end by its parent's closing pipe, telling its parent how it goes."""
+"""A lane as a child process: started by spawn, told to end by its parent's closing pipe, telling its parent how it
+goes.
+"""
 
 import contextlib
 from multiprocessing.connection import Connection
@@ -11,6 +13,7 @@ from streams.shards import ShardStopped
 
 def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
     """Run lane `index` until the parent's end of `control` closes. A lane that cannot start says why and ends."""
+
     def tell(message: dict[str, object]) -> None:
         with contextlib.suppress(OSError):  # the parent is gone: the loop sees the closed pipe at its next turn
             control.send({"lane": index, **message})

@@ -1,7 +1,9 @@
-"""A shard that this lane writes: claimed, checked against the log, fed with records, committed. One recovery rule (design.md 3.2).
+"""A shard that this lane writes: claimed, checked against the log, fed with records, committed.
 
-A position other than the one it stands on means: someone else advanced, or Redis went back. Its work is dropped, unsaid, and it is
-claimed again.
+One recovery rule (design.md 3.2).
+
+A position other than the one it stands on means: someone else advanced, or Redis went back. Its work is dropped,
+unsaid, and it is claimed again.
 """
 
 import time
@@ -85,13 +87,17 @@ class Owned:
         return not self.stopped and self.committed is not None and self.committed + 1 >= self.live_from
 
     def claim(self) -> int:
-        """Become its writer and stand where Redis stands. Returns the offset to consume from: the applied one, to check the log by."""
+        """Become its writer and stand where Redis stands.
+
+        Returns the offset to consume from: the applied one, to check the log by.
+        """
         shard = self._make()
         claim = self._store.claim(self.tag, int(time.time() * 1000))
         if claim.topology and claim.topology != self._topology:
             raise ShardStopped(
                 f"{self.tag}: Redis remembers {claim.topology}, this log is {self._topology}. "
-                "The topic was made anew or has another number of partitions. Rebuild into an empty Redis, or connect to the right one."
+                "The topic was made anew or has another number of partitions. "
+                "Rebuild into an empty Redis, or connect to the right one."
             )
         if claim.offset is not None:
             policy_address = shard.values.address("policy")
@@ -110,14 +116,15 @@ class Owned:
             if record.offset == self.committed and self._expected_hash and self.decided == self.committed:
                 if record_hash(record.value) != self._expected_hash:
                     raise ShardStopped(
-                        f"{self.topic}[{self.partition}]@{record.offset} is not the record that was applied: the log lost its tail "
-                        "and grew again. Restore the log, or rebuild into an empty Redis."
+                        f"{self.topic}[{self.partition}]@{record.offset} is not the record that was applied: "
+                        "the log lost its tail and grew again. Restore the log, or rebuild into an empty Redis."
                     )
                 self._expected_hash = ""
             return
         if self._expected_hash and self.decided is not None:
             raise ShardStopped(
-                f"{self.topic}[{self.partition}] has no record at {self.decided}, which was applied: the log was cut. Restore the log."
+                f"{self.topic}[{self.partition}] has no record at {self.decided}, which was applied: "
+                "the log was cut. Restore the log."
             )
         meaning = self.shard.decode(record)
         self.waiting.append(Waiting(record, meaning, self.shard.event_ms(meaning)))
@@ -128,7 +135,9 @@ class Owned:
         return max(self.clock_ms, self.waiting[0].at_ms) if self.waiting else self.clock_ms
 
     def share_ends_ms(self, share: int) -> int | None:
-        """The business time that the next `share` records reach; None where they are all there is and no more is known to come."""
+        """The business time that the next `share` records reach; None where they are all there is and no more is known
+        to come.
+        """
         if len(self.waiting) > share:
             return max(self.clock_ms, max(each.at_ms for each in self.waiting[:share]))
         return None if self.decided_all else max(self.clock_ms, max((each.at_ms for each in self.waiting), default=0))
@@ -156,7 +165,7 @@ class Owned:
             raise Moved(f"{self.tag}: stands at {position}, expected {self.epoch}@{self.committed}")
 
     def decide(self, taken: list[Waiting]) -> Work:
-        """Fold the records, cut into commits. A record that raises ends the work before it; alone, it stops the shard."""
+        """Fold the records, cut into commits. One that raises ends the work before it; alone it stops the shard."""
         said: list[Effects] = []
         commits: list[Commit] = []
         for index, (record, meaning, _) in enumerate(taken):

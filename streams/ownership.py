@@ -1,4 +1,5 @@
-"""Which shards a lane owns: assigned by Kafka's group, claimed in Redis, checked against the log, lost and claimed again, or stopped.
+"""Which shards a lane owns: assigned by Kafka's group, claimed in Redis, checked against the log, lost and claimed
+again, or stopped.
 
 Kafka's group says whose a partition is; Redis says where its state stands and fences who was its writer before.
 """
@@ -40,7 +41,9 @@ class LaneSettings:
 
 
 def topology_of(kafka: str, topics: Topics, clock: str) -> tuple[dict[str, str], dict[str, int]]:
-    """Which cluster and which incarnation of each log: what Redis must remember to be the state of it; and partition counts."""
+    """Which cluster and which incarnation of each log: what Redis must remember to be the state of it; and partition
+    counts.
+    """
     names = (topics.events, topics.subjects)
     cluster_id, found = cluster_identity(kafka, names)
     missing = [name for name in names if name not in found]

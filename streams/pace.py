@@ -1,7 +1,7 @@
 """Keeps the shards of people together in business time while a backlog is drained, within a lane and over all lanes.
 
-Our own skew must make no contribution late: an institution's short windows bear 15 minutes (design.md 3.5). Lanes meet in one small hash
-in Redis; a shard whose lane died holds the others back until it is claimed again, but not for ever.
+Our own skew must make no contribution late: an institution's short windows bear 15 minutes (design.md 3.5). Lanes meet
+in one small hash in Redis; a shard whose lane died holds the others back until it is claimed again, but not for ever.
 """
 
 import time

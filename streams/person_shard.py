@@ -1,10 +1,11 @@
-"""One shard of people: folds records of `events.v1` over its working set. The decisions are risk/'s; this keeps the values."""
+"""One shard of people: folds records of `events.v1` over its working set.
+
+The decisions are risk/'s; this keeps the values.
+"""
 
 import heapq
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-
-from risk.lifecycle import next_due
 
 from connectors.codec import BadRecord, decode_fact
 from connectors.state_codec import ShardState, pack, unpack_activity, unpack_credit
@@ -13,6 +14,7 @@ from connectors.topology import partition_of
 from risk.activity import NOTHING
 from risk.contributions import Contribution
 from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
+from risk.lifecycle import next_due
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.moment import Moment
 from risk.outputs import Reply
@@ -39,7 +41,10 @@ def _subject_shard(subject_id: str, subject_partitions: int) -> int:
 
 
 class PersonShard:
-    """State and fold of one partition of `events.v1`. `clock` is `wall` (a record's own log time) or `log` (newest business time)."""
+    """State and fold of one partition of `events.v1`.
+
+    `clock` is `wall` (a record's own log time) or `log` (newest business time).
+    """
 
     family = "p"
     values_per_record = 3  # activity, credit, schedule
@@ -202,7 +207,9 @@ class PersonShard:
         heapq.heappush(self._due, (due_ms, psn_no))
 
     def due_timers(self, now_ms: int) -> list[TimerDue]:
-        """The timers to append now, each once as long as this object lives; the entry leaves the schedule when it is applied."""
+        """The timers to append now, each once as long as this object lives; the entry leaves the schedule when it is
+        applied.
+        """
         timers = []
         while self._due and self._due[0][0] <= now_ms:
             due_ms, psn_no = heapq.heappop(self._due)

@@ -26,7 +26,7 @@ _REFUSED_FOR_GOOD = frozenset(
 
 
 class Sending:
-    """The records of one piece of work on their way: how many are not yet acknowledged, and what went wrong with any."""
+    """The records of one piece of work on their way: how many are not acknowledged yet, and what went wrong."""
 
     __slots__ = ("error", "waiting")
 
@@ -79,9 +79,11 @@ class Publisher:
                 self._produce(sending, self._topics.events, rerouted.key, rerouted.value, rerouted.partition)
 
     def send_contributions(self, batch: Iterable[tuple[int, Sequence[Effects], Sending]], skew_ms: int) -> None:
-        """Send the contributions of several shards (source, said, sending), merged in business time to within `skew_ms`.
+        """Send the contributions of several shards (source, said, sending), merged in business time to within
+        `skew_ms`.
 
-        Each source's own order is that of its counters; merging only interleaves sources, so that none makes another late.
+        Each source's own order is that of its counters; merging only interleaves sources, so that none makes another
+        late.
         """
         runs: list[tuple[int, int, int, list[Contribution], int, Sending]] = []
         for source, said, sending in batch:
@@ -125,7 +127,8 @@ class Publisher:
 def _runs(
     source: int, said: Iterable[Effects], skew_ms: int
 ) -> Iterable[tuple[int, int, int, list[Contribution], int]]:
-    """Contributions of one source by target and stretch of business time: (stretch, source, target, contributions, first number).
+    """Contributions of one source by target and stretch of business time: (stretch, source, target, contributions,
+    first number).
 
     A late one goes with the stretch its source has come to: its number would not fit anywhere else.
     """

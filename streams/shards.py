@@ -1,6 +1,7 @@
 """What both families of shards share: a record, what it says, and the values that change with their digest.
 
-A shard here is the fold over a working set of values. It reads no clock, no Kafka and no Redis: lane.py, verify.py and rebuild.py feed it.
+A shard here is the fold over a working set of values. It reads no clock, no Kafka and no Redis: lane.py, verify.py and
+rebuild.py feed it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +47,10 @@ class Numbered(NamedTuple):
 
 @dataclass(slots=True)
 class Effects:
-    """What one record says to the outside. `result` counts it: applied, duplicate, conflict, waiting, refused, rerouted."""
+    """What one record says to the outside.
+
+    `result` counts it: applied, duplicate, conflict, waiting, refused, rerouted.
+    """
 
     event_type: str
     result: str
@@ -70,7 +74,9 @@ class Values:
         self._changed: dict[Address, bytes] = {}
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
-        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff; `schedule` and `policy` are one hash each."""
+        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff; `schedule` and `policy` are one
+        hash each.
+        """
         key = f"{KEY_PREFIX}{self.tag}:{kind}" if not name else f"{KEY_PREFIX}{self.tag}:{kind}:{name}"
         return key, field_name
 
@@ -192,7 +198,8 @@ def in_force(policy: Policy | None, position: str) -> Policy:
     """A partition without a policy is not judged."""
     if policy is None:
         raise ShardStopped(
-            f"{position}: no policy is active in this partition, so nothing can be judged. Run: xinmai policy activate DIR"
+            f"{position}: no policy is active in this partition, so nothing can be judged. "
+            "Run: xinmai policy activate DIR"
         )
     return policy
 
@@ -201,7 +208,8 @@ def switched_fold(state: ShardState, fact: FoldActivated, position: str) -> Shar
     """From here on a newer fold decides; an older release stops."""
     if fact.fold_version > FOLD_VERSION:
         raise ShardStopped(
-            f"{position}: the log switches to fold {fact.fold_version}, this release folds {FOLD_VERSION}. Upgrade the worker."
+            f"{position}: the log switches to fold {fact.fold_version}, this release folds {FOLD_VERSION}. "
+            "Upgrade the worker."
         )
     return state._replace(fold_version=fact.fold_version)
 

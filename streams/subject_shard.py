@@ -69,7 +69,9 @@ class SubjectShard:
         return 0
 
     def addresses(self, decoded: Sequence[Contributed | Fact | BadRecord]) -> list[Address]:
-        """The values these records need: what is short-lived of each subject, and the local day each contribution falls on."""
+        """The values these records need: what is short-lived of each subject, and the local day each contribution falls
+        on.
+        """
         wanted: dict[Address, None] = {}
         for each in decoded:
             if isinstance(each, Contributed):
@@ -103,7 +105,9 @@ class SubjectShard:
         return Effects(decoded.event_type, "refused", [dead_letter(record, position, unknown)])
 
     def _contributed(self, record: Record, given: Contributed, position: str) -> Effects:
-        """Exactly the next number is applied; less is a duplicate; more is a gap, which its source heals by sending again."""
+        """Exactly the next number is applied; less is a duplicate; more is a gap, which its source heals by sending
+        again.
+        """
         policy = in_force(self.policy, position)
         last = self.state.heard[given.source]
         if given.first > last + 1:

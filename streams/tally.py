@@ -8,7 +8,10 @@ from streams.shards import Effects
 
 
 class Tally:
-    """Plain counters: the loop pays for no metrics library. `records` and `seconds_total` are never reset: benchmarks read them."""
+    """Plain counters: the loop pays for no metrics library.
+
+    `records` and `seconds_total` are never reset: benchmarks read them.
+    """
 
     def __init__(self) -> None:
         self.records = 0

@@ -1,4 +1,7 @@
-"""Proof and repair: `verify` folds the log again and compares; `rebuild` folds it into an empty Redis. Both publish nothing."""
+"""Proof and repair: `verify` folds the log again and compares; `rebuild` folds it into an empty Redis.
+
+Both publish nothing.
+"""
 
 import sys
 import time
@@ -61,21 +64,22 @@ def logs(kafka: str, topics: Topics, clock: str) -> list[Log]:
     ]
 
 
-def folded(kafka: str, log: Log, stop: int) -> Iterator[tuple[Shard, list[Effects]]]:
-    """Fold a partition from its beginning up to before `stop`, in memory; yields after each batch."""
-    shard = log.make()
+def folded(kafka: str, log: Log, shard: Shard, stop: int) -> Iterator[list[Effects]]:
+    """Fold a partition from its beginning up to before `stop`, in memory; yields what each batch says."""
     shard.restore(shard.state, b"", (), "")
     for batch in read_log(kafka, log.topic, log.partition, 0, stop):
         records = [Record(*each) for each in batch]
         decoded = [shard.decode(record) for record in records]
         for address in shard.addresses(decoded):
             shard.values.load(address, None)
-        yield shard, [shard.apply(record, meaning) for record, meaning in zip(records, decoded, strict=True)]
+        yield [shard.apply(record, meaning) for record, meaning in zip(records, decoded, strict=True)]
         shard.take_changes()
 
 
 def prove(kafka: str, redis: str, topics: Topics, *, clock: str, outputs: bool) -> Findings:
-    """Fold every shard to the offset Redis stands at, and compare digest, state and every value; with `outputs`, the topics too."""
+    """Fold every shard to the offset Redis stands at, and compare digest, state and every value; with `outputs`, the
+    topics too.
+    """
     from streams.proof_of_outputs import Derived, compare_outputs
 
     store = Store(redis, timeout_s=30)
@@ -85,12 +89,11 @@ def prove(kafka: str, redis: str, topics: Topics, *, clock: str, outputs: bool) 
         if b"offset" not in meta:
             findings.differences.append(f"{log.tag}: Redis has no position; run xinmai rebuild")
             continue
-        shard: Shard | None = None
-        for shard, said in folded(kafka, log, int(meta[b"offset"]) + 1):
+        shard = log.make()
+        for said in folded(kafka, log, shard, int(meta[b"offset"]) + 1):
             findings.records += len(said)
             if outputs:
                 derived.note(log.partition, said)
-        assert shard is not None, "a shard with a position has a record"
         findings.shards += 1
         _compare(store, shard, meta, findings)
         _progress(f"{log.tag} {findings.records} records folded")
@@ -141,7 +144,8 @@ def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
     else:
         word = "equal" if answer["equal"] else "NOT EQUAL"
         print(
-            f"{word}: {findings.records} records, {findings.shards} shards, {findings.values} values, {findings.outputs} outputs"
+            f"{word}: {findings.records} records, {findings.shards} shards, "
+            f"{findings.values} values, {findings.outputs} outputs"
         )
         for difference in findings.differences[:100]:
             print(f"  {difference}")

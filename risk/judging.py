@@ -1,0 +1,106 @@
+"""One settlement judged against the person rules: what it closes, what it opens, what it shows by itself."""
+
+from risk.activity import Activity, Episode, Row
+from risk.alerts import Crossing
+from risk.moment import Moment
+from risk.outputs import Output
+from risk.person_rules import Reading, measure, period_of, readings, singles
+
+
+def judge(
+    psn_no: str, activity: Activity, row: Row, moment: Moment, place: tuple[str, str]
+) -> tuple[Activity, list[Output]]:
+    """Close what has fallen, then open what has risen, and report single findings."""
+    outputs: list[Output] = []
+    found = list(readings(activity, row, moment.terms, place))
+    alone = list(singles(activity, row, moment.terms))
+    if not found and not alone and not activity.episodes:
+        return activity, outputs
+    episodes = list(activity.episodes)
+    for episode in sorted(activity.episodes):
+        if episode.period and episode.period < period_of(episode.rule_id, row.at_ms):
+            episodes.remove(episode)
+            clause = moment.terms.get(episode.rule_id)
+            left = measure(activity, episode, row.at_ms, clause) if clause is not None else 0
+            outputs.append(closed(psn_no, episode, left, moment))
+    for reading in found:
+        open_one = _open_episode(episodes, reading)
+        if open_one is not None and reading.before < reading.ends_below:
+            episodes.remove(open_one)
+            outputs.append(closed(psn_no, open_one, reading.before, moment))
+    opened: list[Output] = []
+    for reading in found:
+        if reading.observed >= reading.opens_at and _open_episode(episodes, reading) is None:
+            episodes.append(
+                Episode(
+                    reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed
+                )
+            )
+            opened.append(_opened(psn_no, reading, row, moment))
+    opened += [_opened(psn_no, single, row, moment) for single in alone]
+    return activity._replace(episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
+
+
+def in_order(alerts: list[Output]) -> list[Output]:
+    """By rule, lowest level first; stable, so an older episode ends before a younger one."""
+    return sorted(alerts, key=lambda output: (output.body["rule_id"], output.body["level"]))
+
+
+def _open_episode(episodes: list[Episode], reading: Reading) -> Episode | None:
+    return next(
+        (
+            each
+            for each in episodes
+            if (each.rule_id, each.level, each.period) == (reading.rule_id, reading.level, reading.period)
+        ),
+        None,
+    )
+
+
+def _opened(psn_no: str, reading: Reading, row: Row, moment: Moment) -> Output:
+    return _alert(
+        psn_no,
+        Episode(reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed),
+        reading.observed,
+        moment,
+        episode_word="opened",
+        evidence=reading.evidence,
+        mdtrt_id=row.mdtrt_id,
+        fixmedins_code=row.fixmedins_code,
+    )
+
+
+def closed(psn_no: str, episode: Episode, left: int, moment: Moment) -> Output:
+    return _alert(psn_no, episode, left, moment, episode_word="closed", evidence=(moment.event_id,))
+
+
+def _alert(
+    psn_no: str,
+    episode: Episode,
+    observed: int,
+    moment: Moment,
+    *,
+    episode_word: str,
+    evidence: tuple[str, ...],
+    **optional: str,
+) -> Output:
+    """`closed` repeats the id that `opened` had: it is a function of the crossing event."""
+    clause = moment.terms[episode.rule_id]
+    levels = clause.value.levels
+    level = next((each for each in levels if each.level == episode.level), levels[0])
+    crossing = Crossing(
+        episode.rule_id,
+        episode.level,
+        level.kind,
+        level.sev,
+        "person",
+        psn_no,
+        episode.crossing_id,
+        moment.occurred_ms,
+        moment.stamp_ms,
+        observed,
+        episode.allowed,
+    )
+    return moment.alert(
+        clause, crossing, episode=episode_word, evidence=evidence, window_ms=level.window_ms, **optional
+    )
