@@ -89,7 +89,7 @@ class BankAccess:
     client_id: str = "xinmai"
 
 
-def signature(secret: str, method: str, path: str, timestamp_ms: str, body: bytes) -> str:
+def signature(secret: str, method: str, path: str, *, timestamp_ms: str, body: bytes) -> str:
     """HMAC-SHA256 over method, path, instant and the body's digest, as hex."""
     text = "\n".join((method, path, timestamp_ms, hashlib.sha256(body).hexdigest()))
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
@@ -195,7 +195,7 @@ class BankGateway:
         headers = {
             "X-Xinmai-Client": access.client_id,
             "X-Xinmai-Timestamp": timestamp_ms,
-            "X-Xinmai-Signature": signature(access.secret, method, path, timestamp_ms, body),
+            "X-Xinmai-Signature": signature(access.secret, method, path, timestamp_ms=timestamp_ms, body=body),
         }
         if order is not None:
             headers |= {"Content-Type": "application/json", "Idempotency-Key": order.key}

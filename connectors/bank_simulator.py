@@ -138,7 +138,7 @@ class BankSimulator:
     def is_signed(self, method: str, path: str, headers: "Message[str, str]", body: bytes) -> bool:
         """Whether the call carries our secret's signature of these moments."""
         timestamp_ms = headers.get("X-Xinmai-Timestamp", "")
-        expected = signature(self._secret, method, path, timestamp_ms, body)
+        expected = signature(self._secret, method, path, timestamp_ms=timestamp_ms, body=body)
         fresh = timestamp_ms.isdigit() and abs(_now_ms() - int(timestamp_ms)) <= CLOCK_SKEW_MS
         return fresh and headers.get("X-Xinmai-Signature") == expected
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 SEVERITY_MIN_OUTSIDE = 3  # 严重, 紧急: a chat that says everything is read by nobody
 APPEND_WITHIN_S = 10.0
+Closing = Callable[[], Awaitable[None]]
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _log = logging.getLogger(__name__)
 
@@ -108,24 +109,58 @@ def run_worker(settings: "Settings") -> int:
 
 
 def compose(settings: "Settings", partitions: int) -> faust.Worker:
-    """Everything a worker is made of, wired; nothing of it runs yet."""
+    """Everything a worker is made of, wired; only the probes and the listening for pulses run already."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     metrics = Metrics()
-    store = Store(settings.redis)
+    pauses = PauseBoard(Store(settings.redis).client)
+    app, router, closings = compose_agents(settings, partitions, metrics, pauses)
+    supervisor = LaneSupervisor(
+        lane_main,
+        lambda index: lane_settings(settings, index),
+        lanes=settings.lanes,
+        page=pager(router, settings.worker),
+        heard=lambda index, message: metrics.heard(message),
+    )
+
+    async def stop_probes() -> None:
+        await asyncio.to_thread(probes.stop)
+
+    watch = Watch(pauses, metrics, [stop_probes, *closings])
+    probes = probe_server(
+        metrics.registry, supervisor.health, watch.is_alive, port=settings.probes.port, host=settings.probes.host
+    )
+    probes.start()
+    _log.warning("worker %s: probes at %s", settings.worker, probes.url)
+    # Ended in the opposite order: agents, lanes, then what both lean on.
+    return faust.Worker(
+        app,
+        watch,
+        LaneService(supervisor),
+        loop=loop,
+        loglevel=os.environ.get("XINMAI_LOG", "WARNING"),
+        override_logging=False,
+        quiet=True,
+    )
+
+
+def compose_agents(
+    settings: "Settings", partitions: int, metrics: Metrics, pauses: PauseBoard
+) -> tuple[faust.App, AlertRouter, list[Closing]]:
+    """The app with its agents, who tells people, and what has to be closed after them."""
+    topics = settings.topics
     liveness = Liveness(Store(settings.redis).client)
-    pauses = PauseBoard(store.client)
     gateway = bank_gateway(settings)
     facts = producer(settings.kafka)
 
     def shard_of(psn_no: str) -> int:
         return partition_of(psn_no, partitions)
 
-    def owned_shards() -> list[int]:
-        return sorted(assigned_partitions(app, settings.topics.withholding))
+    def owned_shards() -> frozenset[int]:
+        return assigned_partitions(app, topics.withholding)
 
     async def append(fact: Fact) -> None:
-        record = Record(settings.topics.events, fact.psn_no, encode_fact(fact), shard_of(fact.psn_no))
+        record = Record(topics.events, fact.psn_no, encode_fact(fact), shard_of(fact.psn_no))
         await asyncio.to_thread(append_all, facts, [record], timeout_s=APPEND_WITHIN_S)
 
     around = Surroundings(
@@ -139,45 +174,18 @@ def compose(settings: "Settings", partitions: int) -> faust.Worker:
     )
     routes = alert_routes(settings)
     router = AlertRouter(routes, lambda target, result: metrics.alert_deliveries_total.labels(target, result).inc())
-    redrive = AlertRedrive(settings.kafka, settings.topics.alerts, router)
-    parts = Parts(
-        submitter=OrderSubmitter(gateway, around),
-        open_orders=open_orders(Store(settings.redis), partitions, owned_shards),
-        router=router,
-        alert_redrive=redrive,
-    )
-    app = build_app(settings.kafka, settings.topics, parts)
-    supervisor = LaneSupervisor(
-        lane_main,
-        lambda index: lane_settings(settings, index),
-        lanes=settings.lanes,
-        page=pager(router, settings.worker),
-        heard=lambda index, message: metrics.heard(message),
-    )
+    redrive = AlertRedrive(settings.kafka, topics.alerts, router)
+    submitter = OrderSubmitter(gateway, around)
+    walk = open_orders(Store(settings.redis), partitions, lambda: sorted(owned_shards()))
+    parts = Parts(submitter=submitter, open_orders=walk, router=router, alert_redrive=redrive)
+    app = build_app(settings.kafka, topics, parts)
 
     async def close_readers() -> None:
-        await asyncio.to_thread(liveness.stop)
-        await asyncio.to_thread(probes.stop)
-        await asyncio.to_thread(redrive.close)
-        await asyncio.to_thread(facts.flush, 5)
+        for close in (liveness.stop, redrive.close, lambda: facts.flush(5)):
+            await asyncio.to_thread(close)
 
-    watch = Watch(pauses, metrics, [close_readers, gateway.close, *(route.target.close for route in routes)])
-    probes = probe_server(
-        metrics.registry, supervisor.health, watch.is_alive, port=settings.probes.port, host=settings.probes.host
-    )
     liveness.start()
-    probes.start()
-    _log.warning("worker %s: probes at %s", settings.worker, probes.url)
-    # Ended in the opposite order: agents, lanes, then what both lean on.
-    return faust.Worker(
-        app,
-        watch,
-        LaneService(supervisor),
-        loop=loop,
-        loglevel=os.environ.get("XINMAI_LOG", "WARNING"),
-        override_logging=False,
-        quiet=True,
-    )
+    return app, router, [close_readers, gateway.close, *(route.target.close for route in routes)]
 
 
 def lane_settings(settings: "Settings", index: int) -> LaneSettings:

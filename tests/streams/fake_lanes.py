@@ -19,14 +19,14 @@ def steady_lane(settings: Any, index: int, control: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     note(settings, f"started {index} {os.getpid()}")
     while True:
-        control.send({"kind": "pulse", "shards": [], "tally": {}})
-        if control.poll(0.02):
-            try:
+        try:
+            control.send({"kind": "pulse", "shards": [], "tally": {}})
+            if control.poll(0.02):
                 control.recv()
-            except EOFError:
-                time.sleep(settings.get("drain_s", 0))
-                note(settings, f"drained {index}")
-                return
+        except (EOFError, OSError):
+            time.sleep(settings.get("drain_s", 0))
+            note(settings, f"drained {index}")
+            return
 
 
 def crashing_lane(settings: Any, index: int, control: Connection) -> None:
