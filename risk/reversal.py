@@ -67,6 +67,8 @@ def _reopened(credit: Credit, obligation: Obligation, back_fen: int, context: Co
         return credit
     identity = (obligation.fixmedins_code, obligation.authorization_id)
     hold = open_hold(credit, *identity)
+    if hold is not None and not _is_its_own(hold, obligation):
+        return credit
     if hold is not None:
         expires_ms = max(hold.expires_ms, until_ms) if hold.expires_ms else 0
         hold = hold._replace(
@@ -78,10 +80,15 @@ def _reopened(credit: Credit, obligation: Obligation, back_fen: int, context: Co
         )
         return with_hold(credit, hold)
     ended = ended_hold(credit, *identity)
-    if ended is None:
+    if ended is None or not _is_its_own(ended, obligation):
         return credit
     credit = without_ended(credit, ended.key)
     return with_hold(credit, _open_again(ended, obligation, back_fen, until_ms))
+
+
+def _is_its_own(known: Authorization | Ended, obligation: Obligation) -> bool:
+    """Is this the authorization the capture came from, and not a later one under the same id in another pool?"""
+    return (known.service, known.agreement_no) == (obligation.service, obligation.agreement_no)
 
 
 def _open_again(ended: Ended, obligation: Obligation, held_fen: int, until_ms: int) -> Authorization:
@@ -147,7 +154,7 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
         return credit, []
     hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
     taken_fen, released_fen = 0, None
-    if hold is not None and hold.reopened:
+    if hold is not None and hold.reopened and _is_its_own(hold, obligation):
         taken_fen = min(hold.held_fen, obligation.captured_fen)
         hold = hold._replace(held_fen=hold.held_fen - taken_fen)
         credit = with_hold(credit, hold)

@@ -222,3 +222,12 @@ def test_a_settlement_booked_under_one_authorization_is_not_shown_to_another():
     life.authorize(100_000, "A2", "M2")
     told = life.capture(50_000, "S1", authorization_id="A2", request_id="R2").reply
     assert (told["status"], told["field"]) == (409, "setl_id")
+
+
+def test_a_reversal_never_reopens_a_later_authorization_of_another_pool():
+    life = Life().sign()
+    life.settle(10_000, authorization_id="A1", mdtrt_id="M1")  # names an id nobody asked for: a fact
+    life.visit("M1", med_type="21")
+    life.authorize(20_000, "A1", service="deposit_free")
+    life.reverse()
+    assert [each.held_fen for each in life.credit.authorizations] == [20_000]

@@ -8,7 +8,7 @@ from risk.facts import FACTS
 from risk.lifecycle import BEGINNERS, HANDLERS, due, next_due
 from tests.risk.credit_life import Life
 
-# conduct and visits are the activity's; settlements, reversals, timers have entry points of their own; the log's own records
+# conduct and visits are the activity's; settlements, reversals, timers have their own entry points; the log its records
 NOT_HANDLED = {
     "visit.opened",
     "visit.updated",
