@@ -90,6 +90,6 @@ def send_at(kafka: str, topic: str, load: int, seconds: int, number: int) -> flo
 
 def _records(kafka: str, topic: str, starts: dict[int, int]) -> Iterator[tuple[int, bytes]]:
     for partition, start in starts.items():
-        for batch in read_log(kafka, topic, partition, start, log_end(kafka, topic, partition)[1]):
+        for batch in read_log(kafka, topic, partition, (start, log_end(kafka, topic, partition)[1])):
             for _, at_ms, value in batch:
                 yield at_ms, value

@@ -158,12 +158,12 @@ def check_topics(
     return problems
 
 
-def set_published_mark(bootstrap: str, group: str, topic: str, partitions: Iterable[int], offset: int) -> None:
-    """Say that a group's outputs are published below `offset`. Kafka refuses this while the group has members."""
-    marks = [TopicPartition(topic, partition, offset) for partition in partitions]
-    if not marks:
+def set_published_mark(bootstrap: str, group: str, topic: str, marks: Mapping[int, int]) -> None:
+    """Say below which offset of each partition a group's outputs are published; Kafka refuses while it has members."""
+    offsets = [TopicPartition(topic, partition, offset) for partition, offset in marks.items()]
+    if not offsets:
         return
-    answered = _as_bystander(bootstrap, group, lambda client: client.commit(offsets=marks, asynchronous=False))
+    answered = _as_bystander(bootstrap, group, lambda client: client.commit(offsets=offsets, asynchronous=False))
     failed = [str(mark.error) for mark in answered or () if mark.error]
     if failed:
         raise ConnectorError("kafka", f"mark of {topic} not set: {failed[0]}", retryable=True)

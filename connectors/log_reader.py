@@ -30,9 +30,10 @@ def log_end(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
 
 
 def read_log(
-    bootstrap: str, topic: str, partition: int, start: int, stop: int
+    bootstrap: str, topic: str, partition: int, span: tuple[int, int]
 ) -> Iterator[list[tuple[int, int, bytes]]]:
-    """Batches of (offset, time stamp ms, value) from `start` up to before `stop`. Raises where the log ends earlier."""
+    """Batches of (offset, time stamp ms, value) of the span (first, end). Raises where the log ends earlier."""
+    start, stop = span
     if start >= stop:
         return
     client = Consumer(

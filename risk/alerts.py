@@ -38,10 +38,9 @@ def alert(
     identity = alert_id(
         crossing.rule_id,
         crossing.level,
-        crossing.subject_kind,
-        crossing.subject_id,
-        service,
-        crossing.crossing_id,
+        subject=(crossing.subject_kind, crossing.subject_id),
+        service=service,
+        crossing_id=crossing.crossing_id,
     )
     body: dict[str, Any] = {
         "alert_id": identity,

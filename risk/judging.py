@@ -8,7 +8,7 @@ from risk.person_rules import Reading, measure, period_of, readings, singles
 
 
 def judge(
-    psn_no: str, activity: Activity, row: Row, moment: Moment, place: tuple[str, str]
+    psn_no: str, activity: Activity, row: Row, moment: Moment, *, place: tuple[str, str]
 ) -> tuple[Activity, list[Output]]:
     """Close what has fallen, then open what has risen, and report single findings."""
     outputs: list[Output] = []

@@ -33,6 +33,6 @@ def derived_id(prefix: str, *parts: object) -> str:
     return f"{prefix}{sha256(text.encode()).hexdigest()[:32]}"
 
 
-def alert_id(rule_id: str, level: int, subject_kind: str, subject_id: str, service: str, crossing_id: str) -> str:
-    """The public id of an alert (contract.md, Alerts)."""
-    return derived_id("al_", rule_id, level, subject_kind, subject_id, service, crossing_id)
+def alert_id(rule_id: str, level: int, *, subject: tuple[str, str], service: str, crossing_id: str) -> str:
+    """The public id of an alert (contract.md, Alerts); `subject` = (kind, id)."""
+    return derived_id("al_", rule_id, level, *subject, service, crossing_id)

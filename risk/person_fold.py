@@ -120,9 +120,10 @@ def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) ->
     )
 
 
-def _with_credit(person: Person, result: str, said: list[Output], step: Step, moved: list[Contribution]) -> Applied:
+def _with_credit(applied: Applied, step: Step) -> Applied:
+    """What happened to the activity, and then to the credit record."""
     credit, more = step
-    return Applied(person._replace(credit=credit), result, [*said, *more], moved)
+    return applied._replace(person=applied.person._replace(credit=credit), said=[*applied.said, *more])
 
 
 def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Applied:
@@ -136,7 +137,7 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if counted.result != "applied" or not counted.contributions or person.credit is None:
         return Applied(after, counted.result, list(said), counted.contributions)
     step = settle(person.credit, fact, _context(after, fact, moment, visit), amounts_add_up(fact))
-    return _with_credit(after, counted.result, said, step, counted.contributions)
+    return _with_credit(Applied(after, counted.result, list(said), counted.contributions), step)
 
 
 def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Applied:
@@ -146,7 +147,7 @@ def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Appli
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
     visit = visit_of(person.activity, counted.row.mdtrt_id) if counted.row is not None else None
     step = reverse(person.credit, counted.row, fact, _context(after, fact, moment, visit))
-    return _with_credit(after, counted.result, counted.outputs, step, counted.contributions)
+    return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
 
 
 def _reinstated(person: Person, fact: SettlementReinstated, moment: Moment) -> Applied:
@@ -156,7 +157,7 @@ def _reinstated(person: Person, fact: SettlementReinstated, moment: Moment) -> A
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
     visit = visit_of(person.activity, counted.row.mdtrt_id) if counted.row is not None else None
     step = reinstate(person.credit, counted.row, fact, _context(after, fact, moment, visit))
-    return _with_credit(after, counted.result, counted.outputs, step, counted.contributions)
+    return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
 
 
 def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:
@@ -164,7 +165,7 @@ def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:
     if person.credit is None:
         return Applied(person, "applied", [], [])
     step = due(person.credit, fact.due_ms, _context(person, fact, moment, None))
-    return _with_credit(person, "applied", [], step, [])
+    return _with_credit(Applied(person, "applied", [], []), step)
 
 
 def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
@@ -178,14 +179,14 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
     if done.result != "applied" or person.credit is None:
         return Applied(after, done.result, [], [])
     step = apply_credit(person.credit, fact, _context(after, fact, moment, done.visit))
-    return _with_credit(after, done.result, [], step, [])
+    return _with_credit(Applied(after, done.result, [], []), step)
 
 
 def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:
     """Checkout requests carry their own idempotency: the credit record answers a repetition itself."""
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", ""))
     step = apply_credit(person.credit, fact, _context(person, fact, moment, visit))
-    return _with_credit(person, "applied", [], step, [])
+    return _with_credit(Applied(person, "applied", [], []), step)
 
 
 def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
@@ -202,7 +203,7 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
     after = person._replace(activity=with_seen(person.activity, key, content, local_day(moment.occurred_ms)))
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", None) or "")
     step = apply_credit(person.credit, fact, _context(after, fact, moment, visit))
-    return _with_credit(after, "applied", [], step, [])
+    return _with_credit(Applied(after, "applied", [], []), step)
 
 
 def _business_key(fact: Fact) -> str:

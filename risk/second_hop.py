@@ -68,7 +68,7 @@ def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) 
         return Moved(known, on_day, [])
     if given.subject_kind == STAFF:
         return (
-            _beyond_capacity(known, day, on_day, given, moment) if late_by_ms <= LATE_MS else Moved(known, on_day, [])
+            _beyond_capacity(known, (day, on_day), given, moment) if late_by_ms <= LATE_MS else Moved(known, on_day, [])
         )
     on_day, found = _placeholders(on_day, given, moment) if late_by_ms <= LATE_MS else (on_day, [])
     if given.marks & BAD_INSTITUTION_CODE or late_by_ms > SHORT_LATE_MS:
@@ -163,8 +163,9 @@ def _burst(subject: Subject, given: Contribution, moment: Moment) -> tuple[Subje
     return subject, outputs
 
 
-def _beyond_capacity(subject: Subject, before: Day, day: Day, given: Contribution, moment: Moment) -> Moved:
-    """M01: more patients on one local date than one doctor can see."""
+def _beyond_capacity(subject: Subject, days: tuple[Day, Day], given: Contribution, moment: Moment) -> Moved:
+    """M01: more patients on one local date than one doctor can see; `days` = the date before and after this one."""
+    before, day = days
     outputs: list[Output] = []
     today = local_day(given.at_ms)
     if given.sign > 0:

@@ -110,7 +110,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
 
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
     if row.at_ms >= activity.newest_ms - LATE_MS:
-        after, found = judge(psn_no, after, row, moment, (fact.insuplc_admdvs or "", fact.insutype or ""))
+        after, found = judge(psn_no, after, row, moment, place=(fact.insuplc_admdvs or "", fact.insutype or ""))
         outputs += found
     moved = contributions(
         psn_no,

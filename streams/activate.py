@@ -51,7 +51,7 @@ def prepare_logs(
             partition for each, partition in _partitions(kafka, topics) if each == topic and partition not in marked
         ]
         if missing:
-            set_published_mark(kafka, group, topic, missing, 0)
+            set_published_mark(kafka, group, topic, dict.fromkeys(missing, 0))
     return policy
 
 

@@ -203,7 +203,7 @@ class Lane:
             return
         self.tally.spent("commit", started)
         self._checkpoint("committed")
-        replies: list[tuple[str, bytes]] = []
+        replies: dict[str, list[dict[str, object]]] = {}
         for work in batch:
             of_work, results = results[: len(work.commits)], results[len(work.commits) :]
             moved = [result for result in of_work if result.status == "moved"]
@@ -215,14 +215,13 @@ class Lane:
             work.owned.committed = work.last_offset
             if work.owned.committed == work.owned.decided:
                 work.owned.shard.forget_beyond(_WORKING_SET_MAX)
-            replies += [
-                (reply.reply_to, orjson.dumps({"attempt": reply.attempt, "status": reply.status, "body": reply.body}))
-                for reply in work.replies
-                if reply.reply_to
-            ]
+            for reply in work.replies:
+                if reply.reply_to:
+                    answer = {"attempt": reply.attempt, "status": reply.status, "body": reply.body}
+                    replies.setdefault(reply.reply_to, []).append(answer)
         if replies:
             try:
-                self._store.publish(replies)
+                self._store.publish((channel, orjson.dumps(answers)) for channel, answers in replies.items())
             except ConnectorError as error:
                 self._tell({"kind": "reply_lost", "detail": str(error)})  # the API falls back by its deadline
         self._checkpoint("replied")
@@ -262,6 +261,7 @@ class Lane:
             "partition": owned.partition,
             "offset": offset,
             "record_ms": owned.stamp_ms,
+            "clock_ms": owned.shard.state.clock_ms,
             "at_ms": wall_ms(),
             "lag": lag,
             "live": owned.is_live,

@@ -81,7 +81,7 @@ def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "F
     missing = dict(derived.contributions)
     _, found = cluster_identity(kafka, (name,))
     for target in range(found[name][1]):
-        for batch in read_log(kafka, name, target, *log_end(kafka, name, target)):
+        for batch in read_log(kafka, name, target, log_end(kafka, name, target)):
             for _, _, value in batch:
                 given = decode_contributed(value)
                 if given is None:
@@ -99,5 +99,5 @@ def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "F
 def _values(kafka: str, name: str) -> Iterable[bytes]:
     _, found = cluster_identity(kafka, (name,))
     for partition in range(found[name][1]):
-        for batch in read_log(kafka, name, partition, *log_end(kafka, name, partition)):
+        for batch in read_log(kafka, name, partition, log_end(kafka, name, partition)):
             yield from (value for _, _, value in batch)

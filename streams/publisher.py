@@ -73,10 +73,10 @@ class Publisher:
         """Send alerts, decisions, orders, dead letters, and what stood on the wrong partition."""
         for effects in said:
             for output in effects.outputs:
-                self._produce(sending, self._names[output.topic], output.key, orjson.dumps(output.body))
+                self._produce(sending, (self._names[output.topic], -1), output.key, orjson.dumps(output.body))
             if effects.rerouted is not None:
                 rerouted = effects.rerouted
-                self._produce(sending, self._topics.events, rerouted.key, rerouted.value, rerouted.partition)
+                self._produce(sending, (self._topics.events, rerouted.partition), rerouted.key, rerouted.value)
 
     def send_contributions(self, batch: Iterable[tuple[int, Sequence[Effects], Sending]], skew_ms: int) -> None:
         """Send the contributions of several shards (source, said, sending), merged in business time to within
@@ -92,13 +92,13 @@ class Publisher:
             for start in range(0, len(contributions), CONTRIBUTIONS_PER_RECORD):
                 part = tuple(contributions[start : start + CONTRIBUTIONS_PER_RECORD])
                 value = encode_contributed(Contributed(source, first + start, part))
-                self._produce(sending, self._topics.subjects, f"p{source}", value, target)
+                self._produce(sending, (self._topics.subjects, target), f"p{source}", value)
 
     def append_facts(self, partition: int, facts: Iterable[Fact]) -> Sending:
         """Append engine facts (timers) to a partition of the person log."""
         sending = Sending()
         for fact in facts:
-            self._produce(sending, self._topics.events, fact.psn_no, encode_fact(fact), partition)
+            self._produce(sending, (self._topics.events, partition), fact.psn_no, encode_fact(fact))
         return sending
 
     def serve(self, timeout_s: float) -> None:
@@ -110,7 +110,8 @@ class Publisher:
         self._producer.purge()
         self._producer.flush(1)
 
-    def _produce(self, sending: Sending, topic: str, key: str, value: bytes, partition: int = -1) -> None:
+    def _produce(self, sending: Sending, place: tuple[str, int], key: str, value: bytes) -> None:
+        topic, partition = place
         while True:
             try:
                 self._producer.produce(topic, value, key.encode(), partition, sending.delivered)

@@ -5,7 +5,6 @@ Lanes must not be running: a rebuilt shard is claimed, so a lane that still ran 
 
 import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from os import cpu_count
@@ -36,7 +35,8 @@ def rebuild_log(kafka: str, redis: str, log: Log, topology: str) -> int:
     start = owned.claim()
     owned.published_mark = _NEVER
     folded = 0
-    for batch in read_log(kafka, log.topic, log.partition, start, log_end(kafka, log.topic, log.partition)[1]):
+    end = log_end(kafka, log.topic, log.partition)[1]
+    for batch in read_log(kafka, log.topic, log.partition, (start, end)):
         for each in batch:
             owned.offer(Record(*each))
         while owned.waiting:
@@ -59,7 +59,9 @@ def _step(store: Store, owned: Owned) -> int:
     return len(work.said)
 
 
-def _rebuild_partition(kafka: str, redis: str, prefix: str, clock: str, index: int) -> tuple[str, int]:
+def _rebuild_partition(kafka: str, redis: str, names: tuple[str, str], index: int) -> tuple[str, int]:
+    """In a process of its own; `names` = (topic prefix, clock)."""
+    prefix, clock = names
     topics = Topics(prefix)
     log = logs(kafka, topics, clock)[index]
     return log.tag, rebuild_log(kafka, redis, log, topology_of(kafka, topics, clock)[0][log.topic])
@@ -73,10 +75,12 @@ def rebuild(settings: "Settings", *, as_json: bool) -> int:
         return 2
     started = time.monotonic()
     count = len(logs(settings.kafka, settings.topics, settings.clock))
-    arguments: Sequence[object] = (settings.kafka, settings.redis, settings.topics.prefix, settings.clock)
+    names = (settings.topics.prefix, settings.clock)
     records = 0
     with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as pool:
-        for running in [pool.submit(_rebuild_partition, *arguments, index) for index in range(count)]:
+        for running in [
+            pool.submit(_rebuild_partition, settings.kafka, settings.redis, names, index) for index in range(count)
+        ]:
             tag, folded = running.result()
             records += folded
             print(f"{tag} {folded} records", file=sys.stderr, flush=True)

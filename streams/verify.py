@@ -67,7 +67,7 @@ def logs(kafka: str, topics: Topics, clock: str) -> list[Log]:
 def folded(kafka: str, log: Log, shard: Shard, stop: int) -> Iterator[list[Effects]]:
     """Fold a partition from its beginning up to before `stop`, in memory; yields what each batch says."""
     shard.restore(shard.state, b"", (), "")
-    for batch in read_log(kafka, log.topic, log.partition, 0, stop):
+    for batch in read_log(kafka, log.topic, log.partition, (0, stop)):
         records = [Record(*each) for each in batch]
         decoded = [shard.decode(record) for record in records]
         for address in shard.addresses(decoded):

@@ -121,8 +121,8 @@ def _write_and_read_back(bootstrap: str, topics: Topics, partitions: int) -> Non
 
 def _marks_are_set_and_read(bootstrap: str, topics: Topics, partitions: int) -> None:
     assert published_marks(bootstrap, "lanes", topics.events) == {}
-    set_published_mark(bootstrap, "lanes", topics.events, range(partitions), 0)
-    set_published_mark(bootstrap, "lanes", topics.events, [1], 7)
+    set_published_mark(bootstrap, "lanes", topics.events, dict.fromkeys(range(partitions), 0))
+    set_published_mark(bootstrap, "lanes", topics.events, {1: 7})
     assert published_marks(bootstrap, "lanes", topics.events) == {**dict.fromkeys(range(partitions), 0), 1: 7}
 
 

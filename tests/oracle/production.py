@@ -108,7 +108,9 @@ class Engine:
         crossing = self.crossings[body["alert_id"]]
         named = {key: body[key] for key in ("rule_id", "level", "episode", "subject_kind", "subject_id")}
         subject = (body["subject_kind"], body["subject_id"])
-        assert body["alert_id"] == alert_id(body["rule_id"], body["level"], *subject, "", crossing)
+        assert body["alert_id"] == alert_id(
+            body["rule_id"], body["level"], subject=subject, service="", crossing_id=crossing
+        )
         alert = named | {"crossing": crossing}
         if not body["rule_id"].startswith("Q"):
             alert |= {"observed": body["observed"], "allowed": body["allowed"]}
