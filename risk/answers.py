@@ -75,7 +75,8 @@ def authorization_body(
         "state": subject.state.value,
         "service": subject.service,
         "agreement_no": subject.agreement_no or None,
-        "approved_fen": subject.approved_fen,
+        # the same call again hears the same decision; what was granted since is in held and captured
+        "approved_fen": promise.approved_fen if replayed and request is None else subject.approved_fen,
         "held_fen": subject.held_fen if isinstance(subject, Authorization) else 0,
         "captured_fen": sum(each.claim_fen for each in booked),
         "top_up_fen": top_up_fen,

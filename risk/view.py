@@ -108,6 +108,7 @@ def authorization_view(
         return None
     booked = captured_of(credit, fixmedins_code, authorization_id)
     body = authorization_body(credit, (fixmedins_code, authorization_id), known, context, replayed=True)
+    body["approved_fen"] = known.approved_fen
     body["captures"] = [capture_body(credit, each, context, order_id=order_id_of(credit, each)) for each in booked]
     return body
 

@@ -364,3 +364,12 @@ def test_a_query_shows_limits_lines_and_blocks():
     found = authorization_view(life.credit, HOSPITAL, "A1", life.context())
     assert (found["state"], found["held_fen"]) == ("held", 100_000)
     assert authorization_view(life.credit, HOSPITAL, "A9", life.context()) is None
+
+
+def test_a_replay_after_an_increase_still_says_what_was_first_approved():
+    life = Life().sign()
+    life.authorize(100_000)
+    life.increase(50_000)
+    again = life.authorize(100_000).reply
+    assert (again["approved_fen"], again["held_fen"]) == (100_000, 150_000)
+    assert authorization_view(life.credit, HOSPITAL, "A1", life.context())["approved_fen"] == 150_000
