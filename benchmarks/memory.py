@@ -81,7 +81,7 @@ def year(people: int, credit: bool) -> Iterator[Fact]:
         yield from signed_up(_person(index), START_MS - DAY_MS)
     for ordinal in range(VISITS):
         for index in range(people):
-            for happening in outpatient(_visit(index, ordinal), _at_ms(ordinal, index), DRAWS, False, False):
+            for happening in outpatient(_visit(index, ordinal), _at_ms(ordinal, index), DRAWS, credit=False, ask=False):
                 yield from facts_of(happening)
     for index in range(people if credit else 0):
         yield _request(index)

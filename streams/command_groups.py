@@ -158,16 +158,8 @@ def simulate_city(
     from streams.city.command import plan_from, run_city
 
     plan = plan_from(
-        start=start,
-        people=people,
-        institutions=institutions,
-        days=days,
-        seed=seed,
-        visits_per_year=visits_per_year,
-        signed_percent=signed_percent,
-        late_percent=late_percent,
-        duplicate_percent=duplicate_percent,
-        plants=plants,
+        start=start, people=people, institutions=institutions, days=days, seed=seed, visits_per_year=visits_per_year,
+        signed_percent=signed_percent, late_percent=late_percent, duplicate_percent=duplicate_percent, plants=plants,
         checkout=into == "http",
-    )
+    )  # fmt: skip
     return run_city(plan, form=format, out=out, labels_file=labels, into=into, speed=speed, as_json=json)

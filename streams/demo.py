@@ -54,7 +54,7 @@ def run_demo(*, seconds: float | None, as_json: bool) -> int:
         seen = Seen()
         threads = _start(up, seen, stopped, seconds)
         until_s = None if seconds is None else time.monotonic() + seconds
-        _show(console, up, programs, seen, stopped, until_s)
+        _show(console, up, seen, _ticks(programs, stopped, until_s))
         stopped.set()
         for thread in threads:
             thread.join(5)
@@ -135,17 +135,17 @@ def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
             seed += 1
 
 
-def _show(console: Console, up: Up, programs: list[Program], seen: Seen, stopped: Event, until_s: float | None) -> None:
+def _show(console: Console, up: Up, seen: Seen, ticks: Iterator[None]) -> None:
     headline = f"信脉 Xinmai · API and console {up.api} · Kafka {up.kafka}"
     note = f"{NOTE_ZH} {NOTE_EN}" if up.embedded else ""
     if console.is_terminal:
         with Live(view(seen, headline, note), console=console, auto_refresh=False, screen=True) as live:
-            for _ in _ticks(programs, stopped, until_s):
+            for _ in ticks:
                 live.update(view(seen, headline, note), refresh=True)
         return
     console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
     said: frozenset[str] = frozenset()
-    for _ in _ticks(programs, stopped, until_s):
+    for _ in ticks:
         said = _say_firsts(console, up, seen, said)
     console.print(view(seen, headline, note))
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from risk.local_time import HOUR_MS, MINUTE_MS, local_day, to_date
 from streams.city.canonical import signed_up
-from streams.city.happenings import PAPER, Happening, Script, Visit, event_id, happening
+from streams.city.happenings import PAPER, Bill, Happening, Script, Visit, event_id, happening
 from streams.city.visits import bill_of, lines_of, settled
 from streams.city.world import DEPARTMENTS, Person, World
 
@@ -68,29 +68,29 @@ class _Stage:
             number=self.number,
         )
 
-    def settle(self, visit: Visit, at_ms: int, medfee_fen: int, fund_percent: int = 50, credit: bool = False) -> str:
+    def settle(self, visit: Visit, at_ms: int, medfee_fen: int, fund_percent: int = 50, *, credit: bool = False) -> str:
         """Script one visit whose settlement happens at `at_ms`; the settlement's event id."""
         ask = credit and self.world.plan.checkout
-        bill = bill_of(visit, 1, medfee_fen, fund_percent, credit and not ask)
+        bill = bill_of(visit, 1, medfee_fen, fund_percent, credit=credit and not ask)
         codes = _CODES[visit.med_type]
-        self.scripts.append((at_ms, _short_visit(visit, at_ms, codes, bill, ask)))
+        self.scripts.append((at_ms, _short_visit(visit, at_ms, codes, bill, ask=ask)))
         return event_id(codes[1], happening(visit, at_ms, codes[1]).msgid)
 
-    def label(self, rule: str, level: int, subject: str, at_ms: int, events: list[str]) -> Label:
+    def label(self, rule: str, level: int, subject: str, *, at_ms: int, events: list[str]) -> Label:
         evidence = (events[-1], *events[:-1])
         return Label(rule, level, subject, to_date(local_day(at_ms)).isoformat(), evidence)
 
 
-def _short_visit(visit: Visit, at_ms: int, codes: tuple[str, str], bill: object, ask: bool) -> Script:
+def _short_visit(visit: Visit, at_ms: int, codes: tuple[str, str], bill: Bill, *, ask: bool) -> Script:
     if visit.med_type == "11":
         yield happening(visit, at_ms - 12 * MINUTE_MS, "2201")
         yield happening(visit, at_ms - 6 * MINUTE_MS, "2203")
-        yield happening(visit, at_ms - 3 * MINUTE_MS, "2204", lines=lines_of(visit, bill.medfee_fen, 1, 0.6))  # type: ignore[attr-defined]
+        yield happening(visit, at_ms - 3 * MINUTE_MS, "2204", lines=lines_of(visit, bill.medfee_fen, 1, 0.6))
     if visit.med_type == "21":
         yield happening(visit, at_ms - 20 * HOUR_MS, "2401")
-        yield happening(visit, at_ms - 10 * HOUR_MS, "2301", lines=lines_of(visit, bill.medfee_fen, 1, 0.9))  # type: ignore[attr-defined]
+        yield happening(visit, at_ms - 10 * HOUR_MS, "2301", lines=lines_of(visit, bill.medfee_fen, 1, 0.9))
         yield happening(visit, at_ms - HOUR_MS, "2402")
-    yield from settled(visit, at_ms - 30_000, codes, bill, ask)  # type: ignore[arg-type]
+    yield from settled(visit, at_ms - 30_000, codes, bill, ask=ask)
 
 
 def frequent_visits(stage: _Stage) -> Plant:
@@ -100,7 +100,7 @@ def frequent_visits(stage: _Stage) -> Plant:
     first_ms = plan.start_ms + (9 * HOUR_MS if step_ms >= 12 * HOUR_MS else HOUR_MS)
     times = [first_ms + n * step_ms for n in range(15)]
     events = [stage.settle(stage.visit(person, "11", stage.place), at_ms, 12_000 + n) for n, at_ms in enumerate(times)]
-    return Plant(stage.scripts, [stage.label("P01", 1, person.psn_no, times[-1], events)])
+    return Plant(stage.scripts, [stage.label("P01", 1, person.psn_no, at_ms=times[-1], events=events)])
 
 
 def many_hospitals(stage: _Stage) -> Plant:
@@ -111,7 +111,7 @@ def many_hospitals(stage: _Stage) -> Plant:
     events = [
         stage.settle(stage.visit(person, "11", place), at, 15_000) for place, at in zip(places, times, strict=True)
     ]
-    return Plant(stage.scripts, [stage.label("P02", 1, person.psn_no, times[-1], events)])
+    return Plant(stage.scripts, [stage.label("P02", 1, person.psn_no, at_ms=times[-1], events=events)])
 
 
 def two_places_at_once(stage: _Stage) -> Plant:
@@ -122,7 +122,7 @@ def two_places_at_once(stage: _Stage) -> Plant:
     events = [
         stage.settle(stage.visit(person, "11", place), at, 15_000) for place, at in zip(places, times, strict=True)
     ]
-    return Plant(stage.scripts, [stage.label("P03", 1, person.psn_no, times[-1], events)])
+    return Plant(stage.scripts, [stage.label("P03", 1, person.psn_no, at_ms=times[-1], events=events)])
 
 
 def near_the_cap(stage: _Stage) -> Plant:
@@ -133,7 +133,7 @@ def near_the_cap(stage: _Stage) -> Plant:
         at_ms = stage.day_ms + (20 + level) * HOUR_MS
         medfee_fen = -(-cap_fen * percent // 70)
         events.append(stage.settle(stage.visit(person, "21", stage.place), at_ms, medfee_fen, 70))
-        labels.append(stage.label("P12", level, person.psn_no, at_ms, events))
+        labels.append(stage.label("P12", level, person.psn_no, at_ms=at_ms, events=events))
     return Plant(stage.scripts, labels)
 
 
@@ -141,7 +141,7 @@ def large_bill(stage: _Stage) -> Plant:
     """P13: one outpatient bill of 2,350 yuan."""
     person, at_ms = stage.person(), stage.day_ms + 15 * HOUR_MS
     event = stage.settle(stage.visit(person, "11", stage.place), at_ms, 235_000)
-    return Plant(stage.scripts, [stage.label("P13", 1, person.psn_no, at_ms, [event])])
+    return Plant(stage.scripts, [stage.label("P13", 1, person.psn_no, at_ms=at_ms, events=[event])])
 
 
 def many_pharmacy_bills(stage: _Stage) -> Plant:
@@ -149,7 +149,7 @@ def many_pharmacy_bills(stage: _Stage) -> Plant:
     person, place = stage.person(), stage.world.pharmacies
     times = [stage.day_ms + (10 + n) * HOUR_MS for n in range(3)]
     events = [stage.settle(stage.visit(person, "41", place), at_ms, 6_000, 20) for at_ms in times]
-    return Plant(stage.scripts, [stage.label("P17", 1, person.psn_no, times[-1], events)])
+    return Plant(stage.scripts, [stage.label("P17", 1, person.psn_no, at_ms=times[-1], events=events)])
 
 
 def burst_at_a_pharmacy(stage: _Stage) -> Plant:
@@ -157,7 +157,9 @@ def burst_at_a_pharmacy(stage: _Stage) -> Plant:
     place = stage.world.pharmacies + 1 + stage.first_person // 1_000 % 1_000
     times = [stage.day_ms + 14 * HOUR_MS + n * 20_000 for n in range(12)]
     events = [stage.settle(stage.visit(stage.person(n), "41", place), at, 9_000, 20) for n, at in enumerate(times)]
-    return Plant(stage.scripts, [stage.label("D01", 1, stage.world.pharmacy(place), times[9], events[:10])])
+    return Plant(
+        stage.scripts, [stage.label("D01", 1, stage.world.pharmacy(place), at_ms=times[9], events=events[:10])]
+    )
 
 
 def beyond_human_capacity(stage: _Stage) -> Plant:
@@ -167,7 +169,7 @@ def beyond_human_capacity(stage: _Stage) -> Plant:
     events = [
         stage.settle(stage.visit(stage.person(n), "11", stage.place, doctor), at, 11_000) for n, at in enumerate(times)
     ]
-    return Plant(stage.scripts, [stage.label("M01", 1, doctor, times[100], events[:101])])
+    return Plant(stage.scripts, [stage.label("M01", 1, doctor, at_ms=times[100], events=events[:101])])
 
 
 def over_the_limit(stage: _Stage) -> Plant:
@@ -182,7 +184,7 @@ def over_the_limit(stage: _Stage) -> Plant:
         spent_fen += cash_fen
         events.append(stage.settle(stage.visit(person, "11", 0), at_ms, 2 * cash_fen, credit=True))
         if rule != "L100" or stage.world.plan.checkout:
-            labels.append(stage.label(rule, 1, person.psn_no, at_ms, events))
+            labels.append(stage.label(rule, 1, person.psn_no, at_ms=at_ms, events=events))
     return Plant(stage.scripts, labels)
 
 

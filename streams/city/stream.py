@@ -74,12 +74,12 @@ class Deliveries:
                     width_ms = HOUR_MS // parts
                     yield (
                         begin_ms + (part + 1) * width_ms,
-                        self._starts(rng, begin_ms + part * width_ms, width_ms, number, size),
+                        self._starts(rng, begin_ms + part * width_ms, width_ms, number=number, size=size),
                     )
                     number += size
 
     def _starts(
-        self, rng: np.random.Generator, begin_ms: int, width_ms: int, number: int, size: int
+        self, rng: np.random.Generator, begin_ms: int, width_ms: int, *, number: int, size: int
     ) -> list[tuple[Script, int]]:
         plan, world = self._plan, self._world
         times = (begin_ms + np.sort(rng.integers(0, width_ms, size))).tolist()
@@ -93,11 +93,12 @@ class Deliveries:
             if med_type == "41" and not world.pharmacies:
                 med_type = "11"
             person = world.person(index)
-            visit = visit_of(world, person, number + n, med_type, draws[n])
+            visit = visit_of(world, person, number + n, med_type=med_type, draws=draws[n])
             late_ms = self._late_ms(number + n)
             on_credit = person.signed and draws[n][11] < 0.5
             ask = on_credit and plan.checkout and not late_ms
-            script = SCRIPTS[med_type](visit, at_ms, draws[n], on_credit and not plan.checkout, ask)
+            booked = on_credit and not plan.checkout
+            script = SCRIPTS[med_type](visit, at_ms, draws[n], credit=booked, ask=ask)
             starts.append((script, late_ms))
         return starts
 

@@ -14,7 +14,7 @@ DRAWS = 12
 Draws = Sequence[float]
 
 
-def visit_of(world: World, person: Person, number: int, med_type: str, draws: Draws) -> Visit:
+def visit_of(world: World, person: Person, number: int, *, med_type: str, draws: Draws) -> Visit:
     """Where this person goes: four times in five to the usual place."""
     usual = draws[0] < 0.8
     pharmacy = med_type == "41"
@@ -36,7 +36,7 @@ def visit_of(world: World, person: Person, number: int, med_type: str, draws: Dr
     )
 
 
-def bill_of(visit: Visit, ordinal: int, medfee_fen: int, fund_percent: int, credit: bool = False) -> Bill:
+def bill_of(visit: Visit, ordinal: int, medfee_fen: int, fund_percent: int, *, credit: bool = False) -> Bill:
     """Split a sum: the fund's share, then the personal account of an employee, the rest in cash."""
     fund = medfee_fen * fund_percent // 100
     own = medfee_fen - fund
@@ -72,7 +72,7 @@ def checkout(at_ms: int, visit: Visit, bill: Bill) -> Happening:
     return happening(visit, at_ms, CHECKOUT, bill=named)
 
 
-def settled(visit: Visit, at_ms: int, codes: tuple[str, str], bill: Bill, ask: bool) -> Script:
+def settled(visit: Visit, at_ms: int, codes: tuple[str, str], bill: Bill, *, ask: bool) -> Script:
     """An estimate, an authorization where one is asked for, and the settlement."""
     yield happening(visit, at_ms, codes[0], bill=bill)
     if ask:
@@ -83,7 +83,7 @@ def settled(visit: Visit, at_ms: int, codes: tuple[str, str], bill: Bill, ask: b
     yield happening(visit, at_ms + 30_000, codes[1], bill=bill)
 
 
-def outpatient(visit: Visit, at_ms: int, draws: Draws, credit: bool, ask: bool) -> Script:
+def outpatient(visit: Visit, at_ms: int, draws: Draws, *, credit: bool, ask: bool) -> Script:
     """Registration, the doctor's record, fee lines, settlement; sometimes taken back and settled anew (2208, 2207)."""
     yield happening(visit, at_ms, "2201")
     if draws[3] < 0.01:
@@ -97,37 +97,37 @@ def outpatient(visit: Visit, at_ms: int, draws: Draws, credit: bool, ask: bool) 
     at_ms += int((2 + 18 * draws[7]) * MINUTE)
     yield happening(visit, at_ms, "2204", lines=lines)
     at_ms += int((1 + 9 * draws[8]) * MINUTE)
-    bill = bill_of(visit, 1, total, fund_percent, credit)
-    yield from settled(visit, at_ms, ("2206", "2207"), bill, ask)
+    bill = bill_of(visit, 1, total, fund_percent, credit=credit)
+    yield from settled(visit, at_ms, ("2206", "2207"), bill, ask=ask)
     if draws[9] < 0.02:
         at_ms += int((10 + 110 * draws[10]) * MINUTE)
-        yield from settled_again(visit, at_ms, lines, bill, fund_percent)
+        yield from settled_again(visit, at_ms, lines, bill, fund_percent=fund_percent)
 
 
-def settled_again(visit: Visit, at_ms: int, lines: tuple[Line, ...], bill: Bill, fund_percent: int) -> Script:
+def settled_again(visit: Visit, at_ms: int, lines: tuple[Line, ...], bill: Bill, *, fund_percent: int) -> Script:
     """China's ordinary partial refund: the settlement undone, a line taken back, and the rest settled."""
     yield happening(visit, at_ms, "2208", original_setl_id=bill.setl_id, bill=bill)
     rest = bill.medfee_fen
     if len(lines) > 1:
         yield happening(visit, at_ms + 60_000, "2205", lines=lines[-1:])
         rest -= lines[-1].amount_fen
-    again = bill_of(visit, 2, rest, fund_percent, bool(bill.credit_fen))
+    again = bill_of(visit, 2, rest, fund_percent, credit=bool(bill.credit_fen))
     yield from settled(visit, at_ms + 120_000, ("2206", "2207"), again, ask=False)
 
 
-def purchase(visit: Visit, at_ms: int, draws: Draws, credit: bool, ask: bool) -> Script:
+def purchase(visit: Visit, at_ms: int, draws: Draws, *, credit: bool, ask: bool) -> Script:
     """A pharmacy's bill (2101, 2102), sometimes undone (2103) and made anew."""
     total = skewed_fen(draws[5], 8_000, 90_000)
-    bill = bill_of(visit, 1, total, 20, credit)
-    yield from settled(visit, at_ms, ("2101", "2102"), bill, ask)
+    bill = bill_of(visit, 1, total, 20, credit=credit)
+    yield from settled(visit, at_ms, ("2101", "2102"), bill, ask=ask)
     if draws[9] < 0.01:
         at_ms += int((5 + 30 * draws[10]) * MINUTE)
         yield happening(visit, at_ms, "2103", original_setl_id=bill.setl_id, bill=bill)
-        again = bill_of(visit, 2, total * 7 // 10, 20, credit)
+        again = bill_of(visit, 2, total * 7 // 10, 20, credit=credit)
         yield happening(visit, at_ms + 90_000, "2102", bill=again)
 
 
-def admission(visit: Visit, at_ms: int, draws: Draws, credit: bool, ask: bool) -> Script:
+def admission(visit: Visit, at_ms: int, draws: Draws, *, credit: bool, ask: bool) -> Script:
     """Admission, a batch of fee lines each day, discharge and settlement: 2401, 2301 …, 2402, 2303, 2304."""
     yield happening(visit, at_ms, "2401")
     days = 2 + int(draws[4] * 9)
@@ -140,7 +140,8 @@ def admission(visit: Visit, at_ms: int, draws: Draws, credit: bool, ask: bool) -
         yield happening(visit, at_ms + day * DAY + 3 * 60 * MINUTE, "2301", lines=lines)
     leaves_ms = at_ms + days * DAY - 60 * MINUTE
     yield happening(visit, leaves_ms, "2402")
-    yield from settled(visit, leaves_ms + 20 * MINUTE, ("2303", "2304"), bill_of(visit, 1, total, 70, credit), ask)
+    bill = bill_of(visit, 1, total, 70, credit=credit)
+    yield from settled(visit, leaves_ms + 20 * MINUTE, ("2303", "2304"), bill, ask=ask)
 
 
 SCRIPTS = {"11": outpatient, "13": outpatient, "14": outpatient, "41": purchase, "21": admission}
