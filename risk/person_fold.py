@@ -6,7 +6,7 @@ visits, lifecycle.py moves money.
 
 from typing import NamedTuple
 
-from risk.activity import NOTHING, Activity, Visit, hash32, hash64, seen_content, visit_of, with_seen
+from risk.activity import COUNTED, NOTHING, Activity, Row, Visit, hash32, hash64, seen_content, visit_of, with_seen
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.facts import (
@@ -134,10 +134,15 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if counted.result == "conflict":
         said = [*said, _dead_letter(fact, moment, "CONFLICT")]
     after = person._replace(activity=counted.activity)
-    if counted.result != "applied" or not counted.contributions or person.credit is None:
+    if counted.result != "applied" or not _counts(counted.row) or person.credit is None:
         return Applied(after, counted.result, list(said), counted.contributions)
     step = settle(person.credit, fact, _context(after, fact, moment, visit), amounts_add_up(fact))
     return _with_credit(Applied(after, counted.result, list(said), counted.contributions), step)
+
+
+def _counts(row: Row | None) -> bool:
+    """One that was reversed before it came moves no money."""
+    return row is not None and row.state == COUNTED
 
 
 def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Applied:

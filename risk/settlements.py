@@ -36,6 +36,8 @@ from risk.outputs import Output
 from risk.person_rules import after_reversal, year_of
 from risk.terms import Terms
 
+SECOND_HOP_RULES = ("D01", "M01", "Q01", "Q02")
+
 
 class Counted(NamedTuple):
     """What a settlement record did: applied, duplicate, conflict, or waiting (a reversal without its original)."""
@@ -112,6 +114,8 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     if row.at_ms >= activity.newest_ms - LATE_MS:
         after, found = judge(psn_no, after, row, moment, place=(fact.insuplc_admdvs or "", fact.insutype or ""))
         outputs += found
+    if not has_second_hop(moment.terms):
+        return Counted(after, "applied", outputs, [], row)
     moved = contributions(
         psn_no,
         row,
@@ -150,8 +154,8 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     for episode, left in ended:
         outputs.append(closed(psn_no, episode, left, moment))
         after = after._replace(episodes=tuple(each for each in after.episodes if each != episode))
-    if row is None:
-        return Counted(after, "applied", in_order(outputs), [])
+    if row is None or not has_second_hop(moment.terms):
+        return Counted(after, "applied", in_order(outputs), [], row)
     moved = contributions(
         psn_no,
         row,
@@ -180,6 +184,8 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
     if row is None:
         return Counted(after, "applied", [], [])
     after = after._replace(newest_ms=max(after.newest_ms, row.at_ms))
+    if not has_second_hop(moment.terms):
+        return Counted(after, "applied", [], [], row._replace(state=COUNTED))
     moved = contributions(
         psn_no,
         row,
@@ -189,6 +195,11 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         marks=SILENT | _marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
     return Counted(after, "applied", [], moved, row._replace(state=COUNTED))
+
+
+def has_second_hop(terms: Terms) -> bool:
+    """Does any rule look at institutions or staff? Without one nothing is sent to them."""
+    return any(rule_id in terms for rule_id in SECOND_HOP_RULES)
 
 
 def _of_old(receipt: Receipt) -> Row:

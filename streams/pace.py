@@ -13,7 +13,7 @@ from connectors.errors import ConnectorError
 from connectors.store import KEY_PREFIX, Store
 from streams.owned import Owned
 
-SKEW_MS = 5 * 60_000
+SKEW_MS = 10 * 60_000
 BEHIND_RECORDS = 500
 _HOLD_MS = 30_000
 _NO_BOUND = 2**62
@@ -42,12 +42,13 @@ class Pace:
         now_ms = time.time_ns() // 1_000_000
         client = self._store.client
         try:
-            caught_up = self._told - behind.keys()
-            if caught_up:
-                client.hdel(_KEY, *caught_up)
-            if behind:
-                client.hset(_KEY, mapping={tag: f"{front_ms} {now_ms}" for tag, front_ms in behind.items()})
-            told = client.hgetall(_KEY)
+            with client.pipeline(transaction=False) as pipe:
+                caught_up = self._told - behind.keys()
+                if caught_up:
+                    pipe.hdel(_KEY, *caught_up)
+                if behind:
+                    pipe.hset(_KEY, mapping={tag: f"{front_ms} {now_ms}" for tag, front_ms in behind.items()})
+                told = pipe.hgetall(_KEY).execute()[-1]
         except RedisError as error:
             raise ConnectorError("redis", str(error), retryable=True) from error
         self._told = set(behind)

@@ -53,6 +53,8 @@ class PersonShard:
         self.values = Values(tag)
         self.partition = partition
         self.state = ShardState(FOLD_VERSION, sent=(0,) * subject_partitions)
+        self._clock_ms = 0
+        self._sent = [0] * subject_partitions
         self.policy: Policy | None = None
         self._partitions = partitions
         self._subject_partitions = subject_partitions
@@ -68,6 +70,7 @@ class PersonShard:
     def restore(self, state: ShardState, policy: bytes, schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
         """Stand where the store stands."""
         self.state = state
+        self._clock_ms, self._sent = state.clock_ms, list(state.sent)
         self.values.digest = int(digest or "0", 16)
         self.policy = restored_policy(self.values, policy)
         for psn_no, due in schedule:
@@ -118,7 +121,7 @@ class PersonShard:
 
     def _fold(self, record: Record, fact: Fact, position: str, policy: Policy) -> Effects:
         occurred_ms = to_ms(fact.occurred_at)
-        clock_ms = max(self.state.clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
+        clock_ms = max(self._clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
         moment = Moment(
             position,
             fact.event_id,
@@ -131,7 +134,7 @@ class PersonShard:
         person = self._person(fact.psn_no)
         applied = apply(person, fact, moment)
         self._keep(fact.psn_no, person, applied.person)
-        self.state = self.state._replace(clock_ms=clock_ms)
+        self._clock_ms = clock_ms
         effects = Effects(fact.event_type, applied.result, numbered=self._number(applied.contributions))
         for said in applied.said:
             if isinstance(said, Reply):
@@ -168,6 +171,7 @@ class PersonShard:
 
     def take_changes(self) -> dict[Address, bytes]:
         """Pack what changed since the last cut: a person whom many records of one range touched is packed once."""
+        self.state = self.state._replace(clock_ms=self._clock_ms, sent=tuple(self._sent))
         for psn_no in sorted(self._changed_activities):
             self.values.set(self.values.address("a", psn_no), pack(self._people[psn_no].activity))
         for psn_no in sorted(self._changed_credits):
@@ -231,11 +235,9 @@ class PersonShard:
         """One gapless counter for each subject shard: what the target applies exactly once."""
         if not contributions:
             return []
-        sent = list(self.state.sent)
         numbered = []
         for contribution in contributions:
             target = _subject_shard(contribution.subject_id, self._subject_partitions)
-            sent[target] += 1
-            numbered.append(Numbered(target, sent[target], contribution))
-        self.state = self.state._replace(sent=tuple(sent))
+            self._sent[target] += 1
+            numbered.append(Numbered(target, self._sent[target], contribution))
         return numbered
