@@ -117,6 +117,7 @@ def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) ->
         visit=visit,
         visits=person.activity.visits,
         psn_no=fact.psn_no,
+        area=person.activity.area,
     )
 
 
@@ -134,7 +135,8 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if counted.result == "conflict":
         said = [*said, _dead_letter(fact, moment, "CONFLICT")]
     after = person._replace(activity=counted.activity)
-    if counted.result != "applied" or not _counts(counted.row) or person.credit is None:
+    on_credit = person.credit is not None or fact.credit_fen or fact.authorization_id
+    if counted.result != "applied" or not _counts(counted.row) or not on_credit:
         return Applied(after, counted.result, list(said), counted.contributions)
     step = settle(person.credit, fact, _context(after, fact, moment, visit), amounts_add_up(fact))
     return _with_credit(Applied(after, counted.result, list(said), counted.contributions), step)
@@ -151,7 +153,7 @@ def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Appli
     if counted.result != "applied" or person.credit is None:
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
     visit = visit_of(person.activity, counted.row.mdtrt_id) if counted.row is not None else None
-    step = reverse(person.credit, counted.row, fact, _context(after, fact, moment, visit))
+    step = reverse(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
     return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
 
 
@@ -161,7 +163,7 @@ def _reinstated(person: Person, fact: SettlementReinstated, moment: Moment) -> A
     if counted.result != "applied" or person.credit is None:
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
     visit = visit_of(person.activity, counted.row.mdtrt_id) if counted.row is not None else None
-    step = reinstate(person.credit, counted.row, fact, _context(after, fact, moment, visit))
+    step = reinstate(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
     return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
 
 

@@ -47,6 +47,7 @@ class Counted(NamedTuple):
     outputs: list[Output]
     contributions: list[Contribution]
     row: Row | None = None
+    receipt: Receipt | None = None
 
 
 def message_of(event_id: str) -> str:
@@ -155,7 +156,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         outputs.append(closed(psn_no, episode, left, moment))
         after = after._replace(episodes=tuple(each for each in after.episodes if each != episode))
     if row is None or not has_second_hop(moment.terms):
-        return Counted(after, "applied", in_order(outputs), [], row)
+        return Counted(after, "applied", in_order(outputs), [], row, known)
     moved = contributions(
         psn_no,
         row,
@@ -164,7 +165,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         moved_ms=moment.occurred_ms,
         marks=_marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
-    return Counted(after, "applied", in_order(outputs), moved, row)
+    return Counted(after, "applied", in_order(outputs), moved, row, known)
 
 
 def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, moment: Moment) -> Counted:
@@ -182,10 +183,10 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
     after = with_row_state(after, known.setl, COUNTED)
     after = with_year_sum(after, year_of(day_start_ms(known.day)), known.fund_fen)
     if row is None:
-        return Counted(after, "applied", [], [])
+        return Counted(after, "applied", [], [], None, known)
     after = after._replace(newest_ms=max(after.newest_ms, row.at_ms))
     if not has_second_hop(moment.terms):
-        return Counted(after, "applied", [], [], row._replace(state=COUNTED))
+        return Counted(after, "applied", [], [], row._replace(state=COUNTED), known)
     moved = contributions(
         psn_no,
         row,
@@ -194,7 +195,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         moved_ms=moment.occurred_ms,
         marks=SILENT | _marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
-    return Counted(after, "applied", [], moved, row._replace(state=COUNTED))
+    return Counted(after, "applied", [], moved, row._replace(state=COUNTED), known)
 
 
 def has_second_hop(terms: Terms) -> bool:

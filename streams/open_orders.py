@@ -54,7 +54,7 @@ def bodies(psn_no: str, value: bytes) -> list[OrderBody]:
     except msgspec.DecodeError as error:
         raise ConnectorError("redis", f"a credit record cannot be read: {error}", retryable=False) from error
     context = cast(Context, _Person(psn_no))
-    return [order_output(context, order, order.first_ms).body for order in orders]
+    return [order_output(context, order).body for order in orders]
 
 
 def _credit_keys(store: Store, tag: str, prefix: str) -> Iterator[str]:

@@ -89,7 +89,7 @@ class StoredPeople:
             raise ConnectorError("redis", f"shard {tag} has no active policy", retryable=True)
         now_ms = self._instant_ms(partition)
         policy = self._policy(policy_text)
-        visits = (unpack_activity(activity) if activity else NOTHING).visits
+        known = unpack_activity(activity) if activity else NOTHING
         shard = tag.strip("{}")
         context = Context(
             now_ms=now_ms,
@@ -99,8 +99,9 @@ class StoredPeople:
             terms=policy.on(local_day(now_ms)),
             policy=policy,
             visit=None,
-            visits=visits,
+            visits=known.visits,
             psn_no=psn_no,
+            area=known.area,
         )
         as_of = {"shard": shard, "offset": position.offset, "time": rfc3339(self._wall_ms())}
         return _Seen(unpack_credit(credit) if credit else None, context, as_of)
