@@ -69,7 +69,7 @@ def show_terms(directory: Path | None, *, day: str | None, as_json: bool) -> int
     )
     for row in rows:
         table.add_row(row["name"], row["value"][:200], f"{row['document']} {row['article']}", str(row["in_force_from"]))
-    Console().print(table)
+    Console(markup=False).print(table)  # sources say "[proposal]"
     return 0
 
 

@@ -107,7 +107,8 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
         ],
         "days": {
             to_date(number).isoformat(): {"settlements": day.settlements, "medfee_fen": day.medfee_fen,
-                                          "fund_fen": day.fund_fen, "people_counted": people_of(day)}
+                                          "fund_fen": day.fund_fen}
+                                         | ({"people_counted": people_of(day)} if kind == "staff" else {})
             for number, day in sorted(days.items())
         },
     }  # fmt: skip
