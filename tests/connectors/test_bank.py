@@ -32,12 +32,18 @@ def bank() -> Iterator[BankSimulator]:
         yield simulator
 
 
-def with_gateway(bank: BankSimulator, talk: Callable[[BankGateway], Awaitable[T]], **settings: object) -> T:
-    """Run `talk` with a client of this bank that waits 300 ms for an answer."""
+IMPATIENT_S = 1.0
+"""How long a client waits where the bank is silent on purpose: long enough for the query that follows."""
+
+
+def with_gateway(
+    bank: BankSimulator, talk: Callable[[BankGateway], Awaitable[T]], *, timeout_s: float = 30.0, **settings: object
+) -> T:
+    """Run `talk` with a client of this bank."""
 
     async def run() -> T:
         access = BankAccess(url=bank.url, secret=str(settings.pop("secret", SIMULATOR_SECRET)))
-        gateway = BankGateway({}, other_banks=access, timeout_s=0.3, **settings)  # type: ignore[arg-type]
+        gateway = BankGateway({}, other_banks=access, timeout_s=timeout_s, **settings)  # type: ignore[arg-type]
         try:
             return await talk(gateway)
         finally:
@@ -64,14 +70,14 @@ def test_an_order_sent_twice_moves_money_once_and_is_answered_the_same(bank):
 
 def test_an_answer_that_never_came_is_asked_after_instead_of_sent_again(bank):
     bank.script("timeout_after_success", times=1)
-    answer = with_gateway(bank, lambda gateway: gateway.submit(ORDER))
+    answer = with_gateway(bank, lambda gateway: gateway.submit(ORDER), timeout_s=IMPATIENT_S)
     assert answer.result == "settled"
     assert [call.call for call in bank.book.calls] == ["submit", "query"]
 
 
 def test_an_answer_later_than_the_time_out_is_asked_after(bank):
-    bank.script("settle", times=1, delay_ms=600)
-    answer = with_gateway(bank, lambda gateway: gateway.submit(ORDER))
+    bank.script("settle", times=1, delay_ms=3_000)
+    answer = with_gateway(bank, lambda gateway: gateway.submit(ORDER), timeout_s=IMPATIENT_S)
     assert answer.result == "unknown"  # when it was asked, the bank had not booked it yet
     assert bank.wait_for(lambda book: book.moved_fen("or_1") == 12_345)
     assert with_gateway(bank, lambda gateway: gateway.query(ORDER)).result == "settled"
@@ -79,7 +85,7 @@ def test_an_answer_later_than_the_time_out_is_asked_after(bank):
 
 def test_an_order_that_may_be_on_its_way_is_unknown_even_if_the_bank_has_not_seen_it(bank):
     bank.script("timeout_before", times=1)
-    answer = with_gateway(bank, lambda gateway: gateway.submit(ORDER))
+    answer = with_gateway(bank, lambda gateway: gateway.submit(ORDER), timeout_s=IMPATIENT_S)
     assert (answer.result, answer.amount_fen, answer.cause) == ("unknown", 0, "bank")
     assert with_gateway(bank, lambda gateway: gateway.query(ORDER)) is None
 
@@ -184,7 +190,7 @@ def test_a_call_with_another_secret_is_refused_and_not_booked(bank):
 
 def test_a_bank_without_an_address_is_an_error_of_the_settings():
     async def run():
-        gateway = BankGateway({}, timeout_s=0.3)
+        gateway = BankGateway({})
         try:
             await gateway.submit(ORDER)
         finally:

@@ -26,7 +26,7 @@ from connectors.topology import Topics, partition_of, slot_of, tags
 
 
 def _until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
     return condition()

@@ -77,13 +77,17 @@ class Engine:
         return [(fact.order_id, fact.result) for fact in self.facts]
 
 
-def run(bank, engine, play):
+IMPATIENT_S = 1.0
+"""How long a gateway waits where the bank is silent on purpose: long enough for the query that follows."""
+
+
+def run(bank, engine, play, timeout_s=30.0):
     """`play(submitter, gateway)` against the real bank."""
 
     async def session():
         access = BankAccess(url=bank.url, secret=SIMULATOR_SECRET)
         breaker = lambda: CircuitBreaker(rest_s=1.0, clock=lambda: engine.now_s)  # noqa: E731 - a ten-line fake's clock
-        gateway = BankGateway({}, other_banks=access, timeout_s=0.3, breaker=breaker)
+        gateway = BankGateway({}, other_banks=access, timeout_s=timeout_s, breaker=breaker)
         try:
             return await play(engine.submitter(gateway), gateway)
         finally:
@@ -208,7 +212,7 @@ def test_an_unknown_answer_is_told_once_and_then_asked_after_until_known(bank):
             engine.now_s += 1
             await submitter.redrive(engine.open_orders)
 
-    run(bank, engine, insist)
+    run(bank, engine, insist, IMPATIENT_S)
     assert engine.results == [("or_1", "unknown"), ("or_1", "settled")]
     assert bank.book.moved_fen("or_1") == 10_000
 
@@ -216,7 +220,7 @@ def test_an_unknown_answer_is_told_once_and_then_asked_after_until_known(bank):
 def test_a_time_out_after_success_is_settled_without_a_second_submission(bank):
     engine = Engine(order())
     bank.script("timeout_after_success", times=1)
-    run(bank, engine, lambda submitter, _: submitter.submit(PERSON, order(), is_new=True))
+    run(bank, engine, lambda submitter, _: submitter.submit(PERSON, order(), is_new=True), IMPATIENT_S)
     assert engine.results == [("or_1", "settled")]
     assert len(bank.book.submitted("or_1")) == 1
 
@@ -248,7 +252,7 @@ def test_a_cancel_never_overtakes_the_order_it_cancels(bank):
             await submitter.redrive(engine.open_orders)
         return waits
 
-    assert run(bank, engine, cancel_at_once) == ["unknown", "behind"]
+    assert run(bank, engine, cancel_at_once, IMPATIENT_S) == ["unknown", "behind"]
     assert [call.order_id for call in bank.book.calls if call.call == "submit"] == ["or_1", "or_1", "or_2"]
     assert engine.results[-1] == ("or_2", "rejected")  # ALREADY_SETTLED
 

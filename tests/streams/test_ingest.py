@@ -62,7 +62,7 @@ def values(settings: Settings, topic: str, count: int) -> list[bytes]:
     reader = consumer(settings.kafka, "test-reader", **{"auto.offset.reset": "earliest"})
     reader.subscribe([topic])
     found: list[bytes] = []
-    end_s = monotonic() + 15
+    end_s = monotonic() + 60
     while len(found) < count and monotonic() < end_s:
         found += [message.value() or b"" for message in reader.consume(100, timeout=0.2) if not message.error()]
     reader.close()
@@ -153,7 +153,7 @@ def test_the_raw_national_topic_is_read_into_the_log(settings):
     for line in (SAMPLES / "county_day.jsonl").read_bytes().splitlines():
         writer.produce(settings.topics.national, line)
     writer.flush(10)
-    end_s = monotonic() + 20
+    end_s = monotonic() + 120
     reading = Thread(target=run_national, args=(settings, lambda: monotonic() > end_s or bool(seen)))
     seen: list[bytes] = []
     reading.start()

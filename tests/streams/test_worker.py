@@ -32,7 +32,7 @@ def worker(mock_kafka, redis_62, topics, tmp_path):
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen([*command, "worker"], env=environment, stdout=log, stderr=log)
     try:
-        until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), 60, tmp_path / "worker.log")
+        until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), 120, tmp_path / "worker.log")
         yield process, f"http://127.0.0.1:{port}"
     finally:
         process.kill()
@@ -67,10 +67,10 @@ def is_running(pid: int) -> bool:
 def test_a_worker_serves_shows_its_numbers_and_ends_clean_on_sigterm(worker):
     process, probes = worker
     assert answers(f"{probes}/livez")
-    until(lambda: 'type="policy.activated"} 8.0' in httpx.get(f"{probes}/metrics").text, 20)
+    until(lambda: 'type="policy.activated"} 8.0' in httpx.get(f"{probes}/metrics").text, 60)
     lanes = lanes_of(probes)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert not any(is_running(pid) for pid in lanes)
 
 
@@ -78,9 +78,9 @@ def test_a_killed_lane_comes_back_and_a_killed_worker_leaves_no_lane(worker):
     process, probes = worker
     victim, other = lanes_of(probes)
     os.kill(victim, signal.SIGKILL)
-    until(lambda: victim not in lanes_of(probes) and answers(f"{probes}/readyz"), 20)
+    until(lambda: victim not in lanes_of(probes) and answers(f"{probes}/readyz"), 60)
     again, still = lanes_of(probes)
     assert still == other
     process.kill()
     process.wait()
-    until(lambda: not is_running(again) and not is_running(other), 20)
+    until(lambda: not is_running(again) and not is_running(other), 60)

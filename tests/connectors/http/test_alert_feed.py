@@ -30,7 +30,7 @@ def feed_of(kafka: MockKafka, topic: str) -> AlertFeed:
 async def read(followed: Followed, count: int) -> tuple[list[int], Positions]:
     numbers: list[int] = []
     at: Positions = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for at, published in followed:  # noqa: B007 the last one is what a listener remembers
             if published is not None:
                 numbers.append(published.body["n"])
@@ -81,7 +81,7 @@ def test_a_quiet_line_says_where_it_stands(mock_kafka: MockKafka, topics: Topics
     async def scenario() -> None:
         publish(producer(mock_kafka.bootstrap), topics.alerts, range(8))
         feed = feed_of(mock_kafka, topics.alerts)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for at, published in feed.follow(None, 0, 0.01):
                 assert published is None
                 assert at == {0: 1, 1: 1, 2: 1, 3: 1}

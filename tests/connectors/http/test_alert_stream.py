@@ -58,7 +58,7 @@ async def stream(feed: FakeFeed, token: str, chunks: int, **headers: str) -> lis
     given = [(b"authorization", f"Bearer {token}".encode())]
     given += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "GET", "path": "/s", "query_string": b"recent=3", "headers": given}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await app(scope, receive, send)
     return sent
 
