@@ -47,7 +47,7 @@ class Commit(NamedTuple):
     tag: str
     epoch: str
     after: int | None
-    offset: int
+    offset: int | None  # None: an unfinished load
     digest: str
     record: str
     state: bytes
@@ -149,7 +149,7 @@ class Store:
             head: list[str | bytes] = [
                 each.epoch,
                 "" if each.after is None else str(each.after),
-                str(each.offset),
+                "" if each.offset is None else str(each.offset),
                 each.digest,
                 each.record,
                 each.state,
@@ -190,6 +190,14 @@ class Store:
                 value = self._redis.get(key)
                 if value is not None:
                     yield (key, ""), value
+        except RedisError as error:
+            raise ConnectorError("redis", str(error), retryable=True) from error
+
+    def clear(self, tag: str) -> None:
+        """Empty a shard: before it is filled from a snapshot, and after a load that was cut short."""
+        try:
+            for key in [*self.keys_of(tag), meta_key(tag)]:
+                self._redis.unlink(key)
         except RedisError as error:
             raise ConnectorError("redis", str(error), retryable=True) from error
 

@@ -8,17 +8,18 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from os import cpu_count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 
 from connectors.kafka import cluster_identity, is_mock
 from connectors.log_reader import log_end, read_log
-from connectors.store import Store
-from connectors.topology import Topics
+from connectors.store import Store, meta_key
 from streams.owned import Moved, Owned
 from streams.ownership import topology_of
 from streams.shards import Record
+from streams.snapshots import LOADING, load_snapshot, newest_snapshot
 from streams.verify import Log, logs
 
 if TYPE_CHECKING:
@@ -28,11 +29,17 @@ _NEVER = 2**62  # a published mark no record reaches: all of the log is the past
 _RECORDS_PER_STEP = 2_000
 
 
-def rebuild_log(kafka: str, redis: str, log: Log, topology: str) -> int:
-    """Fold one partition from where Redis stands to its end; returns how many records were folded."""
+def rebuild_log(kafka: str, redis: str, log: Log, *, topology: str, snapshots: Path | None = None) -> int:
+    """Fold one partition from where Redis, or else its snapshot, stands to its end; returns how many were folded."""
     store = Store(redis, timeout_s=30)
+    if store.client.hget(meta_key(log.tag), "topology") == LOADING.encode():
+        store.clear(log.tag)  # a load that was cut short: begin again
     owned = Owned(log.topic, log.make, store, topology)
     start = owned.claim()
+    snapshot = newest_snapshot(snapshots, log.tag, topology=topology) if owned.committed is None else None
+    if snapshot is not None:
+        load_snapshot(store, snapshot, owned.epoch)
+        start = owned.claim()
     owned.published_mark = _NEVER
     folded = 0
     end = log_end(kafka, log.topic, log.partition)[1]
@@ -59,12 +66,11 @@ def _step(store: Store, owned: Owned) -> int:
     return len(work.said)
 
 
-def _rebuild_partition(kafka: str, redis: str, names: tuple[str, str], index: int) -> tuple[str, int]:
-    """In a process of its own; `names` = (topic prefix, clock)."""
-    prefix, clock = names
-    topics = Topics(prefix)
-    log = logs(kafka, topics, clock)[index]
-    return log.tag, rebuild_log(kafka, redis, log, topology_of(kafka, topics, clock)[0][log.topic])
+def _rebuild_partition(settings: "Settings", index: int) -> tuple[str, int]:
+    """In a process of its own."""
+    log = logs(settings.kafka, settings.topics, settings.clock)[index]
+    topology = topology_of(settings.kafka, settings.topics, settings.clock)[0][log.topic]
+    return log.tag, rebuild_log(settings.kafka, settings.redis, log, topology=topology, snapshots=settings.snapshots)
 
 
 def rebuild(settings: "Settings", *, as_json: bool) -> int:
@@ -75,12 +81,9 @@ def rebuild(settings: "Settings", *, as_json: bool) -> int:
         return 2
     started = time.monotonic()
     count = len(logs(settings.kafka, settings.topics, settings.clock))
-    names = (settings.topics.prefix, settings.clock)
     records = 0
     with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as pool:
-        for running in [
-            pool.submit(_rebuild_partition, settings.kafka, settings.redis, names, index) for index in range(count)
-        ]:
+        for running in [pool.submit(_rebuild_partition, settings, index) for index in range(count)]:
             tag, folded = running.result()
             records += folded
             print(f"{tag} {folded} records", file=sys.stderr, flush=True)

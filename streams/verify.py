@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,6 +19,7 @@ from connectors.store import Store, meta_key
 from connectors.topology import Topics, tags
 from streams.person_shard import PersonShard
 from streams.shards import Effects, Record, Shard
+from streams.snapshots import Snapshot, newest_snapshot, write_snapshot
 from streams.subject_shard import SubjectShard
 
 if TYPE_CHECKING:
@@ -64,19 +66,35 @@ def logs(kafka: str, topics: Topics, clock: str) -> list[Log]:
     ]
 
 
-def folded(kafka: str, log: Log, shard: Shard, stop: int) -> Iterator[list[Effects]]:
-    """Fold a partition from its beginning up to before `stop`, in memory; yields what each batch says."""
-    shard.restore(shard.state, b"", (), "")
-    for batch in read_log(kafka, log.topic, log.partition, (0, stop)):
+def begun(shard: Shard, snapshot: Snapshot | None) -> int:
+    """Put the shard, in memory, where its snapshot stands, or at the log's beginning; returns the next offset."""
+    if snapshot is None:
+        shard.restore(shard.state, b"", (), "")
+        return 0
+    values = snapshot.addresses()
+    policy = values.get(shard.values.address("policy"), b"")
+    schedule_key = shard.values.address("schedule")[0]
+    schedule = [(field, value) for (key, field), value in values.items() if key == schedule_key]
+    for address, value in values.items():
+        shard.values.load(address, value)
+    shard.restore(snapshot.state, policy, schedule, snapshot.digest)
+    return snapshot.offset + 1
+
+
+def folded(kafka: str, log: Log, shard: Shard, span: tuple[int, int]) -> Iterator[list[Effects]]:
+    """Fold a stretch of a partition in memory; yields what each batch says."""
+    for batch in read_log(kafka, log.topic, log.partition, span):
         records = [Record(*each) for each in batch]
         decoded = [shard.decode(record) for record in records]
-        for address in shard.addresses(decoded):
+        for address in shard.values.missing(shard.addresses(decoded)):
             shard.values.load(address, None)
         yield [shard.apply(record, meaning) for record, meaning in zip(records, decoded, strict=True)]
         shard.take_changes()
 
 
-def prove(kafka: str, redis: str, topics: Topics, *, clock: str, outputs: bool) -> Findings:
+def prove(
+    kafka: str, redis: str, topics: Topics, *, clock: str, outputs: bool, snapshots: Path | None = None
+) -> Findings:
     """Fold every shard to the offset Redis stands at, and compare digest, state and every value; with `outputs`, the
     topics too.
     """
@@ -89,18 +107,40 @@ def prove(kafka: str, redis: str, topics: Topics, *, clock: str, outputs: bool) 
         if b"offset" not in meta:
             findings.differences.append(f"{log.tag}: Redis has no position; run xinmai rebuild")
             continue
-        shard = log.make()
-        for said in folded(kafka, log, shard, int(meta[b"offset"]) + 1):
+        shard, end = log.make(), int(meta[b"offset"]) + 1
+        topology = meta[b"topology"].decode()
+        snapshot = newest_snapshot(snapshots, log.tag, topology=topology, up_to=end - 1)
+        for said in folded(kafka, log, shard, (begun(shard, snapshot), end)):
             findings.records += len(said)
             if outputs:
                 derived.note(log.partition, said)
         findings.shards += 1
+        known = len(findings.differences)
         _compare(store, shard, meta, findings)
+        if snapshots is not None and len(findings.differences) == known:
+            write_snapshot(snapshots, _snapshot(shard, meta))
         _progress(f"{log.tag} {findings.records} records folded")
     if outputs:
         compare_outputs(kafka, topics, derived, findings)
     store.close()
     return findings
+
+
+def _snapshot(shard: Shard, meta: dict[bytes, bytes]) -> Snapshot:
+    """What was just proved equal."""
+    values: dict[str, dict[str, bytes]] = {}
+    for (key, field_name), value in shard.values.everything():
+        if value:
+            values.setdefault(key, {})[field_name] = value
+    return Snapshot(
+        shard.values.tag,
+        meta[b"topology"].decode(),
+        int(meta[b"offset"]),
+        meta[b"digest"].decode(),
+        meta[b"record"].decode(),
+        shard.state,
+        values,
+    )
 
 
 def _compare(store: Store, shard: Shard, meta: dict[bytes, bytes], findings: Findings) -> None:
@@ -129,7 +169,14 @@ def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
         print("log truncated: the in-process broker forgets; proof needs a real Kafka", file=sys.stderr)
         return 2
     started = time.monotonic()
-    findings = prove(settings.kafka, settings.redis, settings.topics, clock=settings.clock, outputs=outputs)
+    findings = prove(
+        settings.kafka,
+        settings.redis,
+        settings.topics,
+        clock=settings.clock,
+        outputs=outputs,
+        snapshots=None if outputs else settings.snapshots,
+    )
     answer = {
         "equal": not findings.differences,
         "shards": findings.shards,
