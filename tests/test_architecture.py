@@ -188,7 +188,7 @@ def test_importing_every_module_starts_no_thread_and_reads_no_environment() -> N
         "assert threading.active_count() == 1, threading.enumerate()\n"
         "assert not read, read\n"
     )
-    # Without ours in it: a library that copies the whole environment reads nothing of ours, who asks by name is noticed.
+    # Without ours in it: a library that copies the whole environment is no reader of ours; who asks by name is noticed.
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("XINMAI")}
     done = subprocess.run(
         [sys.executable, "-c", code, *names], capture_output=True, text=True, check=False, cwd=ROOT, env=foreign
