@@ -62,9 +62,11 @@ class Owned:
         self.live_from = 0
         self.stamp_ms = 0
         self.stopped = ""
+        self.finishing = False  # stopped by a record; what was decided before it is on its way and may arrive
         self._expected_hash = ""
         self.waiting: list[Waiting] = []
         self.clock_ms = 0
+        self.held_back = False
 
     @property
     def partition(self) -> int:
@@ -105,7 +107,7 @@ class Owned:
             ((_, (policy,)),) = self._store.read([(self.tag, [policy_address])])
             schedule = self._store.hash_values(schedule_key)
             shard.restore(unpack_state(claim.state), policy or b"", schedule, claim.digest)
-        self.shard, self.epoch, self.waiting = shard, claim.epoch, []
+        self.shard, self.epoch, self.waiting, self.held_back = shard, claim.epoch, [], False
         self.committed = self.decided = claim.offset
         self._expected_hash = claim.record
         return 0 if claim.offset is None else claim.offset
@@ -173,6 +175,7 @@ class Owned:
                 effects = self.shard.apply(record, meaning)
             except Exception as error:
                 if not said:
+                    self.finishing = True
                     raise ShardStopped(f"{self.tag}@{record.offset}: {type(error).__name__}: {error}") from error
                 self.waiting = taken[index:] + self.waiting
                 break

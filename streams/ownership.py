@@ -79,7 +79,7 @@ class Ownership:
 
     def __iter__(self) -> Iterable[Owned]:
         """The shards whose writer this lane is right now."""
-        return (owned for owned in list(self.owned.values()) if owned.epoch)
+        return (owned for owned in list(self.owned.values()) if owned.epoch and not owned.stopped)
 
     def _make_consumer(self) -> Consumer:
         consumer = Consumer(
@@ -179,7 +179,10 @@ class Ownership:
         """Drop the shards' work, unsaid from here on, and claim them again."""
         for owned in owned_ones:
             key = (owned.topic, owned.partition)
-            if self.owned.get(key) is not owned or owned.stopped:
+            if self.owned.get(key) is not owned:
+                continue
+            if owned.stopped:
+                owned.epoch = ""  # what it still had on its way ends here: a later mark must not cover it
                 continue
             owned.waiting = []
             owned.epoch = ""
@@ -189,9 +192,11 @@ class Ownership:
         self._tell({"kind": "reclaim", "cause": cause, "detail": str(error)})
 
     def stop(self, owned: Owned, why: str) -> None:
-        """A person has to look: this shard goes no further, the others do."""
+        """A person has to look: this shard goes no further, the others do. Without an epoch its work is dropped."""
         owned.stopped = why
-        owned.epoch = ""
+        if not owned.finishing:
+            owned.epoch = ""
+        owned.finishing = False
         owned.waiting = []
         self.consumer.pause([TopicPartition(owned.topic, owned.partition)])
         self._tell({"kind": "stopped", "shard": owned.tag.strip("{}"), "detail": why})
@@ -208,13 +213,24 @@ class Ownership:
                     f"{key[0]}[{key[1]}] does not reach back to where the state stands ({error}): it was truncated",
                 )
             return
-        if owned is None or not owned.epoch:
+        if owned is None or not owned.epoch or owned.stopped:
             return
         try:
             _, stamp_ms = message.timestamp()
             owned.offer(Record(message.offset(), stamp_ms, message.value() or b""))
         except ShardStopped as stopped:
             self.stop(owned, str(stopped))
+
+    def hold_back(self, waiting_max: int) -> None:
+        """Pause the shards with enough waiting, resume those that have room again."""
+        for owned in self:
+            place = [TopicPartition(owned.topic, owned.partition)]
+            if not owned.held_back and len(owned.waiting) > waiting_max:
+                self.consumer.pause(place)
+                owned.held_back = True
+            elif owned.held_back and len(owned.waiting) < waiting_max // 2:
+                self.consumer.resume(place)
+                owned.held_back = False
 
     def mark(self, owned: Owned, offset: int) -> None:
         """The outputs of everything before `offset` are out and acknowledged."""
