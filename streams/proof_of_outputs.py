@@ -89,7 +89,9 @@ def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "F
                 for number, contribution in enumerate(given.contributions, given.first):
                     wanted = derived.contributions.get((given.source, target, number))
                     missing.pop((given.source, target, number), None)
-                    if wanted is not None and wanted != contribution:
+                    if wanted is None:
+                        findings.differences.append(f"{name}[{target}]: {given.source}/{number} was said by no record")
+                    elif wanted != contribution:
                         findings.differences.append(
                             f"{name}[{target}]: {given.source}/{number} differs from the fold's"
                         )
