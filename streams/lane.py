@@ -53,7 +53,7 @@ class Lane:
         self._ownership = Ownership(settings, self._store, tally=self.tally, tell=tell, checkpoint=checkpoint)
         self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
         self._pending: deque[list[Work]] = deque()
-        self._next_pulse = self._next_mark = self._next_intake = 0.0
+        self._next_pulse = self._next_mark = 0.0
         self._pace = Pace(self._store)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
@@ -87,12 +87,8 @@ class Lane:
         self._pulse()
 
     def _take_in(self, wait_s: float) -> None:
-        """Take in what has come; with enough waiting only now and then, because Kafka wants to be asked."""
-        if sum(len(owned.waiting) for owned in self._ownership) > 4 * self._settings.batch_records_max:
-            if time.monotonic() < self._next_intake:
-                return
-            wait_s = 0.0
-        self._next_intake = time.monotonic() + 1.0
+        """Take in what has come, for the shards that have room: a backlog comes partition by partition."""
+        self._ownership.hold_back(4 * self._settings.batch_records_max)
         first = self._ownership.consumer.poll(wait_s)
         if first is None:
             return
