@@ -1,1 +1,50 @@
+"""The domain: what the engine decides, as pure functions over frozen types. No I/O, clock, randomness or environment.
 
+Names are the national platform's where it has one (`psn_no` person, `mdtrt_id` visit, `setl_id` settlement). Amounts
+are integer fen, instants integer milliseconds, days integer local days (Asia/Shanghai), thresholds policy data.
+
+Glossary
+--------
+log, record     `events.v1`: everything that can change what is remembered of a person, in one order per partition
+fact            a record that says what happened: visit, fee line, settlement, agreement, level, bank result
+fold            (what is remembered, one record) → (what is remembered, what is said). Live, proof, rebuild: the same
+shard           a partition's people, its slot in Redis, its one writer (a lane, streams/) and its atomic commit
+position        `p2c@6`: shard and offset; where in the log something was decided
+output, reply   a record for alerts, decisions or withholding, its id a function of its cause; the answer to a checkout
+policy, terms   dated, cited values of a place (config/policies/); what of it is in force on one day
+clause          one of those values with its document, article and first day. An answer names the clause it rests on
+counted         a settlement that is first by its setl_id and not reversed. Rules see nothing else
+episode         a rule's threshold reached by a subject: it opens once, one alert, and closes below the re-arm point
+second hop      what a person's settlement adds to an institution or doctor, whose windows live in `subjects.v1`
+level           A, B, C, D or UNRATED: what the authority says of a person's credit standing. The engine never sets it
+agreement       a person's contract with a bank. `card_withhold`: the card is debited later, the hospital is creditor;
+                `credit_line`: the bank pays the hospital at once and is creditor
+pool            `visit_first` 先门诊后结算 or `deposit_free` 免押金住院, each with its limit
+authorization   one question "may this visit be paid on credit?", by the caller's id. Answer: approve, partial, deny;
+                or `fallback` (pay the ordinary way), which the HTTP edge gives when the fold did not answer in time
+hold            money set aside for an approved authorization; it ends once: captured, released, expired or voided
+capture         what a settlement takes out of its hold; what does not fit is the top-up 补缴, paid at the counter
+advice          a settlement booked although nothing was held for it: facts cannot be refused
+bundle, order   captures that go to the bank together; the message: `debit`, `draw`, `refund`, `cancel`
+obligation      what is owed after a capture, in two legs: funding (has the bank paid?) and repayment (has the person?)
+exposure        held + used. available = what limit, bank line and caps leave. demand = exposure + uncovered wishes
+suspicion       疑点, a clue for a person to look at. The engine warns and prepares; it sanctions nobody
+
+Reading order
+-------------
+1. facts/            what can happen. Then outputs.py and reasons.py: what can be said
+2. policy.py         how dated, cited values are read; terms.py: what is in force on a day; policy_parameters.py: names
+                     (their values' types: policy_rules.py, policy_values.py; the strict reading of TOML: policy_reading.py,
+                     policy_shapes.py, policy_credit_shapes.py, policy_agreement.py; made readable: policy_report.py,
+                     policy_examples.py). The calendar: local_time.py, workdays.py
+3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
+4. conduct           activity.py (what is remembered), settlements.py (counted once), person_rules.py (measures),
+                     judging.py (episodes), visits.py; contributions.py → second_hop.py (D01, M01, Q01, Q02); pruning.py
+5. credit            credit.py (the record) and signed.py, lifecycle.py (its life on one screen), then with the money:
+                     standing.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one transition table)
+                     → linking.py, capture.py, capture_request.py → bundles.py, orders.py → obligations.py →
+                     reversal.py; beside it accrual.py, requests.py, demand.py (L80, L90, L100), forgetting.py
+6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, view.py
+
+The cases that say what must come of it are data: tests/cases/rules/*.toml and tests/cases/credit/*.toml.
+"""
