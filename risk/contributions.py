@@ -4,6 +4,7 @@ A contribution carries the original's time and amounts, so that a reversal finds
 person: distinct people are counted by a 64-bit hash.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from risk.activity import Row, hash64
@@ -33,25 +34,16 @@ class Contribution(NamedTuple):
 def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:
     """The contributions of one settlement: to its institution under the code as sent, to its doctor if that is one."""
 
-    def to(subject_kind: str, subject_id: str) -> Contribution:
-        return Contribution(
-            subject_kind,
-            subject_id,
-            sign,
-            row.at_ms,
-            moved_ms,
-            event_id,
-            row.event_id,
-            person,
-            row.fixmedins_type,
-            row.med_type,
-            row.medfee_fen,
-            row.fund_fen,
-            marks,
-        )
-
-    person = hash64(psn_no)
-    found = [to(INSTITUTION, row.fixmedins_code)]
+    person = person_hash(psn_no)
+    moved = (sign, row.at_ms, moved_ms, event_id, row.event_id, person, row.fixmedins_type, row.med_type)
+    amounts = (row.medfee_fen, row.fund_fen, marks)
+    found = [Contribution(INSTITUTION, row.fixmedins_code, *moved, *amounts)]
     if row.dr_code and not marks & BAD_DOCTOR_CODE:
-        found.append(to(STAFF, row.dr_code))
+        found.append(Contribution(STAFF, row.dr_code, *moved, *amounts))
     return found
+
+
+@lru_cache(maxsize=65_536)
+def person_hash(psn_no: str) -> int:
+    """By what a subject tells people apart."""
+    return hash64(psn_no)

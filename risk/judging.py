@@ -4,13 +4,15 @@ from risk.activity import Activity, Episode, Row
 from risk.alerts import Crossing
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import Reading, measure, period_of, readings, singles
+from risk.person_rules import Reading, concerns, measure, period_of, readings, singles
 
 
 def judge(
     psn_no: str, activity: Activity, row: Row, moment: Moment, *, place: tuple[str, str]
 ) -> tuple[Activity, list[Output]]:
     """Close what has fallen, then open what has risen, and report single findings."""
+    if not concerns(activity, row, moment.terms, place):
+        return activity, []
     outputs: list[Output] = []
     found = list(readings(activity, row, moment.terms, place))
     alone = list(singles(activity, row, moment.terms))

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from risk.activity import COUNTED, Activity, Episode, Row, year_sum
 from risk.local_time import local_day, to_date
+from risk.policy_values import AnnualCap
 from risk.terms import Clause, Terms
 
 _MOST_EVIDENCE = 100
+_NEVER = 2**62
 
 
 class Reading(NamedTuple):
@@ -37,6 +39,30 @@ def year_of(at_ms: int) -> int:
 @lru_cache(maxsize=4096)
 def _year_of_day(day: int) -> int:
     return to_date(day).year
+
+
+def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> bool:
+    """Can any rule have anything to say here? Most settlements are a person's only one for weeks and end here."""
+    fewest, gap_ms, large_fen, caps = _reach(terms)
+    if activity.episodes or len(activity.rows) >= fewest or row.medfee_fen >= large_fen:
+        return True
+    if any(each.setl != row.setl and abs(each.at_ms - row.at_ms) < gap_ms for each in activity.rows):
+        return True
+    cap_fen = caps.cap_fen(*place) if caps is not None else None
+    return (
+        bool(cap_fen) and year_sum(activity, year_of(row.at_ms)) * 100 >= cap_fen * terms["P12"].value.levels[0].theta
+    )
+
+
+@lru_cache(maxsize=64)
+def _reach(terms: Terms) -> tuple[int, int, int, AnnualCap | None]:
+    """The fewest rows at which a count can open, P03's gap, P13's smallest bill, and the caps if P12 is in force."""
+    counting = [terms[rule_id].value.levels[0].theta for rule_id in ("P01", "P02", "P17") if rule_id in terms]
+    fewest = min([*counting, *([1] if "X01" in terms else [])], default=_NEVER)
+    gap_ms = terms["P03"].value.gap_ms if "P03" in terms else 0
+    large_fen = terms["P13"].value.threshold_fen if "P13" in terms else _NEVER
+    caps = terms.get("annual_cap") if "P12" in terms else None
+    return fewest, gap_ms, large_fen, None if caps is None else caps.value
 
 
 def readings(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> Iterator[Reading]:

@@ -62,8 +62,8 @@ def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) 
     on_day = _with_totals(day, given, moment)
     known = _with_reached(_with_recent(subject, given, moment), on_day, local_day(given.at_ms))
     late_by_ms = subject.newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
-    if given.sign > 0:
-        known = known._replace(newest_ms=max(subject.newest_ms, given.at_ms))
+    if given.sign > 0 and given.at_ms > known.newest_ms:
+        known = Subject(given.at_ms, known.recent, known.episodes)
     if given.marks & SILENT:
         return Moved(known, on_day, [])
     if given.subject_kind == STAFF:
@@ -79,7 +79,7 @@ def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) 
 
 def _with_reached(subject: Subject, day: Day, today: int) -> Subject:
     """An open episode of this day follows its measure: when a later day closes it, its value is not read again."""
-    if not any(episode.period == today for episode in subject.episodes):
+    if not subject.episodes or all(episode.period != today for episode in subject.episodes):
         return subject
     episodes = (
         episode._replace(reached=people_of(day)) if episode.period == today else episode for episode in subject.episodes
@@ -98,11 +98,13 @@ def _with_totals(day: Day, given: Contribution, moment: Moment) -> Day:
     people = day.people
     if clause is not None and clause.value.admits(given.med_type, given.fixmedins_type):
         people = _with_person(people, given.person, given.sign)
-    return day._replace(
-        settlements=day.settlements + given.sign,
-        medfee_fen=day.medfee_fen + given.sign * given.medfee_fen,
-        fund_fen=day.fund_fen + given.sign * given.fund_fen,
-        people=people,
+    sign = given.sign
+    return Day(
+        day.settlements + sign,
+        day.medfee_fen + sign * given.medfee_fen,
+        day.fund_fen + sign * given.fund_fen,
+        people,
+        day.raised,
     )
 
 
@@ -192,6 +194,8 @@ def _beyond_capacity(subject: Subject, days: tuple[Day, Day], given: Contributio
 def _placeholders(day: Day, given: Contribution, moment: Moment) -> tuple[Day, list[Output]]:
     """Q01, Q02: a code that is none, once per institution and local date."""
     outputs: list[Output] = []
+    if not given.marks:
+        return day, outputs
     for rule_id, mark in (("Q01", BAD_INSTITUTION_CODE), ("Q02", BAD_DOCTOR_CODE)):
         clause = moment.terms.get(rule_id)
         if clause is None or given.sign < 0 or not given.marks & mark or day.raised & mark:

@@ -4,6 +4,7 @@ It moves no money: what credit makes of a settlement is capture.py. Counting nev
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from risk.activity import (
@@ -198,6 +199,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
     return Counted(after, "applied", [], moved, row._replace(state=COUNTED), known)
 
 
+@lru_cache(maxsize=64)
 def has_second_hop(terms: Terms) -> bool:
     """Does any rule look at institutions or staff? Without one nothing is sent to them."""
     return any(rule_id in terms for rule_id in SECOND_HOP_RULES)

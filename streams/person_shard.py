@@ -10,7 +10,7 @@ from functools import lru_cache
 from connectors.codec import BadRecord, decode_fact
 from connectors.state_codec import ShardState, pack, unpack_activity, unpack_credit
 from connectors.store import Address
-from connectors.topology import partition_of
+from connectors.topology import partition_of, partitions_of
 from risk.activity import NOTHING
 from risk.contributions import Contribution
 from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
@@ -60,6 +60,7 @@ class PersonShard:
         self._subject_partitions = subject_partitions
         self._clock = clock
         self._people: dict[str, Person] = {}
+        self._homes: dict[str, int] = {}
         self._changed_activities: set[str] = set()
         self._changed_credits: set[str] = set()
         self._schedule: dict[str, int] = {}
@@ -92,7 +93,10 @@ class PersonShard:
 
     def addresses(self, facts: Sequence[Fact | BadRecord]) -> list[Address]:
         """The values these facts need."""
-        people = {fact.psn_no for fact in facts if isinstance(fact, Fact) and fact.psn_no not in self._people}
+        strangers = {fact.psn_no for fact in facts if isinstance(fact, Fact) and fact.psn_no not in self._people}
+        people = sorted(strangers)  # one order for all runs, so that reads compare
+        homes = partitions_of([psn_no.encode() for psn_no in people], self._partitions)
+        self._homes = dict(zip(people, homes, strict=True))
         return [self.values.address(kind, psn_no) for psn_no in people for kind in "ac"]
 
     # --- the fold ----------------------------------------------------------------------------------------------------
@@ -117,7 +121,7 @@ class PersonShard:
 
     def _home(self, psn_no: str) -> int:
         """The partition this person lives on; who is in the working set lives here."""
-        return self.partition if psn_no in self._people else partition_of(psn_no, self._partitions)
+        return self.partition if psn_no in self._people else self._homes[psn_no]
 
     def _fold(self, record: Record, fact: Fact, position: str, policy: Policy) -> Effects:
         occurred_ms = to_ms(fact.occurred_at)
