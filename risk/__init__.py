@@ -34,7 +34,7 @@ Reading order
 -------------
 1. facts/            what can happen. Then outputs.py and reasons.py: what can be said
 2. policy.py         how dated, cited values are read; terms.py: what is in force on a day; policy_parameters.py: names
-                     (their values' types: policy_rules.py, policy_values.py; the strict reading of TOML: policy_reading.py,
+                     (value types: policy_rules.py, policy_values.py; the strict reading of TOML: policy_reading.py,
                      policy_shapes.py, policy_credit_shapes.py, policy_agreement.py; made readable: policy_report.py,
                      policy_examples.py). The calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
