@@ -19,7 +19,7 @@ from connectors.kafka import producer
 from connectors.store import PULSE_CHANNEL, Store
 from streams.owned import Moved, Owned, Waiting, Work
 from streams.ownership import LaneSettings, Ownership
-from streams.pace import SKEW_MS, Pace
+from streams.pace import Pace
 from streams.publisher import Publisher
 from streams.shards import ShardStopped
 from streams.tally import Tally
@@ -157,7 +157,7 @@ class Lane:
         for work in batch:
             self._publisher.send_outputs(work.said, work.sending)
         self._checkpoint("half_sent")
-        self._publisher.send_contributions([(work.owned.partition, work.said, work.sending) for work in batch], SKEW_MS)
+        self._publisher.send_contributions([(work.owned.partition, work.said, work.sending) for work in batch])
         self._checkpoint("sent")
         self.tally.spent("publish", started)
 

@@ -11,8 +11,10 @@ from connectors.state_codec import CONTRIBUTIONS_PER_RECORD, Contributed, encode
 from connectors.topology import Topics
 from risk.contributions import Contribution
 from risk.facts import Fact
+from risk.local_time import MINUTE_MS, SECOND_MS
 from streams.shards import Effects, ShardStopped
 
+_MERGED_BY_SECOND_MAX = 200
 _REFUSED_FOR_GOOD = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -78,16 +80,15 @@ class Publisher:
                 rerouted = effects.rerouted
                 self._produce(sending, (self._topics.events, rerouted.partition), rerouted.key, rerouted.value)
 
-    def send_contributions(self, batch: Iterable[tuple[int, Sequence[Effects], Sending]], skew_ms: int) -> None:
-        """Send the contributions of several shards (source, said, sending), merged in business time to within
-        `skew_ms`.
+    def send_contributions(self, batch: Sequence[tuple[int, Sequence[Effects], Sending]]) -> None:
+        """Send the contributions of several shards (source, said, sending), merged in business time.
 
         Each source's own order is that of its counters; merging only interleaves sources, so that none makes another
-        late.
+        late. A backlog is merged by the minute, what just happened by the second: then a burst arrives as it happened.
         """
-        runs: list[tuple[int, int, int, list[Contribution], int, Sending]] = []
-        for source, said, sending in batch:
-            runs += [(*run, sending) for run in _runs(source, said, skew_ms)]
+        count = sum(len(effects.numbered) for _, said, _ in batch for effects in said)
+        stretch_ms = SECOND_MS if count <= _MERGED_BY_SECOND_MAX else MINUTE_MS
+        runs = [(*run, sending) for source, said, sending in batch for run in _runs(source, said, stretch_ms)]
         for _, source, target, contributions, first, sending in sorted(runs, key=lambda run: run[:2]):
             for start in range(0, len(contributions), CONTRIBUTIONS_PER_RECORD):
                 part = tuple(contributions[start : start + CONTRIBUTIONS_PER_RECORD])
@@ -126,7 +127,7 @@ class Publisher:
 
 
 def _runs(
-    source: int, said: Iterable[Effects], skew_ms: int
+    source: int, said: Iterable[Effects], stretch_ms: int
 ) -> Iterable[tuple[int, int, int, list[Contribution], int]]:
     """Contributions of one source by target and stretch of business time: (stretch, source, target, contributions,
     first number).
@@ -138,7 +139,7 @@ def _runs(
     for effects in said:
         for each in effects.numbered:
             clock_ms = max(clock_ms, each.contribution.moved_ms)
-            contributions, _ = runs.setdefault((clock_ms // skew_ms, each.target), ([], each.number))
+            contributions, _ = runs.setdefault((clock_ms // stretch_ms, each.target), ([], each.number))
             contributions.append(each.contribution)
     return [
         (stretch, source, target, contributions, first) for (stretch, target), (contributions, first) in runs.items()
