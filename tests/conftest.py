@@ -1,5 +1,6 @@
 """Servers that the tests share, one of each for the whole run. A test gets its own topic prefix and a flushed Redis."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -99,6 +100,7 @@ def mock_kafka() -> Iterator[MockKafka]:
     """The in-process broker of this run: four partitions a topic, small, forgetful."""
     with MockKafka() as broker:
         yield broker
+        gc.collect()  # clients in cycles would complain, after pytest's last line, that their broker has gone
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +109,7 @@ def real_kafka() -> Iterator[RealKafka]:
     _require(kafka_missing(), "XINMAI_REQUIRE_KAFKA")
     with RealKafka() as broker:
         yield broker
+        gc.collect()
 
 
 @pytest.fixture
