@@ -67,6 +67,10 @@ class Metrics:
                     self.consumer_lag_records.labels(shard["shard"]).set(shard["lag"])
                 for phase, spent_s in tally["seconds"].items():
                     self.lane_seconds_total.labels(phase).inc(spent_s)
+                for spent_s in tally["commits_s"]:
+                    self.commit_duration_seconds.observe(spent_s)
+                for records in tally["batches"]:
+                    self.batch_events.observe(records)
                 for kind, *labels, count in tally["counts"]:
                     if kind in self._tallied:
                         self._tallied[kind].labels(*labels).inc(count)

@@ -1,10 +1,10 @@
 """The orders that the state holds open: emitted, and no final word from the bank. What the redrive goes by.
 
-It reads every credit record of the shards it is asked for; a record without an open order costs one look.
+Each shard keeps an index of who has one, in the same commit as the record itself.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
@@ -35,12 +35,12 @@ def open_orders(
 
     async def walk() -> AsyncIterator[tuple[str, OrderBody]]:
         for shard in shards():
-            prefix = f"{KEY_PREFIX}{tags('p', partitions)[shard]}:c:"
-            keys = _credit_keys(store, tags("p", partitions)[shard], prefix)
-            while chunk := await asyncio.to_thread(lambda keys=keys: list(islice(keys, KEYS_AT_ONCE))):
-                values = await asyncio.to_thread(_read, store, chunk)
-                for key, value in zip(chunk, values, strict=True):
-                    psn_no = key.removeprefix(prefix)
+            shard_key = f"{KEY_PREFIX}{tags('p', partitions)[shard]}"
+            people = store.hash_values(f"{shard_key}:orders")
+            while chunk := await asyncio.to_thread(lambda people=people: list(islice(people, KEYS_AT_ONCE))):
+                keys = [f"{shard_key}:c:{psn_no}" for psn_no, _ in chunk]
+                values = await asyncio.to_thread(_read, store, keys)
+                for (psn_no, _), value in zip(chunk, values, strict=True):
                     for body in bodies(psn_no, value) if value else ():
                         yield psn_no, body
 
@@ -55,10 +55,6 @@ def bodies(psn_no: str, value: bytes) -> list[OrderBody]:
         raise ConnectorError("redis", f"a credit record cannot be read: {error}", retryable=False) from error
     context = cast(Context, _Person(psn_no))
     return [order_output(context, order).body for order in orders]
-
-
-def _credit_keys(store: Store, tag: str, prefix: str) -> Iterator[str]:
-    return (key for key in store.keys_of(tag) if key.startswith(prefix))
 
 
 def _read(store: Store, keys: list[str]) -> list[Any]:

@@ -103,10 +103,13 @@ class Owned:
             )
         if claim.offset is not None:
             policy_address = shard.values.address("policy")
-            schedule_key = shard.values.address("schedule")[0]
             ((_, (policy,)),) = self._store.read([(self.tag, [policy_address])])
-            schedule = self._store.hash_values(schedule_key)
-            shard.restore(unpack_state(claim.state), policy or b"", schedule, claim.digest)
+            shard.restore(
+                unpack_state(claim.state),
+                policy or b"",
+                lambda name: self._store.hash_values(shard.values.address(name)[0]),
+                claim.digest,
+            )
         self.shard, self.epoch, self.waiting, self.held_back = shard, claim.epoch, [], False
         self.committed = self.decided = claim.offset
         self._expected_hash = claim.record

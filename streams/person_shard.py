@@ -4,7 +4,7 @@ The decisions are risk/'s; this keeps the values.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from connectors.codec import BadRecord, decode_fact
@@ -13,6 +13,7 @@ from connectors.store import Address
 from connectors.topology import partition_of, partitions_of
 from risk.activity import NOTHING
 from risk.contributions import Contribution
+from risk.credit import Credit
 from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
 from risk.lifecycle import next_due
 from risk.local_time import local_day, to_datetime, to_ms
@@ -22,6 +23,7 @@ from risk.person_fold import FOLD_VERSION, Person, apply
 from risk.policy import Policy
 from streams.shards import (
     Effects,
+    Hashes,
     Numbered,
     Record,
     Rerouted,
@@ -47,7 +49,7 @@ class PersonShard:
     """
 
     family = "p"
-    values_per_record = 3  # activity, credit, schedule
+    values_per_record = 4  # activity, credit, schedule, open orders
 
     def __init__(self, tag: str, partition: int, *, partitions: int, subject_partitions: int, clock: str) -> None:
         self.values = Values(tag)
@@ -64,19 +66,23 @@ class PersonShard:
         self._changed_activities: set[str] = set()
         self._changed_credits: set[str] = set()
         self._schedule: dict[str, int] = {}
+        self._with_orders: set[str] = set()
         self._due: list[tuple[int, str]] = []
 
     # --- what the store gives ----------------------------------------------------------------------------------------
 
-    def restore(self, state: ShardState, policy: bytes, schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
+    def restore(self, state: ShardState, policy: bytes, hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
         self.state = state
         self._clock_ms, self._sent = state.clock_ms, list(state.sent)
         self.values.digest = int(digest or "0", 16)
         self.policy = restored_policy(self.values, policy)
-        for psn_no, due in schedule:
+        for psn_no, due in hashes("schedule"):
             self.values.load(self.values.address("schedule", "", psn_no), due)
             self._plan(psn_no, int(due))
+        for psn_no, mark in hashes("orders"):
+            self.values.load(self.values.address("orders", "", psn_no), mark)
+            self._with_orders.add(psn_no)
 
     def decode(self, record: Record) -> Fact | BadRecord:
         """The fact, or why there is none: a poison record is refused alone and stops nobody."""
@@ -167,6 +173,14 @@ class PersonShard:
         if after.credit is not before.credit:
             self._changed_credits.add(psn_no)
             self._reschedule(psn_no, None if after.credit is None else next_due(after.credit))
+            self._index_orders(psn_no, after.credit)
+
+    def _index_orders(self, psn_no: str, credit: Credit | None) -> None:
+        """Who has an order at the bank: what the redrive goes by, without looking at everybody."""
+        is_open = credit is not None and any(order.in_flight for order in credit.orders)
+        if is_open != (psn_no in self._with_orders):
+            self._with_orders.symmetric_difference_update((psn_no,))
+            self.values.set(self.values.address("orders", "", psn_no), b"1" if is_open else b"")
 
     @property
     def changed_count(self) -> int:
@@ -186,15 +200,13 @@ class PersonShard:
         return self.values.take_changes()
 
     def forget_beyond(self, people_max: int) -> None:
-        """Keep the working set small; only between commits."""
+        """Keep the working set small; only between commits. The two indexes stay: they are read from memory."""
         if len(self._people) > people_max:
             self._people.clear()
-            schedule = [(psn_no, str(due_ms).encode()) for psn_no, due_ms in self._schedule.items()]
-            policy = self.values.get(self.values.address("policy"))
-            self.values.forget_beyond(0)
-            self.values.load(self.values.address("policy"), policy)
-            for psn_no, due in schedule:
-                self.values.load(self.values.address("schedule", "", psn_no), due)
+            kept = [self.values.address("policy")]
+            kept += [self.values.address("schedule", "", psn_no) for psn_no in self._schedule]
+            kept += [self.values.address("orders", "", psn_no) for psn_no in self._with_orders]
+            self.values.forget_all_but(kept)
 
     # --- the schedule ------------------------------------------------------------------------------------------------
 

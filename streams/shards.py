@@ -4,7 +4,7 @@ A shard here is the fold over a working set of values. It reads no clock, no Kaf
 rebuild.py feed it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +19,9 @@ from risk.facts import FoldActivated, PolicyActivated, TimerDue
 from risk.outputs import Output, Reply
 from risk.person_fold import FOLD_VERSION
 from risk.policy import Policy, PolicyError, parse_policy
+
+Hashes = Callable[[str], Iterable[tuple[str, bytes]]]
+"""The fields of one of a shard's index hashes, by its name (`schedule`, `orders`)."""
 
 
 class Record(NamedTuple):
@@ -74,8 +77,8 @@ class Values:
         self._changed: dict[Address, bytes] = {}
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
-        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff; `schedule` and `policy` are one
-        hash each.
+        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff; `schedule`, `orders` and
+        `policy` are one hash each.
         """
         key = f"{KEY_PREFIX}{self.tag}:{kind}" if not name else f"{KEY_PREFIX}{self.tag}:{kind}:{name}"
         return key, field_name
@@ -118,13 +121,10 @@ class Values:
         """Every value in memory; all of the shard's where nothing was ever forgotten (a proof)."""
         return self._known.items()
 
-    def forget_beyond(self, count_max: int) -> bool:
-        """Drop the working set when it has grown too large; only between commits. Says whether it did."""
+    def forget_all_but(self, kept: Iterable[Address]) -> None:
+        """Drop the working set, but for these addresses; only between commits."""
         assert not self._changed, "a changed value would be lost"
-        if len(self._known) <= count_max:
-            return False
-        self._known.clear()
-        return True
+        self._known = {address: self._known[address] for address in kept if address in self._known}
 
 
 class Shard(Protocol):
@@ -137,7 +137,7 @@ class Shard(Protocol):
     state: ShardState
     policy: Policy | None
 
-    def restore(self, state: ShardState, policy: bytes, schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
+    def restore(self, state: ShardState, policy: bytes, hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
 
     def decode(self, record: Record) -> Any:

@@ -1,6 +1,6 @@
 """One shard of institutions and staff: folds contributions from `subjects.v1`. The rules are risk/second_hop.py's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from connectors.codec import BadRecord, decode_fact
 from connectors.state_codec import (
@@ -23,6 +23,7 @@ from risk.policy import Policy
 from risk.second_hop import Day, Subject, contribute
 from streams.shards import (
     Effects,
+    Hashes,
     Record,
     Values,
     activated,
@@ -49,7 +50,7 @@ class SubjectShard:
         self._days: dict[Address, Day] = {}
         self._changed: set[Address] = set()
 
-    def restore(self, state: ShardState, policy: bytes, _schedule: Iterable[tuple[str, bytes]], digest: str) -> None:
+    def restore(self, state: ShardState, policy: bytes, _hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
         self.state = state
         self.values.digest = int(digest or "0", 16)
@@ -165,11 +166,10 @@ class SubjectShard:
 
     def forget_beyond(self, values_max: int) -> None:
         """Keep the working set small; only between commits."""
-        policy = self.values.get(self.values.address("policy"))
-        if self.values.forget_beyond(values_max):
+        if len(self._subjects) + len(self._days) > values_max:
             self._subjects.clear()
             self._days.clear()
-            self.values.load(self.values.address("policy"), policy)
+            self.values.forget_all_but([self.values.address("policy")])
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:
         """Subjects have no timers yet."""

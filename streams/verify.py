@@ -69,15 +69,18 @@ def logs(kafka: str, topics: Topics, clock: str) -> list[Log]:
 def begun(shard: Shard, snapshot: Snapshot | None) -> int:
     """Put the shard, in memory, where its snapshot stands, or at the log's beginning; returns the next offset."""
     if snapshot is None:
-        shard.restore(shard.state, b"", (), "")
+        shard.restore(shard.state, b"", lambda _name: (), "")
         return 0
     values = snapshot.addresses()
     policy = values.get(shard.values.address("policy"), b"")
-    schedule_key = shard.values.address("schedule")[0]
-    schedule = [(field, value) for (key, field), value in values.items() if key == schedule_key]
     for address, value in values.items():
         shard.values.load(address, value)
-    shard.restore(snapshot.state, policy, schedule, snapshot.digest)
+    shard.restore(
+        snapshot.state,
+        policy,
+        lambda name: snapshot.values.get(shard.values.address(name)[0], {}).items(),
+        snapshot.digest,
+    )
     return snapshot.offset + 1
 
 

@@ -5,6 +5,7 @@ One shard of people and one of subjects, as a lane drives them, over a dictionar
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from connectors.codec import encode_fact
@@ -15,7 +16,7 @@ from risk.local_time import to_ms
 from risk.outputs import Output, alert_id
 from risk.policy import parse_policy
 from streams.person_shard import PersonShard
-from streams.shards import Effects, Record
+from streams.shards import Effects, Record, Shard
 from streams.subject_shard import SubjectShard
 from tests.oracle.judge import Alert
 from tests.oracle.policy_text import CapRow, policy_files
@@ -76,10 +77,13 @@ class Engine:
         people, subjects = self.people, self.subjects
         self.people, self.subjects = _shard_of_people(), _shard_of_subjects()
         for old, new in ((people, self.people), (subjects, self.subjects)):
-            schedule_key, _ = old.values.address("schedule")
-            schedule = [(name, value) for (key, name), value in self.store.items() if key == schedule_key]
             policy = self.store[old.values.address("policy")]
-            new.restore(old.state, policy, schedule, f"{old.values.digest:x}")
+            new.restore(old.state, policy, partial(self._hash, old), f"{old.values.digest:x}")
+
+    def _hash(self, shard: Shard, name: str) -> list[tuple[str, bytes]]:
+        """One of the shard's index hashes."""
+        hash_key, _ = shard.values.address(name)
+        return [(field, value) for (key, field), value in self.store.items() if key == hash_key]
 
     def commit(self) -> None:
         """Write what changed; an empty value is none."""

@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from connectors.state_codec import pack
+from connectors.state_codec import pack, unpack_credit
 from connectors.store import KEY_PREFIX, PULSE_CHANNEL, Store
 from connectors.topology import partition_of, tags
 from risk.credit import Credit, FundingState, Item, Order
@@ -53,8 +53,12 @@ def credit(*states: FundingState) -> bytes:
 
 
 def put(store: Store, psn_no: str, value: bytes) -> int:
+    """The record, and the mark in its shard's index that the same commit writes."""
     shard = partition_of(psn_no, PARTITIONS)
-    store.client.set(f"{KEY_PREFIX}{tags('p', PARTITIONS)[shard]}:c:{psn_no}", value)
+    key = f"{KEY_PREFIX}{tags('p', PARTITIONS)[shard]}"
+    store.client.set(f"{key}:c:{psn_no}", value)
+    if any(order.in_flight for order in unpack_credit(value).orders):
+        store.client.hset(f"{key}:orders", psn_no, "1")
     return shard
 
 
