@@ -16,6 +16,7 @@ MARK_RETENTION_MINUTES_MIN = 60 * 24 * 365  # a published mark that Kafka forget
 _DAY_MS = 86_400_000
 _RETENTION_MS = {"alerts": 400 * _DAY_MS, "deadletter": 90 * _DAY_MS, "national": 3 * _DAY_MS}
 _TIMEOUT_S = 15.0
+_LOG_ERRORS_ONLY = 3  # librdkafka chats on stderr, between the answers of a command
 _METADATA_TIMEOUT_S = 5.0
 _NO_COORDINATOR_YET = (
     KafkaError.NOT_COORDINATOR,
@@ -36,6 +37,7 @@ def producer_settings(bootstrap: str, **over: Any) -> dict[str, Any]:
         "linger.ms": 1,
         "message.max.bytes": RECORD_BYTES_MAX,
         "log.connection.close": False,
+        "log_level": _LOG_ERRORS_ONLY,
         **over,
     }
 
@@ -54,6 +56,7 @@ def consumer_settings(bootstrap: str, group: str, **over: Any) -> dict[str, Any]
         "fetch.wait.max.ms": 100,
         "fetch.message.max.bytes": RECORD_BYTES_MAX,
         "log.connection.close": False,
+        "log_level": _LOG_ERRORS_ONLY,
         **over,
     }
 
