@@ -39,7 +39,7 @@ class Row(NamedTuple):
     at_ms: int
     setl: int
     event_id: str
-    mdtrt_id: str
+    mdtrt: int  # hash of mdtrt_id: visits are only told apart
     fixmedins_code: str
     fixmedins_type: str
     med_type: str
@@ -75,7 +75,7 @@ class Visit(NamedTuple):
     ended_ms: int = 0
     cancelled: bool = False
     emergency: bool = False
-    message_id: str = ""
+    message: int = 0  # hash of the message that opened it: 2601 names it so
     lines: bytes = b""
 
     @property
@@ -142,6 +142,11 @@ def visit_of(activity: Activity, mdtrt_id: str) -> Visit | None:
         if visit.mdtrt_id == mdtrt_id:
             return visit
     return None
+
+
+def visit_of_row(activity: Activity, row: Row) -> Visit | None:
+    """The visit a settlement belongs to, if it is still remembered."""
+    return next((visit for visit in reversed(activity.visits) if hash64(visit.mdtrt_id) == row.mdtrt), None)
 
 
 def with_visit(activity: Activity, visit: Visit) -> Activity:

@@ -2,15 +2,15 @@
 
 from risk.activity import Activity, Episode, Row
 from risk.alerts import Crossing
+from risk.facts import SettlementCompleted
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.person_rules import Reading, concerns, measure, period_of, readings, singles
 
 
-def judge(
-    psn_no: str, activity: Activity, row: Row, moment: Moment, *, place: tuple[str, str]
-) -> tuple[Activity, list[Output]]:
+def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Moment) -> tuple[Activity, list[Output]]:
     """Close what has fallen, then open what has risen, and report single findings."""
+    psn_no, place = fact.psn_no, (fact.insuplc_admdvs or "", fact.insutype or "")
     if not concerns(activity, row, moment.terms, place):
         return activity, []
     outputs: list[Output] = []
@@ -38,8 +38,8 @@ def judge(
                     reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed
                 )
             )
-            opened.append(_opened(psn_no, reading, row, moment))
-    opened += [_opened(psn_no, single, row, moment) for single in alone]
+            opened.append(_opened(fact, reading, moment))
+    opened += [_opened(fact, single, moment) for single in alone]
     return activity._replace(episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
 
 
@@ -59,16 +59,16 @@ def _open_episode(episodes: list[Episode], reading: Reading) -> Episode | None:
     )
 
 
-def _opened(psn_no: str, reading: Reading, row: Row, moment: Moment) -> Output:
+def _opened(fact: SettlementCompleted, reading: Reading, moment: Moment) -> Output:
     return _alert(
-        psn_no,
-        Episode(reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed),
+        fact.psn_no,
+        Episode(reading.rule_id, reading.level, reading.period, fact.event_id, reading.ends_below, reading.allowed),
         reading.observed,
         moment,
         episode_word="opened",
         evidence=reading.evidence,
-        mdtrt_id=row.mdtrt_id,
-        fixmedins_code=row.fixmedins_code,
+        mdtrt_id=fact.mdtrt_id,
+        fixmedins_code=fact.fixmedins_code,
     )
 
 

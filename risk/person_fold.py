@@ -6,7 +6,19 @@ visits, lifecycle.py moves money.
 
 from typing import NamedTuple
 
-from risk.activity import COUNTED, NOTHING, Activity, Row, Visit, hash32, hash64, seen_content, visit_of, with_seen
+from risk.activity import (
+    COUNTED,
+    NOTHING,
+    Activity,
+    Row,
+    Visit,
+    hash32,
+    hash64,
+    seen_content,
+    visit_of,
+    visit_of_row,
+    with_seen,
+)
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.facts import (
@@ -88,19 +100,23 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
             applied = _visited(person, fact, moment)
         case _:
             applied = _once(person, fact, moment)
-    activity = _touched(applied.person.activity, person.activity.touched_ms, moment)
+    activity = _touched(applied.person.activity, person.activity, moment)
     if activity is applied.person.activity:
         return applied
     return Applied(Person(activity, applied.person.credit), applied.result, applied.said, applied.contributions)
 
 
-def _touched(activity: Activity, before_ms: int, moment: Moment) -> Activity:
+def _touched(activity: Activity, before: Activity, moment: Moment) -> Activity:
     """The newest record moves the day; when the day turns, what nothing needs any more is forgotten."""
+    before_ms = before.touched_ms
     if moment.occurred_ms <= before_ms:
         return activity
     if activity.touched_ms < moment.occurred_ms:
         activity = activity._replace(touched_ms=moment.occurred_ms)
-    if not before_ms or local_day(before_ms) == local_day(moment.occurred_ms):
+    if not before_ms or (
+        local_day(before_ms) == local_day(moment.occurred_ms)
+        and local_day(before.newest_ms) == local_day(activity.newest_ms)
+    ):
         return activity
     grace = moment.terms.get("visit_grace_ms")
     return pruned(activity, grace.value if grace is not None else _DEFAULT_GRACE_MS)
@@ -152,7 +168,7 @@ def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Appli
     after = person._replace(activity=counted.activity)
     if counted.result != "applied" or person.credit is None:
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
-    visit = visit_of(person.activity, counted.row.mdtrt_id) if counted.row is not None else None
+    visit = visit_of_row(person.activity, counted.row) if counted.row is not None else None
     step = reverse(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
     return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
 
@@ -162,7 +178,7 @@ def _reinstated(person: Person, fact: SettlementReinstated, moment: Moment) -> A
     after = person._replace(activity=counted.activity)
     if counted.result != "applied" or person.credit is None:
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
-    visit = visit_of(person.activity, counted.row.mdtrt_id) if counted.row is not None else None
+    visit = visit_of_row(person.activity, counted.row) if counted.row is not None else None
     step = reinstate(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
     return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
 

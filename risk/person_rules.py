@@ -109,8 +109,8 @@ def _frequent_visits(activity: Activity, row: Row, terms: Terms) -> Iterator[Rea
             for each in _counted_between(activity, row.at_ms - level.window_ms, row.at_ms)
             if counts("P01", each, clause)
         ]
-        visits = {each.mdtrt_id for each in window}
-        before = len({each.mdtrt_id for each in window if each.setl != row.setl})
+        visits = {each.mdtrt for each in window}
+        before = len({each.mdtrt for each in window if each.setl != row.setl})
         yield Reading(
             "P01", level.level, 0, before, len(visits), level.theta, level.rearm, level.theta, _evidence(window)
         )
@@ -257,7 +257,7 @@ def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) ->
     rows = _counted_between(activity, at_ms - level.window_ms, at_ms)
     if episode.rule_id == "X01":
         return sum(row.medfee_fen for row in rows)
-    return len({row.mdtrt_id for row in rows if counts(episode.rule_id, row, clause)})
+    return len({row.mdtrt for row in rows if counts(episode.rule_id, row, clause)})
 
 
 def after_reversal(activity: Activity, row: Row, reversed_ms: int, terms: Terms) -> Iterator[tuple[Episode, int]]:

@@ -97,7 +97,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         moment.occurred_ms,
         setl,
         fact.event_id,
-        fact.mdtrt_id,
+        hash64(fact.mdtrt_id),
         fact.fixmedins_code,
         fact.fixmedins_type,
         fact.med_type,
@@ -114,7 +114,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
 
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
     if row.at_ms >= activity.newest_ms - LATE_MS:
-        after, found = judge(psn_no, after, row, moment, place=(fact.insuplc_admdvs or "", fact.insutype or ""))
+        after, found = judge(fact, after, row, moment)
         outputs += found
     if not has_second_hop(moment.terms):
         return Counted(after, "applied", outputs, [], row)
@@ -208,7 +208,7 @@ def has_second_hop(terms: Terms) -> bool:
 def _of_old(receipt: Receipt) -> Row:
     """What is left of a settlement older than any window: it counts in its year only."""
     at_ms = day_start_ms(receipt.day)
-    return Row(at_ms, receipt.setl, "", "", "", "", "", "", 0, receipt.fund_fen)
+    return Row(at_ms, receipt.setl, "", 0, "", "", "", "", 0, receipt.fund_fen)
 
 
 def _content(fact: SettlementCompleted) -> int:

@@ -50,20 +50,25 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visited:
     visit = _visit_before(activity, fact, occurred_ms)
     if visit is None:
         return Visited(activity, "applied", None)
+    if isinstance(fact, VisitOpened | VisitUpdated):
+        return _kept(activity, _applied(visit, fact, occurred_ms), occurred_ms)  # told twice, it says the same
     key, content = hash64(_key(fact)), content_of(fact)
     known = line_content(visit, key)
     if known is not None:
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
-    after = with_line(_applied(visit, fact, occurred_ms), key, content)
-    after = after._replace(newest_ms=max(after.newest_ms, occurred_ms))
-    area = after.insuplc or activity.area
-    return Visited(with_visit(activity, after)._replace(area=area), "applied", after)
+    return _kept(activity, with_line(_applied(visit, fact, occurred_ms), key, content), occurred_ms)
+
+
+def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
+    visit = visit._replace(newest_ms=max(visit.newest_ms, occurred_ms))
+    area = visit.insuplc or activity.area
+    return Visited(with_visit(activity, visit)._replace(area=area), "applied", visit)
 
 
 def _key(fact: VisitFact) -> str:
     """The business key of contract.md, "Duplicates"."""
     match fact:
-        case VisitOpened() | VisitCancelled():
+        case VisitCancelled():
             return fact.event_type
         case FeeAdded():
             return f"fee|{fact.feedetl_sn}"
@@ -76,7 +81,7 @@ def _visit_before(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visi
     """The visit the record is about; a registration or a fee line makes one that is not known yet."""
     if isinstance(fact, VisitClosed | VisitReopened | VisitCancelled) and not fact.mdtrt_id:
         message = fact.original_msgid
-        return next((each for each in activity.visits if message and each.message_id == message), None)
+        return next((each for each in activity.visits if message and each.message == hash64(message)), None)
     known = visit_of(activity, fact.mdtrt_id or "")
     if known is None and isinstance(fact, VisitOpened | FeeAdded):
         return Visit(
@@ -100,7 +105,7 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int) -> Visit:
                 dr_code=visit.dr_code if fact.dr_code is None else fact.dr_code,
                 opened_ms=occurred_ms,
                 emergency=fact.emergency or visit.emergency,
-                message_id=message_of(fact.event_id),
+                message=hash64(message_of(fact.event_id)),
             )
         case VisitUpdated():
             return visit._replace(
