@@ -212,7 +212,7 @@ def _two_places_at_once(activity: Activity, row: Row, terms: Terms) -> Iterator[
         if abs(each.at_ms - row.at_ms) < gap_ms
         and each.state == COUNTED
         and each.fixmedins_code != row.fixmedins_code
-        and each.fixmedins_type == row.fixmedins_type
+        and each.fixmedins_type == row.fixmedins_type != ""
     ]
     if partners:
         smallest_ms = min(abs(each.at_ms - row.at_ms) for each in partners)

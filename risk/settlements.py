@@ -93,13 +93,14 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         for stone in activity.tombstones
     )
     state = SILENCED if early else COUNTED
+    marks = _marks(fact.fixmedins_code, fact.dr_code, moment.terms)
     row = Row(
         moment.occurred_ms,
         setl,
         fact.event_id,
         hash64(fact.mdtrt_id),
         fact.fixmedins_code,
-        fact.fixmedins_type,
+        "" if marks & BAD_INSTITUTION_CODE else fact.fixmedins_type,  # a placeholder is no place: no rule counts by it
         fact.med_type,
         fact.dr_code or "",
         fact.medfee_sumamt_fen,
@@ -124,7 +125,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         sign=1,
         event_id=fact.event_id,
         moved_ms=row.at_ms,
-        marks=_marks(fact.fixmedins_code, fact.dr_code, moment.terms),
+        marks=marks,
     )
     return Counted(after, "applied", outputs, moved, row)
 

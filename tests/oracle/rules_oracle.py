@@ -144,6 +144,8 @@ class PersonOracle:
             other
             for other in self.judge.counted()
             if other.fact.fixmedins_code != here.fixmedins_code
+            and self._somewhere(other)
+            and self._somewhere(row)
             and other.fact.fixmedins_type == here.fixmedins_type
             and abs(other.time_ms - row.time_ms) < self.parameters.p03_gap_ms
         ]
@@ -153,6 +155,10 @@ class PersonOracle:
         seen = {"observed": gap_ms // 1000, "allowed": self.parameters.p03_gap_ms // 1000}
         evidence = {other.fact.event_id for other in partners}
         return [self.judge.alert("P03", 1, row) | seen | {"evidence": evidence}]
+
+    def _somewhere(self, row: Row) -> bool:
+        """A placeholder is no place: no rule but Q01 looks at it."""
+        return not is_placeholder(row.fact.fixmedins_code, self.parameters.placeholders)
 
     def _large_bill(self, row: Row) -> list[Alert]:
         """P13: a single outpatient, chronic or pharmacy bill of 2,000 yuan or more."""
@@ -215,7 +221,8 @@ def person_measures(parameters: Parameters, cap: Cap) -> list[Measure]:
         return cap(row.insuplc, row.fact.insutype)
 
     def in_hospital(row: Row) -> bool:
-        return row.fact.fixmedins_type == "1"
+        nobody = is_placeholder(row.fact.fixmedins_code, parameters.placeholders)
+        return row.fact.fixmedins_type == "1" and not nobody
 
     def at_pharmacy_desk(row: Row) -> bool:
         return row.is_of("41")
