@@ -38,15 +38,27 @@ class Subject(NamedTuple):
 
 
 class Day(NamedTuple):
-    """One subject on one local day: totals, distinct people (sorted, each with its count), quality findings already
-    raised.
-    """
+    """One subject on one local day: totals, people (sorted, each with its count), quality findings already raised."""
 
     settlements: int = 0
     medfee_fen: int = 0
     fund_fen: int = 0
     people: bytes = b""
     raised: int = 0
+    date: int = 0
+
+
+DAYS_KEPT = {INSTITUTION: 128, STAFF: 8}
+"""A subject's days lie in a ring: a newer one takes the place of the one so many days before it, and nothing grows.
+
+An institution's totals outlast the 92 days in which a settlement can still be reversed by its row; a doctor's people
+are needed only as long as a date can still open or close an episode.
+"""
+
+
+def day_slot(given: Contribution) -> int:
+    """The place in the ring of the local day the contribution falls on."""
+    return local_day(given.at_ms) % DAYS_KEPT[given.subject_kind]
 
 
 class Moved(NamedTuple):
@@ -59,8 +71,13 @@ class Moved(NamedTuple):
 
 def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) -> Moved:
     """Apply one contribution: totals always; rules only where it is not late and not silent."""
+    today = local_day(given.at_ms)
+    if day.date > today:
+        return Moved(subject, day, [])  # its place in the ring is a later day's: too old for any total or rule
+    if day.date < today:
+        day = Day(date=today)
     on_day = _with_totals(day, given, moment)
-    known = _with_reached(_with_recent(subject, given, moment), on_day, local_day(given.at_ms))
+    known = _with_reached(_with_recent(subject, given, moment), on_day, today)
     late_by_ms = subject.newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
     if given.sign > 0 and given.at_ms > known.newest_ms:
         known = Subject(given.at_ms, known.recent, known.episodes)
@@ -105,6 +122,7 @@ def _with_totals(day: Day, given: Contribution, moment: Moment) -> Day:
         day.fund_fen + sign * given.fund_fen,
         people,
         day.raised,
+        day.date,
     )
 
 

@@ -95,7 +95,7 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
     if not values:
         raise Stop(f"没有 {subject_id} 的记录", f"nothing is known of {kind} {subject_id}", exit_code=1)
     short = unpack_subject(values["w"]) if values.get("w") else Subject()
-    days = {int(field[1:]): unpack_day(value) for field, value in values.items() if field.startswith("d")}
+    days = [unpack_day(value) for field, value in values.items() if field.startswith("d")]
     return {
         "subject_kind": kind,
         "subject_id": subject_id,
@@ -106,10 +106,10 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
             for episode in short.episodes
         ],
         "days": {
-            to_date(number).isoformat(): {"settlements": day.settlements, "medfee_fen": day.medfee_fen,
+            to_date(day.date).isoformat(): {"settlements": day.settlements, "medfee_fen": day.medfee_fen,
                                           "fund_fen": day.fund_fen}
                                          | ({"people_counted": people_of(day)} if kind == "staff" else {})
-            for number, day in sorted(days.items())
+            for day in sorted(days, key=lambda day: day.date)
         },
     }  # fmt: skip
 

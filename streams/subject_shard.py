@@ -20,7 +20,7 @@ from risk.moment import Moment
 from risk.outputs import Output
 from risk.person_fold import FOLD_VERSION
 from risk.policy import Policy
-from risk.second_hop import Day, Subject, contribute
+from risk.second_hop import Day, Subject, contribute, day_slot
 from streams.shards import (
     Effects,
     Hashes,
@@ -85,7 +85,7 @@ class SubjectShard:
         return self.values.address(given.subject_kind, given.subject_id, "w")
 
     def _day(self, given: Contribution) -> Address:
-        return self.values.address(given.subject_kind, given.subject_id, f"d{local_day(given.at_ms)}")
+        return self.values.address(given.subject_kind, given.subject_id, f"d{day_slot(given)}")
 
     def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
         """Fold one record. An exception leaves everything as it was before the record."""
