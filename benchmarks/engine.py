@@ -13,12 +13,12 @@ from streams.stop import Stop
 
 
 def run(quick: bool) -> Report:
-    """Settlements only: the heaviest fact there is. Each lane count on a log and a Redis of its own."""
+    """One day of a province, settlements only. Each lane count on a log and a Redis of its own."""
     missing = kafka_missing()
     if missing:
         raise Stop(f"没有真实的 Kafka：{missing}", f"no real Kafka: {missing}")
     size = 20_000 if quick else 300_000
-    mix = {"events": size, "people": size // 6, "span_days": 30, "places": 300, "large_share": 0.01}
+    mix = {"events": size, "people": size * 3 // 4, "span_days": 1, "places": 2_000, "large_share": 0.01}
     report = Report({"mix": mix, "kafka": "one node, acks=all", "redis": "AOF everysec", "policy": "shaoyang"})
     with RealKafka() as kafka:
         for count in (1, 2):
@@ -33,7 +33,7 @@ def run(quick: bool) -> Report:
 def _drain(report: Report, kafka: str, size: int, count: int) -> None:
     prefix, system = f"engine{count}.", f"{count} lane(s)"
     topics = prepare(kafka, prefix, "shaoyang")
-    records = settlements.preencoded(size, size // 6, 1, places=300, large_share=0.01)
+    records = settlements.preencoded(size, size * 3 // 4, 1, span_days=1, places=2_000, large_share=0.01)
     preload(kafka, topics.events, records)
     with RedisServer("any") as redis, lanes(kafka, redis.url, prefix, count) as running:
         progress = Progress(kafka, redis.url, topics, partitions=PARTITIONS, subjects=PARTITIONS)

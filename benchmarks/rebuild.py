@@ -21,10 +21,16 @@ def run(quick: bool) -> Report:
     if missing:
         raise Stop(f"没有真实的 Kafka：{missing}", f"no real Kafka: {missing}")
     size = 20_000 if quick else 300_000
-    report = Report({"events": size, "people": size // 6, "policy": "shaoyang", "redis": "AOF everysec"})
+    report = Report(
+        {"events": size, "people": size * 3 // 4, "span_days": 1, "policy": "shaoyang", "redis": "AOF everysec"}
+    )
     with RealKafka() as kafka, RedisServer("any") as redis:
         topics = prepare(kafka.bootstrap, "rebuild.", "shaoyang")
-        preload(kafka.bootstrap, topics.events, settlements.preencoded(size, size // 6, 1, large_share=0.01))
+        preload(
+            kafka.bootstrap,
+            topics.events,
+            settlements.preencoded(size, size * 3 // 4, 1, span_days=1, places=2_000, large_share=0.01),
+        )
         told = {"XINMAI_KAFKA": kafka.bootstrap, "XINMAI_REDIS": redis.url, "XINMAI_PREFIX": "rebuild."}
         settings = load_settings(os.environ | told)
         began_s = time.monotonic()
