@@ -162,6 +162,8 @@ class RedisClusterServers:
                 slots = range(SLOTS * index // count, SLOTS * (index + 1) // count)
                 client.execute_command("CLUSTER ADDSLOTS", *slots)
                 client.execute_command("CLUSTER SET-CONFIG-EPOCH", index + 1)
+        for node in self.masters:  # afterwards: a node that somebody has met already takes no epoch any more
+            with node.client() as client:
                 for other in self.nodes:
                     if other is not node:
                         client.execute_command("CLUSTER MEET", "127.0.0.1", other.port)
