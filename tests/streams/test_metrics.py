@@ -16,6 +16,8 @@ PULSE = {
             ["something_newer", "x", 1],
         ],
         "seconds": {"decide": 0.25},
+        "commits_s": [0.004, 0.002],
+        "batches": [300],
     },
 }
 
@@ -33,6 +35,8 @@ def test_what_two_lanes_tell_is_added_up():
     assert 'xinmai_decisions_total{kind="authorization",outcome="deny",reason="NOT_SIGNED"} 4.0' in lines
     assert 'xinmai_reclaims_total{cause="moved"} 2.0' in lines
     assert 'xinmai_lane_seconds_total{phase="decide"} 0.5' in lines
+    assert "xinmai_commit_duration_seconds_count 4.0" in lines
+    assert "xinmai_batch_events_sum 600.0" in lines
 
 
 def test_a_shard_shows_how_far_it_is_behind_and_none_when_nothing_waits():
