@@ -28,9 +28,11 @@ Keyed = tuple[str, bytes]
 class World:
     """One engine of its own: topics, group and an emptied Redis."""
 
-    def __init__(self, kafka: RealKafka, redis: RedisServer, topics: Topics, *, prepared: bool = False) -> None:
+    def __init__(
+        self, kafka: RealKafka, redis: RedisServer, topics: Topics, *, prepared: bool = False, group: str = "lanes"
+    ) -> None:
         self.kafka, self.redis, self.topics, self.people = kafka, redis, topics, PEOPLE
-        self.group = f"{topics.prefix}lanes"
+        self.group = topics.prefix + group
         self.heard: list[dict[str, Any]] = []
         self.lanes: list[Lane] = []
         self._producer = producer(kafka.bootstrap)

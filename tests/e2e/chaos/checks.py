@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from connectors.embedded import RedisServer
 from connectors.log_reader import log_end, read_log
-from connectors.state_codec import pack, unpack_credit
+from connectors.state_codec import decode_contributed, pack, unpack_credit
 from connectors.topology import tags
 from tests.e2e.chaos.city_log import planted
 from tests.e2e.chaos.run import PEOPLE, ROOT, SUBJECTS, Chaos, Summary
@@ -101,7 +101,22 @@ def _duplicates(chaos: Chaos) -> dict[str, dict[str, int]]:
             found[identity].append(orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
         assert all(len(set(bodies)) == 1 for bodies in found.values())
         counted[kind] = {"ids": len(found), "duplicates": sum(map(len, found.values())) - len(found)}
-    return counted
+    return counted | {"contributions": _contributions(chaos)}
+
+
+def _contributions(chaos: Chaos) -> dict[str, int]:
+    """The second hop's numbers: sent again, each carries what it carried."""
+    found: dict[tuple[int, int, int], Any] = {}
+    count = 0
+    for target in range(SUBJECTS):
+        for batch in read_log(
+            chaos.kafka, chaos.topics.subjects, target, log_end(chaos.kafka, chaos.topics.subjects, target)
+        ):
+            for given in (given for _, _, value in batch if (given := decode_contributed(value))):
+                for number, contribution in enumerate(given.contributions, given.first):
+                    count += 1
+                    assert found.setdefault((target, given.source, number), contribution) == contribution
+    return {"ids": len(found), "duplicates": count - len(found)}
 
 
 def _planted_found(chaos: Chaos) -> dict[str, int]:

@@ -127,7 +127,7 @@ class Chaos:
 
     @staticmethod
     def _plan_places(kills: int) -> deque[tuple[str, int]]:
-        return deque((PLACES[number % len(PLACES)], 2 + number % 3) for number in range(kills))
+        return deque((PLACES[number % len(PLACES)], 20 + number % 3) for number in range(kills))
 
     def settings(self, member: str) -> dict[str, Any]:
         return {
@@ -220,7 +220,7 @@ class Chaos:
         worker.leave()
         self.summary.left += 1
         if worker.place:
-            self._places.append((worker.place, 2))  # another shall die there
+            self._places.append((worker.place, 20))  # another shall die there
 
     def _in_peace(self, workers: list[Worker]) -> None:
         """Feed what is left, and let two workers finish everything, without a kill."""
