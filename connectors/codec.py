@@ -25,7 +25,7 @@ __all__ = ["BadRecord", "Refused", "check_line", "decode_fact", "encode_fact"]
 AMOUNT_MAX = 10**16 - 1
 """The largest amount in fen: the national num(16,2)."""
 PSN_NO_LENGTH_MAX = 64
-YEARS = range(1970, 2200)
+YEARS = range(1971, 2149)
 """Years that a lane can put on a calendar; the edge is narrower."""
 OF_NO_PERSON = frozenset({"policy.activated", "fold.activated"})
 

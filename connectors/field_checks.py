@@ -18,7 +18,7 @@ PSN_NO_LENGTH_MAX = 64
 ID_LENGTH_MAX = 128
 TEXT_LENGTH_MAX = 500
 LIST_LENGTH_MAX = 1_000
-YEAR_MIN, YEAR_MAX = 1990, 2199
+YEAR_MIN, YEAR_MAX = 1990, 2147  # a lane counts days in 16 bits (connectors/codec.py YEARS)
 _DIGITS_MAX = len(str(AMOUNT_MAX_FEN))
 
 FREE_TEXT = frozenset({"reason", "basis", "outcome", "clause", "about", "authority"})

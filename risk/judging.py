@@ -23,8 +23,8 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
         if episode.period and episode.period < period_of(episode.rule_id, row.at_ms):
             episodes.remove(episode)
             clause = moment.terms.get(episode.rule_id)
-            left = measure(activity, episode, row.at_ms, clause) if clause is not None else 0
-            outputs.append(closed(psn_no, episode, left, moment))
+            if clause is not None:  # a rule that is no longer in force has nothing more to say
+                outputs.append(closed(psn_no, episode, measure(activity, episode, row.at_ms, clause), moment))
     for reading in found:
         open_one = _open_episode(episodes, reading)
         if open_one is not None and reading.before < reading.ends_below:

@@ -188,11 +188,12 @@ def _beyond_capacity(subject: Subject, days: tuple[Day, Day], given: Contributio
     before, day = days
     outputs: list[Output] = []
     today = local_day(given.at_ms)
+    clause = moment.terms.get("M01")
     if given.sign > 0:
         for episode in sorted(each for each in subject.episodes if each.period and each.period < today):
             subject = _without(subject, episode)
-            outputs.append(_alert(episode, episode.reached, given, moment, word="closed"))
-    clause = moment.terms.get("M01")
+            if clause is not None:  # a rule that is no longer in force has nothing more to say
+                outputs.append(_alert(episode, episode.reached, given, moment, word="closed"))
     if clause is None or not clause.value.admits(given.med_type, given.fixmedins_type):
         return Moved(subject, day, outputs)
     level = clause.value.levels[0]

@@ -119,14 +119,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         outputs += found
     if not has_second_hop(moment.terms):
         return Counted(after, "applied", outputs, [], row)
-    moved = contributions(
-        psn_no,
-        row,
-        sign=1,
-        event_id=fact.event_id,
-        moved_ms=row.at_ms,
-        marks=marks,
-    )
+    moved = contributions(psn_no, row, sign=1, event_id=fact.event_id, moved_ms=row.at_ms, marks=marks)
     return Counted(after, "applied", outputs, moved, row)
 
 

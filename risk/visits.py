@@ -50,8 +50,10 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visited:
     visit = _visit_before(activity, fact, occurred_ms)
     if visit is None:
         return Visited(activity, "applied", None)
-    if isinstance(fact, VisitOpened | VisitUpdated):
-        return _kept(activity, _applied(visit, fact, occurred_ms), occurred_ms)  # told twice, it says the same
+    if isinstance(fact, VisitOpened):
+        return _kept(
+            activity, _opened(visit, fact, occurred_ms), occurred_ms
+        )  # fills blanks: told twice, it adds nothing
     key, content = hash64(_key(fact)), content_of(fact)
     known = line_content(visit, key)
     if known is not None:
@@ -78,35 +80,34 @@ def _key(fact: VisitFact) -> str:
 
 
 def _visit_before(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visit | None:
-    """The visit the record is about; a registration or a fee line makes one that is not known yet."""
+    """The visit the record is about; a registration, a line or an end makes one that is not known yet."""
     if isinstance(fact, VisitClosed | VisitReopened | VisitCancelled) and not fact.mdtrt_id:
         message = fact.original_msgid
         return next((each for each in activity.visits if message and each.message == hash64(message)), None)
     known = visit_of(activity, fact.mdtrt_id or "")
-    if known is None and isinstance(fact, VisitOpened | FeeAdded):
-        return Visit(
-            fact.mdtrt_id,
-            fact.fixmedins_code,
-            fact.fixmedins_type if isinstance(fact, VisitOpened) else "",
-            opened_ms=occurred_ms,
-            newest_ms=occurred_ms,
-        )
+    if known is None and isinstance(fact, VisitOpened | FeeAdded | VisitClosed | VisitCancelled):
+        code = fact.fixmedins_code if isinstance(fact, VisitOpened | FeeAdded) else ""
+        return Visit(fact.mdtrt_id or "", code, "", opened_ms=occurred_ms, newest_ms=occurred_ms)
     return known
+
+
+def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
+    """The registration fills what is not known yet: what a later record told stands."""
+    return visit._replace(
+        fixmedins_code=visit.fixmedins_code or fact.fixmedins_code,
+        fixmedins_type=visit.fixmedins_type or fact.fixmedins_type,
+        med_type=visit.med_type or fact.med_type or "",
+        insutype=visit.insutype or fact.insutype or "",
+        insuplc=visit.insuplc or fact.insuplc_admdvs or "",
+        dr_code=visit.dr_code or fact.dr_code or "",
+        opened_ms=min(visit.opened_ms, occurred_ms),
+        emergency=visit.emergency or fact.emergency,
+        message=visit.message or hash64(message_of(fact.event_id)),
+    )
 
 
 def _applied(visit: Visit, fact: VisitFact, occurred_ms: int) -> Visit:
     match fact:
-        case VisitOpened():
-            return visit._replace(
-                fixmedins_type=fact.fixmedins_type,
-                med_type=fact.med_type or visit.med_type,
-                insutype=fact.insutype or visit.insutype,
-                insuplc=fact.insuplc_admdvs or visit.insuplc,
-                dr_code=visit.dr_code if fact.dr_code is None else fact.dr_code,
-                opened_ms=occurred_ms,
-                emergency=fact.emergency or visit.emergency,
-                message=hash64(message_of(fact.event_id)),
-            )
         case VisitUpdated():
             return visit._replace(
                 med_type=fact.med_type or visit.med_type,

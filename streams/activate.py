@@ -50,6 +50,15 @@ def prepare_logs(
         missing = [
             partition for each, partition in _partitions(kafka, topics) if each == topic and partition not in marked
         ]
+        old = [partition for partition in missing if log_end(kafka, topic, partition)[1] > 1]
+        if old:
+            raise ConnectorError(
+                "kafka",
+                f"{topic}{old} has records but group {group} has no published mark: "
+                "all its outputs would be said again. Set the group's offsets to where its outputs ended "
+                "(kafka-consumer-groups --reset-offsets), then start.",
+                retryable=False,
+            )
         if missing:
             set_published_mark(kafka, group, topic, dict.fromkeys(missing, 0))
     return policy

@@ -27,6 +27,7 @@ from streams.tally import Tally
 _PULSE_S = 0.1
 _MARK_S = 0.2
 _WORKING_SET_MAX = 200_000
+_DRAIN_S = 5.0
 
 
 def wall_ms() -> int:
@@ -66,9 +67,9 @@ class Lane:
         try:
             while keep_going():
                 self.turn()
-        finally:
-            self._finish(everything=True)
+            self._drain()
             self._ownership.commit_marks()
+        finally:
             self._ownership.consumer.close()
             self._store.close()
             gc.enable()
@@ -82,7 +83,7 @@ class Lane:
             self._pending.append(batch)
         if self._pending:
             self._publisher.serve(0.0 if batch else 0.001)
-        self._finish(everything=False)
+        self._finish()
         self._append_timers()
         self._pulse()
 
@@ -144,7 +145,10 @@ class Lane:
         if not ready:
             return []
         share = max(1, self._settings.batch_records_max // len(ready))
-        until_ms = self._pace.until_ms(self._ownership, share)
+        try:
+            until_ms = self._pace.until_ms(self._ownership, share)
+        except ConnectorError:
+            return []  # nothing can be read either: decide nothing, keep polling
         some_live = any(owned.is_live for owned in ready)
         chosen = [
             (owned, owned.take(share if owned.is_live or not some_live else max(1, share // 4), until_ms))
@@ -161,17 +165,24 @@ class Lane:
         self._checkpoint("sent")
         self.tally.spent("publish", started)
 
-    def _finish(self, *, everything: bool) -> None:
-        """Commit what is acknowledged, oldest first; then answer."""
+    def _finish(self) -> None:
+        """Commit what is acknowledged, oldest first; then answer. It never waits long: Kafka wants to be polled."""
         while self._pending:
             batch = self._pending[0]
-            while not all(work.sending.done for work in batch):
-                if not everything and len(self._pending) < 2:
-                    return
-                self._publisher.serve(0.002)
+            if not all(work.sending.done for work in batch):
+                if len(self._pending) > 1:
+                    self._publisher.serve(0.002)
+                return
             self._pending.popleft()
             self._checkpoint("acknowledged")
             self._commit([work for work in batch if self._is_acknowledged(work)])
+
+    def _drain(self) -> None:
+        """At the end: give what is on its way a few seconds; what is not committed then is derived again."""
+        until_s = time.monotonic() + _DRAIN_S
+        while self._pending and time.monotonic() < until_s:
+            self._publisher.serve(0.01)
+            self._finish()
 
     def _is_acknowledged(self, work: Work) -> bool:
         if work.commits[0].epoch != work.owned.epoch:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from connectors.state_codec import pack, record_hash, unpack_state
 from connectors.store import VALUES_PER_COMMIT, Commit, Position, Store
 from risk.outputs import Reply
+from risk.person_fold import FOLD_VERSION
 from streams.publisher import Sending
 from streams.shards import Effects, Record, Shard, ShardStopped
 
@@ -102,10 +103,16 @@ class Owned:
                 "Rebuild into an empty Redis, or connect to the right one."
             )
         if claim.offset is not None:
+            state = unpack_state(claim.state)
+            if state.fold_version > FOLD_VERSION:
+                raise ShardStopped(
+                    f"{self.tag} was folded by fold {state.fold_version}, this release folds {FOLD_VERSION}. "
+                    "Upgrade the worker."
+                )
             policy_address = shard.values.address("policy")
             ((_, (policy,)),) = self._store.read([(self.tag, [policy_address])])
             shard.restore(
-                unpack_state(claim.state),
+                state,
                 policy or b"",
                 lambda name: self._store.hash_values(shard.values.address(name)[0]),
                 claim.digest,

@@ -234,7 +234,8 @@ class Ownership:
 
     def mark(self, owned: Owned, offset: int) -> None:
         """The outputs of everything before `offset` are out and acknowledged."""
-        self._marks[owned.topic, owned.partition] = offset
+        if offset > owned.published_mark:  # what is folded again was said before: the mark never falls back
+            self._marks[owned.topic, owned.partition] = owned.published_mark = offset
 
     def high_watermark(self, owned: Owned) -> int:
         """Where the log ends, as far as this lane was told; never before where it stood at the claim."""

@@ -13,7 +13,7 @@ from connectors.errors import ConnectorError
 from connectors.store import KEY_PREFIX, Store
 from streams.owned import Owned
 
-SKEW_MS = 10 * 60_000
+SKEW_MS = 10 * 60_000  # the second hop bears 15 minutes; the rest is for records that are late by themselves
 BEHIND_RECORDS = 500
 _HOLD_MS = 30_000
 _NO_BOUND = 2**62
@@ -30,11 +30,12 @@ class Pace:
     def until_ms(self, shards: Iterable[Owned], share: int) -> int:
         """Up to which business time shards of people may be decided now, when each takes at most `share` records."""
         people = [owned for owned in shards if owned.shard.family == "p"]
-        if not self._told and sum(len(owned.waiting) for owned in people) <= BEHIND_RECORDS:
+        is_behind = any(not owned.is_live or len(owned.waiting) > BEHIND_RECORDS for owned in people)
+        if not self._told and not is_behind:
             return _NO_BOUND
         bounds = [bound for owned in people if (bound := owned.share_ends_ms(share)) is not None]
         fronts = {owned.tag: owned.front_ms for owned in people if owned.waiting and owned.front_ms}
-        others = self._others(fronts if any(len(owned.waiting) > BEHIND_RECORDS for owned in people) else {})
+        others = self._others(fronts if is_behind else {})
         return min([*bounds, *(front_ms + SKEW_MS for front_ms in others)], default=_NO_BOUND)
 
     def _others(self, behind: dict[str, int]) -> list[int]:

@@ -36,6 +36,8 @@ from streams.shards import (
     switched_fold,
 )
 
+_FUTURE_MS_MAX = 5 * 60_000  # one record of 2090 would make every later one of its person late
+
 
 @lru_cache(maxsize=65_536)
 def _subject_shard(subject_id: str, subject_partitions: int) -> int:
@@ -131,6 +133,9 @@ class PersonShard:
 
     def _fold(self, record: Record, fact: Fact, position: str, policy: Policy) -> Effects:
         occurred_ms = to_ms(fact.occurred_at)
+        if self._clock == "wall" and occurred_ms > record.timestamp_ms + _FUTURE_MS_MAX:
+            error = BadRecord("IN_THE_FUTURE", "occurred_at is more than five minutes after the log took it in")
+            return Effects(fact.event_type, "refused", [dead_letter(record, position, error)])
         clock_ms = max(self._clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
         moment = Moment(
             position,

@@ -27,6 +27,10 @@ _REFUSED_FOR_GOOD = frozenset(
 )
 
 
+class ProducerLost(Exception):
+    """The producer can never send again; only a new process has a new one."""
+
+
 class Sending:
     """The records of one piece of work on their way: how many are not acknowledged yet, and what went wrong."""
 
@@ -51,6 +55,8 @@ class Sending:
         """Raise what went wrong: what the broker refuses for good stops the shard, anything else is a re-claim."""
         if self.error is None:
             return
+        if self.error.fatal():
+            raise ProducerLost(str(self.error))
         if self.error.code() in _REFUSED_FOR_GOOD:
             raise ShardStopped(
                 f"Kafka refuses an output for good: {self.error}. Repair the topic or the rights, then restart."
@@ -105,11 +111,6 @@ class Publisher:
     def serve(self, timeout_s: float) -> None:
         """Let acknowledgements in."""
         self._producer.poll(timeout_s)
-
-    def drop_all(self) -> None:
-        """Forget what is queued; the position was lost and everything will be derived again."""
-        self._producer.purge()
-        self._producer.flush(1)
 
     def _produce(self, sending: Sending, place: tuple[str, int], key: str, value: bytes) -> None:
         topic, partition = place

@@ -16,7 +16,7 @@ from connectors.state_codec import ShardState, record_hash, value_hash
 from connectors.store import KEY_PREFIX, Address
 from risk.contributions import Contribution
 from risk.facts import FoldActivated, PolicyActivated, TimerDue
-from risk.outputs import Output, Reply
+from risk.outputs import Output, Reply, derived_id
 from risk.person_fold import FOLD_VERSION
 from risk.policy import Policy, PolicyError, parse_policy
 
@@ -217,11 +217,12 @@ def switched_fold(state: ShardState, fact: FoldActivated, position: str) -> Shar
 def dead_letter(record: Record, position: str, error: BadRecord) -> Output:
     """What cannot be read carries no content on: the log keeps it, the hash and the origin find it."""
     content = record_hash(record.value)
+    identity = derived_id("dl_", position)  # of the place: the same poison may come twice
     body = {
-        "deadletter_id": f"dl_{content}",
+        "deadletter_id": identity,
         "reason": error.reason,
         "detail_en": error.detail,
         "origin": position,
         "sha256": content,
     }
-    return Output("deadletter", position, f"dl_{content}", body)
+    return Output("deadletter", position, identity, body)

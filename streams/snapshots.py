@@ -6,6 +6,7 @@ Named by shard, offset and digest; the digest is computed again when it is read,
 """
 
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,8 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> Path:
     path = folder / f"{name}@{snapshot.offset}-{snapshot.digest}.snapshot"
     unfinished = path.with_suffix(".unfinished")
     with unfinished.open("wb") as file:
-        file.write(msgspec.msgpack.encode(snapshot))
+        content = msgspec.msgpack.encode(snapshot)
+        file.write(_checksum(content) + content)
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)
@@ -96,13 +98,20 @@ def load_snapshot(store: Store, snapshot: Snapshot, epoch: str) -> None:
             return
 
 
+def _checksum(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()
+
+
 def _offset_of(path: Path) -> int:
     return int(path.stem.split("@")[1].split("-")[0])
 
 
 def _checked(path: Path) -> Snapshot:
     try:
-        snapshot = _decode(path.read_bytes())
+        whole = path.read_bytes()
+        if whole[:16] != _checksum(whole[16:]):
+            raise SnapshotDamaged(f"{path.name} is not what was written. Remove it; the log makes another.")
+        snapshot = _decode(whole[16:])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise SnapshotDamaged(f"{path.name} cannot be read: {error}. Remove it; the log makes another.") from error
     digest = 0
