@@ -154,6 +154,9 @@ def _main() -> None:
     parser.add_argument("--port", type=int, default=9092)
     parser.add_argument("--directory", type=Path, default=Path(".xinmai/kafka"))
     asked = parser.parse_args()
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", asked.port)) == 0:  # two brokers in one folder destroy its log
+            sys.exit(f"port {asked.port} is in use: a broker runs here. Stop it, or name another --port and --directory.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with RealKafka(asked.directory.resolve(), port=asked.port) as broker, suppress(KeyboardInterrupt):
         print(f"Kafka listens at {broker.bootstrap} (process {broker.pid}); Ctrl-C ends it", flush=True)

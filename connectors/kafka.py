@@ -16,7 +16,7 @@ MARK_RETENTION_MINUTES_MIN = 60 * 24 * 365  # a published mark that Kafka forget
 _DAY_MS = 86_400_000
 _RETENTION_MS = {"alerts": 400 * _DAY_MS, "deadletter": 90 * _DAY_MS, "national": 3 * _DAY_MS}
 _TIMEOUT_S = 15.0
-_LOG_ERRORS_ONLY = 3  # librdkafka chats on stderr, between the answers of a command
+_LOG_NOTHING = 0  # librdkafka chats on stderr, between the answers; what matters comes back as an error
 _METADATA_TIMEOUT_S = 5.0
 _NO_COORDINATOR_YET = (
     KafkaError.NOT_COORDINATOR,
@@ -37,7 +37,7 @@ def producer_settings(bootstrap: str, **over: Any) -> dict[str, Any]:
         "linger.ms": 1,
         "message.max.bytes": RECORD_BYTES_MAX,
         "log.connection.close": False,
-        "log_level": _LOG_ERRORS_ONLY,
+        "log_level": _LOG_NOTHING,
         **over,
     }
 
@@ -56,7 +56,7 @@ def consumer_settings(bootstrap: str, group: str, **over: Any) -> dict[str, Any]
         "fetch.wait.max.ms": 100,
         "fetch.message.max.bytes": RECORD_BYTES_MAX,
         "log.connection.close": False,
-        "log_level": _LOG_ERRORS_ONLY,
+        "log_level": _LOG_NOTHING,
         **over,
     }
 
@@ -199,7 +199,7 @@ def _as_bystander(bootstrap: str, group: str, ask: Callable[[Consumer], Any]) ->
 
 
 def _admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log.connection.close": False})
+    return AdminClient({"bootstrap.servers": bootstrap, "log.connection.close": False, "log_level": _LOG_NOTHING})
 
 
 def _metadata(admin: AdminClient, bootstrap: str) -> tuple[str, dict[str, int]]:

@@ -153,9 +153,11 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command; the exit code. A failure we expect is one line on stderr, a bug is a traceback."""
     try:
+        # the parser takes a lone dash for an option
+        arguments = ["/dev/stdin" if each == "-" else each for each in arguments]
         answer = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _complain(f"命令行参数有误 / bad command line: {error}. Try: xinmai --help")
+        return _complain(f"命令行参数有误 / bad command line: {str(error).rstrip('.')}. Try: xinmai --help")
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:

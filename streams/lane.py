@@ -26,6 +26,7 @@ from streams.tally import Tally
 
 _PULSE_S = 0.1
 _MARK_S = 0.2
+_CHECK_S = 1.0
 _WORKING_SET_MAX = 200_000
 _DRAIN_S = 5.0
 
@@ -54,7 +55,7 @@ class Lane:
         self._ownership = Ownership(settings, self._store, tally=self.tally, tell=tell, checkpoint=checkpoint)
         self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
         self._pending: deque[list[Work]] = deque()
-        self._next_pulse = self._next_mark = 0.0
+        self._next_pulse = self._next_mark = self._next_check = 0.0
         self._pace = Pace(self._store)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
@@ -254,10 +255,29 @@ class Lane:
         if now < self._next_pulse:
             return
         self._next_pulse = now + _PULSE_S
+        self._check_idle()
         pulses = [self._pulse_of(owned) for owned in self._ownership]
         self._tell({"kind": "pulse", "shards": pulses, "tally": self.tally.take()})
         with contextlib.suppress(ConnectorError):  # the API sees no pulse and answers fallback: that is the message
             self._store.publish((PULSE_CHANNEL, orjson.dumps(pulse)) for pulse in pulses)
+
+    def _check_idle(self) -> None:
+        """A shard that nobody writes to would not notice that Redis lost it: ask where the quiet ones stand."""
+        busy = {work.owned.tag for batch in self._pending for work in batch}
+        idle = [owned for owned in self._ownership if not owned.waiting and owned.tag not in busy]
+        if not idle or time.monotonic() < self._next_check:
+            return
+        self._next_check = time.monotonic() + _CHECK_S
+        try:
+            answers = self._store.read([(owned.tag, []) for owned in idle])
+        except ConnectorError as error:
+            self._ownership.lose(idle, "redis", error)
+            return
+        for owned, (position, _) in zip(idle, answers, strict=True):
+            try:
+                owned.check(position)
+            except Moved as moved:
+                self._ownership.lose([owned], "moved", moved)
 
     def _pulse_of(self, owned: Owned) -> dict[str, object]:
         offset = -1 if owned.committed is None else owned.committed

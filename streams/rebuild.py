@@ -1,4 +1,4 @@
-"""Fill an empty Redis by the same fold the lanes run, publishing nothing; one process a core.
+"""Empty each shard and fill it again by the same fold the lanes run, publishing nothing; one process a core.
 
 Lanes must not be running: a rebuilt shard is claimed, so a lane that still ran would be fenced and would claim it back.
 """
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from connectors.errors import ConnectorError
 from connectors.kafka import cluster_identity, is_mock
 from connectors.log_reader import log_end, read_log
-from connectors.store import Store, meta_key
+from connectors.store import Store
 from streams.owned import Moved, Owned
 from streams.ownership import topology_of
 from streams.shards import Record
-from streams.snapshots import LOADING, load_snapshot, newest_snapshot
+from streams.snapshots import load_snapshot, newest_snapshot
 from streams.verify import Log, logs
 
 if TYPE_CHECKING:
@@ -30,19 +31,24 @@ _RECORDS_PER_STEP = 2_000
 
 
 def rebuild_log(kafka: str, redis: str, log: Log, *, topology: str, snapshots: Path | None = None) -> int:
-    """Fold one partition from where Redis, or else its snapshot, stands to its end; returns how many were folded."""
+    """Empty a shard and fold its partition, from its snapshot if there is one; returns how many records were folded."""
     store = Store(redis, timeout_s=30)
-    if store.client.hget(meta_key(log.tag), "topology") == LOADING.encode():
-        store.clear(log.tag)  # a load that was cut short: begin again
+    snapshot = newest_snapshot(snapshots, log.tag, topology=topology)
+    begins_at, end = log_end(kafka, log.topic, log.partition)
+    if begins_at > 0 and (snapshot is None or snapshot.offset + 1 < begins_at):
+        raise ConnectorError(
+            "kafka",
+            f"{log.topic}[{log.partition}] begins at {begins_at} and no snapshot reaches it; Redis is left as it is",
+            retryable=False,
+        )
+    store.clear(log.tag)
     owned = Owned(log.topic, log.make, store, topology)
     start = owned.claim()
-    snapshot = newest_snapshot(snapshots, log.tag, topology=topology) if owned.committed is None else None
     if snapshot is not None:
         load_snapshot(store, snapshot, owned.epoch)
         start = owned.claim()
     owned.published_mark = _NEVER
     folded = 0
-    end = log_end(kafka, log.topic, log.partition)[1]
     for batch in read_log(kafka, log.topic, log.partition, (start, end)):
         for each in batch:
             owned.offer(Record(*each))

@@ -63,7 +63,7 @@ def refusal(record: dict[str, Any] | bytes, **more: Any) -> tuple[str, str | Non
 TEXTS = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Zs", "Zl", "Zp")), min_size=1, max_size=64
 )
-INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2199, 12, 30), timezones=st.sampled_from([UTC, SHANGHAI])).map(
+INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2147, 12, 30), timezones=st.sampled_from([UTC, SHANGHAI])).map(
     lambda instant: instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 )
 
@@ -249,7 +249,7 @@ def test_nothing_is_too_early_when_the_clock_is_the_logs_own():
     assert check(line(occurred_at="2031-01-01T00:00:00Z"), now_ms=None)
 
 
-@pytest.mark.parametrize("year", ["0001", "1989", "2200", "9999"])
+@pytest.mark.parametrize("year", ["0001", "1989", "2148", "9999"])
 def test_a_year_that_cannot_be_is_refused(year):
     assert refusal(line(occurred_at=f"{year}-01-01T00:00:00+08:00"), now_ms=None) == (
         "TIME_OUT_OF_RANGE",
