@@ -9,10 +9,13 @@ from connectors.errors import ConnectorError
 from streams.lane import Lane
 from streams.ownership import LaneSettings
 from streams.shards import ShardStopped
+from streams.supervision import WHOLE_LANE
 
 
 def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
-    """Run lane `index` until the parent's end of `control` closes. A lane that cannot start says why and ends."""
+    """Run lane `index` until the parent's end of `control` closes. A lane that cannot start says why and ends:
+    `stopped` when only a person can help, `waiting` when time can.
+    """
 
     def tell(message: dict[str, object]) -> None:
         with contextlib.suppress(OSError):  # the parent is gone: the loop sees the closed pipe at its next turn
@@ -21,8 +24,10 @@ def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
     try:
         lane = Lane(settings, tell=tell)
     except (ShardStopped, ConnectorError) as error:
-        for_good = isinstance(error, ShardStopped) or not error.retryable
-        tell({"kind": "stopped" if for_good else "page", "shard": "*" if for_good else "", "detail": str(error)})
+        if isinstance(error, ConnectorError) and error.retryable:
+            tell({"kind": "waiting", "detail": str(error)})
+        else:
+            tell({"kind": "stopped", "shard": WHOLE_LANE, "detail": str(error)})
         raise SystemExit(1) from error
     lane.run(lambda: not _is_closed(control))
 

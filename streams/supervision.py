@@ -1,8 +1,15 @@
 """Lanes as child processes: spawned, heard, started again when they die, ended with their parent. It judges nothing.
 
-A lane gets one end of a pipe. It says there how it goes (`pulse`, `page`, `owned`, `failed`, …) and ends when the
-other end closes: so no lane outlives its supervisor, not even one that was killed. They are spawned, not forked: a fork
-would copy the threads of librdkafka and of the event loop half alive.
+A lane gets one end of a pipe. It says there how it goes and ends when the other end closes: so no lane outlives its
+supervisor, not even one that was killed. They are spawned, not forked: a fork would copy the threads of librdkafka and
+of the event loop half alive.
+
+| kind | means | what becomes of it |
+|---|---|---|
+| `stopped`, a shard | this shard goes no further before a person has looked | paged once, not ready, the others go on |
+| `stopped`, `*` | the lane cannot start, and trying again would not help | paged once, not ready, not started again |
+| `waiting` | the lane cannot start now: Redis or Kafka is away | paged once, started again for ever, ever later |
+| `pulse`, `owned` | where its shards stand, which shards Kafka gave it | |
 """
 
 import asyncio
@@ -39,6 +46,7 @@ class LaneState:
     heard_s: float = 0.0
     restarts: int = 0
     failures: int = 0
+    waits_for: str = ""  # what it could not start without
     shards_stopped: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -69,6 +77,7 @@ class LaneSupervisor:
         self._ending = False
         self._restarts: dict[int, asyncio.TimerHandle] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._paged: dict[str, str] = {}  # shard or lane -> why: who comes back, or takes it over, says it again
         self.lanes = [LaneState(index) for index in range(lanes)]
 
     def start(self) -> None:
@@ -106,6 +115,7 @@ class LaneSupervisor:
                 "status": lane.status,
                 "restarts": lane.restarts,
                 "silent_s": round(now_s - lane.heard_s, 1) if lane.heard_s else None,
+                "waits_for": lane.waits_for,
                 "shards_stopped": dict(lane.shards_stopped),
             }
             for lane in self.lanes
@@ -126,6 +136,7 @@ class LaneSupervisor:
         theirs.close()  # else the child would hold the pipe open for us, and never read its end
         lane.process, lane.control = process, ours
         lane.status, lane.started_s, lane.heard_s = "starting", monotonic(), 0.0
+        lane.waits_for = ""
         lane.shards_stopped.clear()
         loop = asyncio.get_running_loop()
         loop.add_reader(ours.fileno(), self._hear, lane)
@@ -141,37 +152,54 @@ class LaneSupervisor:
 
     def _heard(self, lane: LaneState, message: dict[str, Any]) -> None:
         lane.heard_s = monotonic()
-        if lane.status == "starting":
-            lane.status = "running"
         match message:
-            case {"kind": "page", "detail": detail}:
-                shard = str(message.get("shard") or WHOLE_LANE)
-                lane.shards_stopped[shard] = str(detail)
-                self._tell(f"lane {lane.index} stopped shard {shard}: {detail}")
+            case {"kind": "stopped", "shard": shard, "detail": detail}:
+                self._stopped(lane, str(shard), str(detail))
+            case {"kind": "waiting", "detail": detail}:
+                lane.waits_for = str(detail)
+                if f"lane {lane.index}" not in self._paged:
+                    self._paged[f"lane {lane.index}"] = str(detail)
+                    self._tell(f"lane {lane.index} cannot start and tries again until it can: {detail}")
             case {"kind": "owned", "shards": shards}:
-                others = lane.shards_stopped.keys() - set(shards) - {WHOLE_LANE}
-                for shard in others:
+                given = {str(shard).strip("{}") for shard in shards} | {WHOLE_LANE}
+                for shard in lane.shards_stopped.keys() - given:
                     del lane.shards_stopped[shard]  # another lane has it now, and says what becomes of it
+            case {"kind": "pulse", "shards": pulses}:
+                self._paged.pop(f"lane {lane.index}", None)
+                for pulse in pulses:
+                    self._paged.pop(pulse["shard"], None)  # it goes on: should it stop again, that is news
+        if lane.status == "starting" and not lane.waits_for and WHOLE_LANE not in lane.shards_stopped:
+            lane.status = "running"
         self._listener(lane.index, message)
+
+    def _stopped(self, lane: LaneState, shard: str, why: str) -> None:
+        lane.shards_stopped[shard] = why
+        if self._paged.get(shard) != why:
+            self._paged[shard] = why
+            self._tell(f"lane {lane.index} stopped shard {shard}: {why}")
 
     def _died(self, lane: LaneState) -> None:
         if lane.process is None:
             return
         self._hear_last(lane)
-        process, stopped_whole = lane.process, WHOLE_LANE in lane.shards_stopped
+        process = lane.process
         process.join(1.0)
         lived_s = monotonic() - lane.started_s
         self._forget(lane)
         if self._ending:
             return
-        if stopped_whole:
+        if WHOLE_LANE in lane.shards_stopped:
             lane.status = "stopped"  # it ended on purpose and has been paged: a person looks before it runs again
             return
-        lane.failures = 0 if lived_s >= STEADY_S else lane.failures + 1
+        was_steady = lived_s >= STEADY_S and not lane.waits_for
+        lane.failures = 0 if was_steady else lane.failures + 1
         after_s = RESTART_AFTER_S[min(max(lane.failures - 1, 0), len(RESTART_AFTER_S) - 1)]
         lane.status = "waiting"
         lane.restarts += 1
-        self._tell(f"lane {lane.index} ended with {process.exitcode} after {lived_s:.0f} s; again in {after_s} s")
+        if lane.waits_for:
+            _log.warning("lane %d waits %s s: %s", lane.index, after_s, lane.waits_for)  # it has been paged
+        else:
+            self._tell(f"lane {lane.index} ended with {process.exitcode} after {lived_s:.0f} s; again in {after_s} s")
         self._restarts[lane.index] = asyncio.get_running_loop().call_later(after_s, self._start, lane)
 
     def _hear_last(self, lane: LaneState) -> None:

@@ -38,15 +38,30 @@ def crashing_lane(settings: Any, index: int, control: Connection) -> None:
 
 def lane_with_a_bad_rule(settings: Any, index: int, control: Connection) -> None:
     """Stops one shard on purpose and goes on with the others."""
-    control.send({"kind": "page", "shard": "{p3}", "detail": "rule P01 raised ZeroDivisionError at p3@17"})
+    stopped = {"kind": "stopped", "shard": "p3", "detail": "rule P01 raised ZeroDivisionError at p3@17"}
+    control.send(stopped)
+    control.send({"kind": "owned", "shards": ["{p3}", "{p4}"]})
+    control.send(stopped)  # claimed again after a rebalance: the same news
     steady_lane(settings, index, control)
 
 
 def lane_that_gives_up(settings: Any, index: int, control: Connection) -> None:
     """Stops as a whole and ends."""
     note(settings, f"started {index} {os.getpid()}")
-    control.send({"kind": "page", "shard": "", "detail": "the log lost its tail"})
-    sys.exit(3)
+    control.send({"kind": "stopped", "shard": "*", "detail": "the topics do not exist"})
+    sys.exit(1)
+
+
+def lane_that_waits(settings: Any, index: int, control: Connection) -> None:
+    """Cannot start three times, and then can."""
+    with open(settings["notes"], encoding="utf-8") as notes:
+        starts = sum(line.startswith("started") for line in notes)
+    if starts >= 3:
+        steady_lane(settings, index, control)
+        return
+    note(settings, f"started {index} {os.getpid()}")
+    control.send({"kind": "waiting", "detail": "redis: connection refused"})
+    sys.exit(1)
 
 
 def lane_that_hangs(settings: Any, index: int, control: Connection) -> None:

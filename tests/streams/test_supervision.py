@@ -10,8 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from connectors.kafka import create_topics
+from connectors.topology import tags
+from streams.activate import prepare_logs
+from streams.lane_process import lane_main
+from streams.ownership import LaneSettings
 from streams.supervision import LaneSupervisor, lane_pids
 from tests.streams import fake_lanes
+
+POLICY = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 
 
 class Watched:
@@ -96,12 +103,13 @@ def test_a_shard_stopped_on_purpose_pages_and_makes_the_worker_unready_while_the
 
     async def scene():
         await watched.until(lambda: watched.supervisor.lanes[0].status == "running" and bool(watched.pages))
+        await watched.until(lambda: "started" in watched.notes_file.read_text())
         health = watched.supervisor.health()
         assert not health["ready"]
-        assert health["lanes"][0]["shards_stopped"] == {"{p3}": "rule P01 raised ZeroDivisionError at p3@17"}
+        assert health["lanes"][0]["shards_stopped"] == {"p3": "rule P01 raised ZeroDivisionError at p3@17"}
 
     watched.play(scene)
-    assert watched.pages == ["lane 0 stopped shard {p3}: rule P01 raised ZeroDivisionError at p3@17"]
+    assert watched.pages == ["lane 0 stopped shard p3: rule P01 raised ZeroDivisionError at p3@17"]
 
 
 def test_a_lane_that_stopped_on_purpose_is_not_started_again(tmp_path):
@@ -113,7 +121,103 @@ def test_a_lane_that_stopped_on_purpose_is_not_started_again(tmp_path):
 
     watched.play(scene)
     assert len(watched.notes) == 1
-    assert watched.pages == ["lane 0 stopped shard *: the log lost its tail"]
+    assert watched.pages == ["lane 0 stopped shard *: the topics do not exist"]
+
+
+def test_a_lane_that_waits_is_started_again_until_it_can_and_pages_once(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.lane_that_waits)
+
+    async def scene():
+        await watched.until(lambda: watched.supervisor.lanes[0].status == "waiting")
+        assert not watched.supervisor.health()["ready"]
+        await watched.until(lambda: watched.supervisor.health()["ready"])
+
+    watched.play(scene)
+    assert watched.pages == ["lane 0 cannot start and tries again until it can: redis: connection refused"]
+
+
+def real_lanes(settings: LaneSettings, pages: list[str], heard: list[dict]) -> LaneSupervisor:
+    return LaneSupervisor(
+        lane_main, lambda _: settings, lanes=1, page=pages.append, heard=lambda _, message: heard.append(message)
+    )
+
+
+def supervise(supervisor: LaneSupervisor, scene) -> None:
+    """Play a scene with real lanes."""
+
+    async def run():
+        supervisor.start()
+        try:
+            async with asyncio.timeout(90):
+                await scene()
+        finally:
+            await supervisor.stop()
+
+    asyncio.run(run())
+
+
+async def seen(condition) -> None:
+    while not condition():
+        await asyncio.sleep(0.05)
+
+
+def test_a_real_lane_started_while_redis_is_down_comes_up_when_redis_comes_back(mock_kafka, redis_62, topics):
+    prepare_logs(mock_kafka.bootstrap, topics, POLICY, partitions=4, subjects_partitions=4, group=f"{topics.prefix}g")
+    settings = LaneSettings(
+        kafka=mock_kafka.bootstrap, redis=redis_62.url, member="m0", prefix=topics.prefix, group=f"{topics.prefix}g"
+    )
+    pages: list[str] = []
+    heard: list[dict] = []
+    supervisor = real_lanes(settings, pages, heard)
+
+    async def scene():
+        await seen(lambda: supervisor.lanes[0].restarts >= 2)
+        assert not supervisor.health()["ready"]
+        redis_62.start()
+        await seen(lambda: any(message["kind"] == "pulse" and message["shards"] for message in heard))
+        assert supervisor.health()["ready"]
+
+    redis_62.stop()
+    supervise(supervisor, scene)
+    assert len(pages) == 1
+    assert pages[0].startswith("lane 0 cannot start and tries again until it can: redis")
+
+
+def test_a_real_lane_whose_topics_do_not_exist_is_paged_once_and_not_started_again(mock_kafka, redis_62, topics):
+    pages: list[str] = []
+    settings = LaneSettings(kafka=mock_kafka.bootstrap, redis=redis_62.url, member="m0", prefix=topics.prefix)
+    supervisor = real_lanes(settings, pages, [])
+
+    async def scene():
+        await seen(lambda: supervisor.lanes[0].status == "stopped")
+        await asyncio.sleep(0.5)
+        assert not supervisor.health()["ready"]
+
+    supervise(supervisor, scene)
+    assert supervisor.lanes[0].restarts == 0
+    assert len(pages) == 1
+    assert "does not exist. Run: xinmai topics create" in pages[0]
+
+
+def test_a_real_shard_that_stops_is_paged_once_while_the_lane_goes_on(mock_kafka, redis_62, topics):
+    # without a published mark nobody knows which outputs were said: that shard stops, and says so by its tag's name
+    create_topics(mock_kafka.bootstrap, topics)
+    pages: list[str] = []
+    settings = LaneSettings(
+        kafka=mock_kafka.bootstrap, redis=redis_62.url, member="m0", prefix=topics.prefix, group=f"{topics.prefix}none"
+    )
+    supervisor = real_lanes(settings, pages, [])
+
+    async def scene():
+        await seen(lambda: len(pages) == 8)
+        await asyncio.sleep(0.5)
+        assert supervisor.lanes[0].status == "running"
+        assert not supervisor.health()["ready"]
+
+    supervise(supervisor, scene)
+    shards = {tag.strip("{}") for family in "pq" for tag in tags(family, 4)}
+    assert set(supervisor.lanes[0].shards_stopped) == shards
+    assert len(pages) == 8
 
 
 def test_a_silent_lane_is_killed_and_started_again(tmp_path):
