@@ -8,13 +8,12 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import hiredis
 import msgspec
-from redis.connection import parse_url
 
+from connectors.redis_address import RedisAddress, addresses_of
 from connectors.store import PULSE_CHANNEL, reply_channel
 
 PULSE_AGE_MAX_S = 1.0
@@ -142,34 +141,6 @@ class Replies:
         for future in self._waiting.values():
             if not future.done():
                 future.set_result(None)
-
-
-@dataclass(frozen=True, slots=True)
-class RedisAddress:
-    """One node and how to greet it."""
-
-    host: str
-    port: int
-    path: str | None
-    greeting: tuple[tuple[str, ...], ...]
-
-
-def addresses_of(redis_url: str) -> list[RedisAddress]:
-    """The nodes named by `redis_url`, separated by commas: any node of a cluster hears every PUBLISH."""
-    return [_address(part.strip().replace("redis+cluster://", "redis://")) for part in redis_url.split(",")]
-
-
-def _address(url: str) -> RedisAddress:
-    options: dict[str, Any] = dict(
-        parse_url(url if "://" in url else f"redis://{url}")  # type: ignore[no-untyped-call]
-    )
-    greeting: list[tuple[str, ...]] = []
-    if options.get("password"):
-        user = (options["username"],) if options.get("username") else ()
-        greeting.append(("AUTH", *user, options["password"]))
-    return RedisAddress(
-        options.get("host") or "127.0.0.1", int(options.get("port") or 6379), options.get("path"), tuple(greeting)
-    )
 
 
 def _packed(command: Sequence[str]) -> bytes:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from redis import Redis
-from redis.cluster import RedisCluster
+from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
 from connectors.errors import ConnectorError
+from connectors.redis_address import addresses_of, names_cluster
 
 KEY_PREFIX = "xm:"
 PULSE_CHANNEL = "xinmai:pulse"
@@ -82,18 +83,38 @@ def _offset(raw: bytes | None) -> int | None:
     return int(raw) if raw else None
 
 
+def _connected(url: str, timeout_s: float) -> Any:
+    """The client, single or cluster, by the first named node that answers."""
+    nodes = addresses_of(url)
+    refused: RedisError | None = None
+    for node in nodes:
+        try:
+            single = Redis.from_url(node.url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+            if single.info("cluster").get("cluster_enabled"):
+                single.close()
+                others = [
+                    ClusterNode(each.host, each.port)  # type: ignore[no-untyped-call] # redis-py's gap
+                    for each in nodes
+                    if each is not node
+                ]
+                return RedisCluster.from_url(node.url, startup_nodes=others, socket_timeout=timeout_s)
+        except RedisError as error:
+            refused = error
+            continue
+        if names_cluster(url):
+            single.close()
+            why = f"{node.host}:{node.port} is no cluster, and the address names one: two servers would be two truths"
+            raise ConnectorError("redis", why, retryable=False)
+        return single
+    raise ConnectorError("redis", str(refused), retryable=True) from refused
+
+
 class Store:
     """One connection to Redis, single or cluster; safe for one thread."""
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
-        try:
-            single = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
-            self.clustered = bool(single.info("cluster").get("cluster_enabled"))
-            self._redis: Any = single
-            if self.clustered:
-                self._redis = RedisCluster.from_url(url, socket_timeout=timeout_s)
-        except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+        self._redis = _connected(url, timeout_s)
+        self.clustered = isinstance(self._redis, RedisCluster)
         folder = Path(__file__).parent / "lua"
         self._text = {name: (folder / f"{name}.lua").read_text() for name in ("claim", "read", "commit")}
         self._sha: dict[str, str] = {}
@@ -104,19 +125,21 @@ class Store:
         return self._redis
 
     def check_policy_of_memory(self) -> None:
-        """Refuse a Redis that would evict: it would forget people's money to make room."""
+        """Refuse a Redis that would evict, any primary of a cluster: it would forget people's money to make room."""
         try:
-            setting = self._redis.config_get("maxmemory-policy")
+            nodes = self._redis.get_primaries() if self.clustered else [None]
+            for node in nodes:
+                at = {"target_nodes": node} if node else {}
+                policy = self._redis.config_get("maxmemory-policy", **at)["maxmemory-policy"]
+                if policy != "noeviction":
+                    raise ConnectorError(
+                        "redis",
+                        f"maxmemory-policy{f' of {node.name}' if node else ''} is {policy}; "
+                        "a shard's values must never be evicted. Run: CONFIG SET maxmemory-policy noeviction",
+                        retryable=False,
+                    )
         except RedisError as error:
             raise ConnectorError("redis", str(error), retryable=True) from error
-        policy = setting.get("maxmemory-policy", setting)
-        if policy != "noeviction":
-            raise ConnectorError(
-                "redis",
-                f"maxmemory-policy is {policy}; a shard's values must never be evicted. "
-                "Run: CONFIG SET maxmemory-policy noeviction",
-                retryable=False,
-            )
 
     def claim(self, tag: str, at_ms: int) -> Claim:
         """Become the writer of the shard."""

@@ -5,6 +5,7 @@ nothing.
 """
 
 from collections.abc import Callable
+from itertools import cycle
 from threading import Event, Lock, Thread
 from time import monotonic
 from types import TracebackType
@@ -14,6 +15,7 @@ import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
+from connectors.redis_address import addresses_of
 from connectors.replies import PULSE_AGE_MAX_S, Pulse, Pulses
 from connectors.store import PULSE_CHANNEL
 
@@ -67,7 +69,7 @@ class Pacer:
 
     def __init__(self, redis_url: str, topic: str, clock_s: Callable[[], float] = monotonic) -> None:
         self.backlog = Backlog(topic)
-        self._url = redis_url.split(",")[0].strip().replace("redis+cluster://", "redis://")
+        self._nodes = cycle(addresses_of(redis_url))
         self._clock_s = clock_s
         self._ended = Event()
         self._thread = Thread(target=self._listen, name="pacer", daemon=True)
@@ -95,7 +97,7 @@ class Pacer:
     def _listen(self) -> None:
         while not self._ended.is_set():
             try:
-                self._listen_once(Redis.from_url(self._url, socket_timeout=PULSE_AGE_MAX_S))
+                self._listen_once(Redis.from_url(next(self._nodes).url, socket_timeout=PULSE_AGE_MAX_S))
             except (RedisError, OSError):
                 self._ended.wait(_RECONNECT_S)
 

@@ -8,7 +8,8 @@ import uvloop
 from redis import Redis
 
 from connectors.embedded import RedisServer
-from connectors.replies import LaneReply, Pulse, Pulses, Replies, addresses_of, listen
+from connectors.redis_address import addresses_of
+from connectors.replies import LaneReply, Pulse, Pulses, Replies, listen
 from connectors.store import PULSE_CHANNEL, reply_channel
 
 
@@ -99,6 +100,8 @@ def test_the_age_of_what_waits_counts_from_when_nothing_waited() -> None:
         ("redis+cluster://a:1,b:2", [("a", 1, ()), ("b", 2, ())]),
         ("redis://:secret@h:1", [("h", 1, (("AUTH", "secret"),))]),
         ("redis://me:secret@h:1", [("h", 1, (("AUTH", "me", "secret"),))]),
+        ("me:secret@h:1, i:2", [("h", 1, (("AUTH", "me", "secret"),)), ("i", 2, (("AUTH", "me", "secret"),))]),
+        ("redis+cluster://:a@h:1,redis://:b@i:2", [("h", 1, (("AUTH", "a"),)), ("i", 2, (("AUTH", "b"),))]),
     ],
 )
 def test_addresses_name_every_node_and_how_to_greet_it(url: str, expected: object) -> None:

@@ -9,6 +9,7 @@ import pytest
 from connectors.embedded import RedisClusterServers
 from connectors.embedded_redis import RedisServer
 from connectors.errors import ConnectorError
+from connectors.server_process import free_ports
 from connectors.state_codec import value_hash
 from connectors.store import Address, Commit, Position, Store, meta_key
 from connectors.topology import SLOTS, slot_of, tags
@@ -106,6 +107,36 @@ def test_a_slot_migrates_key_by_key_while_its_shard_is_written(redis_cluster: Re
     finally:
         redis_cluster.wait_ok()
     assert writer.surprises, "a script whose keys stand in two places is refused: the lane has to come again"
+
+
+def test_a_cluster_is_found_by_whichever_named_node_answers(redis_cluster: RedisClusterServers):
+    (closed,) = free_ports(1)
+    store = Store(f"redis+cluster://127.0.0.1:{closed},127.0.0.1:{redis_cluster.masters[1].port}")
+    assert store.clustered
+    assert store.claim(TAG, 1).offset is None
+    store.close()
+
+
+def test_one_primary_that_would_evict_is_enough_to_refuse(redis_cluster: RedisClusterServers):
+    store = Store(redis_cluster.url)
+    store.check_policy_of_memory()
+    last = redis_cluster.masters[-1]
+    with last.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            with pytest.raises(ConnectorError, match=f"{last.port} is allkeys-lru") as refused:
+                store.check_policy_of_memory()
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+    assert not refused.value.retryable
+    store.close()
+
+
+def test_servers_that_are_no_cluster_are_not_taken_for_one(redis_7: RedisServer):
+    for url in (f"redis+cluster://127.0.0.1:{redis_7.port}", f"{redis_7.url},redis://127.0.0.1:1"):
+        with pytest.raises(ConnectorError, match="no cluster") as refused:
+            Store(url)
+        assert not refused.value.retryable
 
 
 def _migrate(servers: RedisClusterServers, slot: int, giver: RedisServer, taker: RedisServer, writer: Writer) -> None:
