@@ -19,6 +19,7 @@ from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
 from connectors.topology import Topics, partition_of
 from risk.facts import Fact, TopupReceived
+from risk.senders import BANK, INSTITUTION, bound_source
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 BACKLOG_MAX = 1_000  # records: some milliseconds of a lane's work, which is what checkout then waits behind at most
@@ -127,10 +128,22 @@ def _own(reading: Reading, sender: Sender, envelope_code: object = None) -> Read
     bank_code = getattr(reading.fact, "bank_code", None)
     if sender.bank_code is not None and bank_code is not None and bank_code != sender.bank_code:
         return Reading(reading.event_id, refused=Refused("BANK_FORBIDDEN", "bank_code"))
-    if isinstance(reading.fact, TopupReceived) and not code and sender.institutions and len(sender.institutions) == 1:
+    if reading.fact is None:
+        return reading
+    fact = replace(reading.fact, source=_stamp(reading.fact, sender))
+    if isinstance(fact, TopupReceived) and not code and sender.institutions and len(sender.institutions) == 1:
         # part of the key that tells one payment from another: two institutions may number theirs alike
-        return reading._replace(fact=replace(reading.fact, fixmedins_code=next(iter(sender.institutions))))
-    return reading
+        fact = replace(fact, fixmedins_code=next(iter(sender.institutions)))
+    return reading._replace(fact=fact)
+
+
+def _stamp(fact: Fact, sender: Sender) -> str:
+    """Many facts name an order, a settlement or a visit only: whose that is, the fold knows (risk/senders.py)."""
+    if fact.event_type.startswith(("bank.", "agreement.")):
+        return bound_source(BANK, sender.bank_code, sender.source) if sender.bank_code else sender.source
+    if sender.institutions and len(sender.institutions) == 1:
+        return bound_source(INSTITUTION, next(iter(sender.institutions)), sender.source)
+    return sender.source
 
 
 def _line_result(line: int, readings: list[Reading]) -> LineResult:

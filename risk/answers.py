@@ -21,6 +21,7 @@ CONFLICTS = {
     "CONFLICT": ("同一编号的内容不同", "The same id was used with other content"),
     "HOLD_OPEN": ("该就诊已有未结束的占用", "This visit already has an open hold of this kind"),
     "NOT_OPEN": ("该授权已结束", "The authorization is not open any more"),
+    "REVERSED": ("该结算已冲正", "This settlement was reversed"),
     "NOT_FOUND": ("没有该授权", "No such authorization"),
     "INVALID": ("金额必须为正", "The amount must be positive"),
 }

@@ -28,13 +28,17 @@ def capture_requested(credit: Credit, fact: AuthorizationCaptureRequested, conte
                 return credit, [problem(fact, 409, "CONFLICT", field=name)]
     said: list[Output | Reply] = []
     booked = obligation_of(credit, fact.setl_id)
-    if booked is None:
+    if booked is None and before is None:
+        if context.is_reversed:
+            return credit, [problem(fact, 409, "REVERSED", field="setl_id")]
         if not isinstance(known, Authorization):
             return credit, [problem(fact, 409, "NOT_OPEN", field="authorization_id", state=known.state.value)]
         if fact.psn_cash_pay_fen < 0:
             return credit, [problem(fact, 400, "INVALID", field="psn_cash_pay_fen")]
         credit, said = _captured_now(credit, known, fact, context)
         booked = obligation_of(credit, fact.setl_id)
+    elif booked is None:
+        pass  # nothing was due when it was first asked, and nothing is now
     elif (booked.fixmedins_code, booked.authorization_id) != (fact.fixmedins_code, fact.authorization_id):
         return credit, [problem(fact, 409, "CONFLICT", field="setl_id")]  # booked under another authorization
     elif before is None and booked.due_fen != fact.psn_cash_pay_fen:

@@ -244,6 +244,7 @@ class Context(NamedTuple):
     visits: tuple[Visit, ...]
     psn_no: str
     area: str = ""
+    is_reversed: bool = False  # the settlement that a capture names was undone already
 
     def visit_of(self, mdtrt_id: str) -> Visit | None:
         """The person's visit of that number, if it is still remembered."""

@@ -10,6 +10,7 @@ from risk.limits import agreement_of
 from risk.orders import emit, with_order
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, reason_body
+from risk.senders import INSTITUTION, speaks_for
 from risk.signed import CARD_WITHHOLD
 from risk.standing import with_agreement
 
@@ -100,8 +101,8 @@ def _draw_refused(credit: Credit, order: Order, fact: BankOrderResult, context: 
     said: list[Output | Reply] = []
     for item in order.items:
         obligation, refused_fen = obligation_of(credit, item.setl_id), item.amount_fen - item.moved_fen
-        if obligation is None or not refused_fen:
-            continue
+        if obligation is None or not refused_fen or obligation.reversed_by:
+            continue  # reversed: nobody owes it, and a reinstatement takes the capture as it was
         changed = obligation._replace(captured_fen=max(0, obligation.captured_fen - refused_fen))
         credit = with_obligation(credit, changed)
         outcome = Outcome.SPLIT if changed.captured_fen else Outcome.TOP_UP
@@ -143,16 +144,29 @@ def _queued_if_unfunded(credit: Credit, obligation: Obligation, context: Context
 
 
 def topped_up(credit: Credit, fact: TopupReceived, context: Context) -> Credit:
-    """The person paid at the counter: first what was above the line, then what the institution itself is owed."""
+    """The person paid at the counter: the settlement that is named, else what the visit still asks, then its bills.
+
+    On a bill: first what was above the line, then what the institution itself is owed.
+    """
     left_fen = max(0, fact.amount_fen)
+    if fact.setl_id:
+        credit, left_fen = _paid_on_bills(credit, fact, left_fen)
     wants = []
     for want in credit.wants:
-        if want.mdtrt_id == fact.mdtrt_id and left_fen:
+        own = speaks_for(fact.source, INSTITUTION, want.fixmedins_code)
+        if want.mdtrt_id == fact.mdtrt_id and own and left_fen:
             want, left_fen = want._replace(topped_up_fen=want.topped_up_fen + left_fen), 0
         wants.append(want)
     credit = credit._replace(wants=tuple(wants))
+    return credit if fact.setl_id else _paid_on_bills(credit, fact, left_fen)[0]
+
+
+def _paid_on_bills(credit: Credit, fact: TopupReceived, left_fen: int) -> tuple[Credit, int]:
+    """The record, and what of the payment is left over."""
     for obligation in credit.obligations:
         if obligation.mdtrt_id != fact.mdtrt_id or (fact.setl_id and fact.setl_id != obligation.setl_id):
+            continue
+        if not speaks_for(fact.source, INSTITUTION, obligation.fixmedins_code):
             continue
         part_fen = min(left_fen, max(0, obligation.top_up_fen - obligation.topped_up_fen))
         left_fen -= part_fen
@@ -163,7 +177,7 @@ def topped_up(credit: Credit, fact: TopupReceived, context: Context) -> Credit:
             left_fen -= other_fen
             changed = changed._replace(paid_fen=changed.paid_fen + other_fen)
         credit = with_obligation(credit, changed)
-    return credit
+    return credit, left_fen
 
 
 def repaid(credit: Credit, fact: BankRepaid | BankRefunded, context: Context) -> Credit:

@@ -12,8 +12,8 @@ from risk.activity import (
     Activity,
     Row,
     Visit,
-    hash32,
     hash64,
+    receipt_of,
     seen_content,
     visit_of,
     visit_of_row,
@@ -22,6 +22,7 @@ from risk.activity import (
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.facts import (
+    AuthorizationCaptureRequested,
     BankCured,
     BankOrderResult,
     BankOverdue,
@@ -48,6 +49,8 @@ from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output, Reply
 from risk.pruning import pruned
+from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
+from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
 from risk.settlements import amounts_add_up, filled
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement
@@ -66,7 +69,7 @@ class Person(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """`result`: applied, duplicate, conflict or waiting."""
+    """`result`: applied, duplicate, conflict, waiting or refused (a token about what is not its own)."""
 
     person: Person
     result: str
@@ -100,6 +103,8 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
             applied = _visited(person, fact, moment)
         case _:
             applied = _once(person, fact, moment)
+    if applied.result == "refused":
+        return applied
     activity = _touched(applied.person.activity, person.activity, moment)
     if activity is applied.person.activity:
         return applied
@@ -144,12 +149,14 @@ def _with_credit(applied: Applied, step: Step) -> Applied:
 
 
 def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Applied:
+    if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, None, fact.setl_id)):
+        return _refused(person, fact, moment)
     visit = visit_of(person.activity, fact.mdtrt_id)
     fact = filled(fact, visit)
     counted = count_settlement(fact.psn_no, person.activity, fact, moment)
     said: list[Output] = counted.outputs
     if counted.result == "conflict":
-        said = [*said, _dead_letter(fact, moment, "CONFLICT")]
+        said = [*said, dead_letter(fact, moment, CONFLICT)]
     after = person._replace(activity=counted.activity)
     on_credit = person.credit is not None or fact.credit_fen or fact.authorization_id
     if counted.result != "applied" or not _counts(counted.row) or not on_credit:
@@ -165,6 +172,8 @@ def _counts(row: Row | None) -> bool:
 
 def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Applied:
     counted = reverse_settlement(fact.psn_no, person.activity, fact, moment)
+    if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, counted.row, fact.setl_id or "")):
+        return _refused(person, fact, moment)
     after = person._replace(activity=counted.activity)
     if counted.result != "applied" or person.credit is None:
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
@@ -175,6 +184,8 @@ def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Appli
 
 def _reinstated(person: Person, fact: SettlementReinstated, moment: Moment) -> Applied:
     counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment)
+    if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, counted.row, fact.setl_id or "")):
+        return _refused(person, fact, moment)
     after = person._replace(activity=counted.activity)
     if counted.result != "applied" or person.credit is None:
         return Applied(after, counted.result, list(counted.outputs), counted.contributions)
@@ -193,12 +204,14 @@ def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:
 
 def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
     done = visited(person.activity, fact, moment.occurred_ms)
+    # a record with a code of its own was compared at the edge
+    code = done.visit.fixmedins_code if done.visit is not None and not getattr(fact, "fixmedins_code", "") else ""
+    if not speaks_for(fact.source, INSTITUTION, code):
+        return _refused(person, fact, moment)
     after = person._replace(activity=done.activity)
     if done.result == "conflict":
         code = done.visit.fixmedins_code if done.visit is not None else ""
-        return Applied(
-            after, "conflict", [*moment.quality_alert("Q04", code), _dead_letter(fact, moment, "CONFLICT")], []
-        )
+        return Applied(after, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], [])
     if done.result != "applied" or person.credit is None:
         return Applied(after, done.result, [], [])
     step = apply_credit(person.credit, fact, _context(after, fact, moment, done.visit))
@@ -208,12 +221,25 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
 def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:
     """Checkout requests carry their own idempotency: the credit record answers a repetition itself."""
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", ""))
-    step = apply_credit(person.credit, fact, _context(person, fact, moment, visit))
+    context = _context(person, fact, moment, visit)
+    if isinstance(fact, AuthorizationCaptureRequested):
+        context = context._replace(is_reversed=_is_reversed(person.activity, fact.setl_id))
+    step = apply_credit(person.credit, fact, context)
     return _with_credit(Applied(person, "applied", [], []), step)
+
+
+def _is_reversed(activity: Activity, setl_id: str) -> bool:
+    setl = hash64(setl_id)
+    known = receipt_of(activity, setl)
+    if known is not None:
+        return known.state != COUNTED
+    return any(stone.key == setl for stone in activity.tombstones)
 
 
 def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Standing, agreement, bank and top-up facts: each business key once in 400 days."""
+    if person.credit is not None and is_foreign_bank(person.credit, fact):
+        return _refused(person, fact, moment)  # and takes no key: the bank's own word is still to come
     key, content = hash64(_business_key(fact)), content_of(fact)
     known = seen_content(person.activity, key)
     if known is not None:
@@ -221,7 +247,7 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
             return Applied(person, "duplicate", [], [])
         code = getattr(fact, "fixmedins_code", "")
         return Applied(
-            person, "conflict", [*moment.quality_alert("Q04", code), _dead_letter(fact, moment, "CONFLICT")], []
+            person, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], []
         )
     after = person._replace(activity=with_seen(person.activity, key, content, local_day(moment.occurred_ms)))
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", None) or "")
@@ -241,16 +267,6 @@ def _business_key(fact: Fact) -> str:
     return fact.event_id
 
 
-def _dead_letter(fact: Fact, moment: Moment, reason: str) -> Output:
-    """A record that the fold refuses: the log keeps it, the dead letter points at it."""
-    identity = f"dl_{hash32(fact.event_id):08x}_{moment.position}"
-    body = {
-        "deadletter_id": identity,
-        "reason": reason,
-        "origin": moment.position,
-        "event_id": fact.event_id,
-        "event_type": fact.event_type,
-        "detail_zh": "同一业务键，金额不同；请核对原记录。",
-        "detail_en": "The same business key came with other amounts; check the original record.",
-    }
-    return Output("deadletter", moment.position, identity, body)
+def _refused(person: Person, fact: Fact, moment: Moment) -> Applied:
+    """A token spoke about what is another's: nothing changes."""
+    return Applied(person, "refused", [dead_letter(fact, moment, SENDER_FORBIDDEN)], [])

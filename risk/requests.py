@@ -129,7 +129,8 @@ def let_go(credit: Credit, hold: Authorization, action: HoldAction, context: Con
         "released_fen": hold.held_fen,
         "log_position": context.position,
     }
-    decision_id = derived_id("de_", action.value, context.psn_no, context.event_id, *identity)
+    # the id of an ended authorization is free again and may end again: only its place tells the endings apart
+    decision_id = derived_id("de_", action.value, context.psn_no, context.position, *identity)
     return credit, [decision(context, "authorization", decision_id, body)]
 
 

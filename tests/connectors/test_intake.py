@@ -192,6 +192,24 @@ def test_a_bank_cannot_sign_for_another_bank():
     assert take(signed, sender=Sender("b1", bank_code="B1"))[1][0].result == "accepted"
 
 
+@pytest.mark.parametrize(
+    ("sender", "record", "source"),
+    [
+        (Sender("h1", institutions={"H1"}), visit(), "institution:H1/h1"),
+        (Sender("chain", institutions={"H1", "H2"}), visit(), "chain"),
+        (Sender("b1", bank_code="B1"), {"agreement_no": "A", "bank_ref": "R"}, "bank:B1/b1"),
+        (SENDER, {"agreement_no": "A", "bank_ref": "R"}, "token-7"),
+    ],
+    ids=["one institution", "several", "a bank", "bound to nothing"],
+)
+def test_a_fact_says_whose_token_sent_it(sender, record, source):
+    if "bank_ref" in record:
+        record = {name: visit()[name] for name in ("event_id", "occurred_at", "psn_no")} | record
+        record["event_type"] = "bank.cured"
+    producer, _ = take(record, sender=sender)
+    assert decode_fact(producer.records[0][2]).source == source
+
+
 def test_a_payment_at_the_counter_is_stamped_with_the_only_institution_of_its_token():
     paid = {
         "event_type": "topup.received",

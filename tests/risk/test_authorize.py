@@ -108,6 +108,16 @@ def test_an_abandoned_call_gives_back_what_it_held_and_frees_its_id():
     assert (again["decision"], again["replayed"], again["held_fen"]) == ("approve", False, 120_000)
 
 
+def test_an_id_that_is_given_back_twice_says_so_under_two_ids():
+    life = Life().sign()
+    said = []
+    for attempt, amount_fen in (("one", 100_000), ("two", 120_000)):
+        life.authorize(amount_fen, attempt=attempt)
+        said += life.abandon(attempt).decisions
+    assert [each["released_fen"] for each in said] == [100_000, 120_000]
+    assert len({each["decision_id"] for each in said}) == 2
+
+
 def test_only_when_every_call_of_an_id_was_abandoned_is_it_given_back():
     life = Life().sign()
     life.authorize(100_000, attempt="one")

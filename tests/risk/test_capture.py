@@ -104,6 +104,16 @@ def test_a_capture_is_idempotent_by_request_id_and_a_conflict_names_the_field():
     assert life.used == 60_000
 
 
+def test_a_capture_of_nothing_is_answered_again_as_before():
+    life = Life().sign()
+    life.authorize(80_000)
+    first = life.capture(0)
+    assert (first.reply["status"], first.reply["decision"]) == (200, "nothing_due")
+    again = life.capture(0)
+    assert again.reply == first.reply
+    assert again.decisions == []
+
+
 def test_a_capture_in_parts_keeps_the_hold_until_the_final_one():
     life = Life().sign()
     life.authorize(100_000)

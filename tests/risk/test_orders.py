@@ -136,6 +136,15 @@ def test_a_refused_draw_becomes_a_top_up_owed_to_the_institution():
     assert told.orders == []
 
 
+def test_a_cancelled_draw_of_a_reversed_settlement_is_nobodys_debt_and_reinstated_it_is_drawn_again():
+    life, told = signed("line")
+    life.reverse()
+    assert life.bank(told.orders[0], "cancelled").decisions == []
+    (obligation,) = life.credit.obligations
+    assert (obligation.captured_fen, obligation.top_up_fen) == (80_000, 0)
+    assert life.reinstate().orders[0]["amount_fen"] == 80_000
+
+
 def test_a_draw_in_part_is_split():
     life, told = signed("line")
     (decision,) = life.bank(told.orders[0], "partial", amount_fen=50_000).decisions
@@ -357,6 +366,20 @@ def test_a_top_up_pays_first_what_was_above_the_line():
     assert life.used == 300_000
     life.tell(facts.TopupReceived, amount_fen=20_000, ref="2", **pay)
     assert life.used == 280_000
+
+
+def test_a_top_up_that_names_its_settlement_pays_it_before_what_the_visit_still_asks():
+    life = Life().sign()
+    life.authorize(300_000)
+    life.settle(350_000, authorization_id="A1")
+    life.authorize(100_000, "A2")  # the visit asks for more, and gets less
+    uncovered_fen = life.uncovered
+    assert uncovered_fen
+    pay = {"mdtrt_id": "M1", "channel": "counter", "fixmedins_code": HOSPITAL}
+    life.tell(facts.TopupReceived, amount_fen=50_000, ref="1", setl_id="S1", **pay)
+    assert (life.credit.obligations[0].topped_up_fen, life.uncovered) == (50_000, uncovered_fen)
+    life.tell(facts.TopupReceived, amount_fen=10_000, ref="2", **pay)
+    assert life.uncovered == uncovered_fen - 10_000
 
 
 def test_money_is_forgotten_400_days_after_its_end_and_not_before():

@@ -1,0 +1,183 @@
+"""A token moves its own money only: whose order, settlement or visit a fact names, the fold knows."""
+
+import json
+from itertools import count
+
+import pytest
+
+from connectors.codec import encode_fact
+from risk import facts
+from risk.activity import visit_of
+from risk.local_time import local_day, to_datetime
+from risk.moment import Moment
+from risk.person_fold import Person, apply
+from risk.senders import bound_source, speaks_for
+from tests.risk.credit_life import HOSPITAL, PERSON, Told, at, shaoyang
+
+OTHER = "H43050200002"
+VISIT = {"mdtrt_id": "M1", "fixmedins_code": HOSPITAL}
+
+
+class Folded:
+    """A person under the whole fold."""
+
+    def __init__(self):
+        self.person, self.now_ms, self.results = Person(), at("2024-03-01"), []
+        self._numbers = count(1)
+
+    def tell(self, kind, source="operator", event_id="", **fields):
+        self.now_ms += 1_000
+        number = next(self._numbers)
+        fact = kind(
+            event_id=event_id or f"e{number}",
+            occurred_at=to_datetime(self.now_ms),
+            psn_no=PERSON,
+            source=source,
+            **fields,
+        )
+        policy = shaoyang()
+        terms = policy.on(local_day(self.now_ms))
+        done = apply(
+            self.person,
+            fact,
+            Moment(f"p0@{number}", fact.event_id, self.now_ms, self.now_ms, self.now_ms, policy, terms),
+        )
+        self.person = done.person
+        self.fact, self.result = fact, done.result
+        return Told(done.said)
+
+    def settled(self, mode="credit_line", setl_id="S1"):
+        """Signed with B, then 800 yuan on credit at HOSPITAL."""
+        self.tell(facts.InsuredStatusChanged, status="normal")
+        self.tell(facts.CommitmentSigned, commitment_no="C1", version="1", channel="app")
+        self.tell(facts.CreditLevelSet, level="B", decided_by="医保局")
+        signed = {"bank_line_fen": 400_000} if mode == "credit_line" else {}
+        self.tell(
+            facts.AgreementSigned,
+            agreement_no="A",
+            bank_code="B",
+            funding_mode=mode,
+            services=("visit_first",),
+            **signed,
+        )
+        self.tell(facts.VisitOpened, fixmedins_type="1", med_type="11", insutype="310", **VISIT)
+        self.tell(
+            facts.AuthorizationRequested, authorization_id="A1", service="visit_first", med_type="11",
+            amount_fen=80_000, attempt="t", reply_to="api", event_id=f"auth:{HOSPITAL}:A1", **VISIT,
+        )  # fmt: skip
+        return self.settle(setl_id)
+
+    def settle(self, setl_id="S1", cash_fen=80_000, source="operator", **changes):
+        return self.tell(
+            facts.SettlementCompleted, source, setl_id=setl_id, authorization_id="A1", fixmedins_type="1",
+            med_type="11", medfee_sumamt_fen=cash_fen, fund_pay_sumamt_fen=0, psn_part_amt_fen=cash_fen,
+            acct_pay_fen=0, psn_cash_pay_fen=cash_fen, **VISIT | changes,
+        )  # fmt: skip
+
+    def capture(self, setl_id, cash_fen):
+        return self.tell(
+            facts.AuthorizationCaptureRequested, authorization_id="A1", fixmedins_code=HOSPITAL, setl_id=setl_id,
+            psn_cash_pay_fen=cash_fen, request_id=setl_id, attempt=setl_id, reply_to="api",
+            event_id=f"auth:{HOSPITAL}:A1:{setl_id}",
+        ).reply  # fmt: skip
+
+    def assert_refused(self, before, told):
+        (letter,) = told.on("deadletter")
+        assert (self.result, self.person, letter["reason"]) == ("refused", before, "SENDER_FORBIDDEN")
+        assert "event" not in letter
+
+
+def test_a_bank_cannot_answer_the_order_of_another_bank_nor_take_the_place_of_its_answer():
+    folded = Folded()
+    (order,) = folded.settled().orders
+    answer = {"order_id": order["order_id"], "attempt": 1, "result": "settled", "amount_fen": 80_000}
+    before = folded.person
+    folded.assert_refused(before, folded.tell(facts.BankOrderResult, bound_source("bank", "A", "token"), **answer))
+    folded.tell(facts.BankOrderResult, "bank:B", **answer)
+    assert folded.result == "applied"
+    assert folded.person.credit.orders[0].state == "settled"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (facts.BankRepaid, {"bank_ref": "r", "amount_fen": 80_000}),
+        (facts.BankCured, {"bank_ref": "r"}),
+        (facts.BankOverdue, {"bank_ref": "r"}),
+        (facts.AgreementTerminated, {}),
+        (facts.AgreementSigned, {"bank_code": "A", "funding_mode": "card_withhold", "services": ("visit_first",)}),
+    ],
+    ids=lambda value: getattr(value, "event_type", ""),
+)
+def test_a_bank_cannot_speak_of_the_agreement_of_another_bank(kind, fields):
+    folded = Folded()
+    folded.settled()
+    before = folded.person
+    folded.assert_refused(before, folded.tell(kind, "bank:A/token", agreement_no="A", **fields))
+    for source in ("bank:B/token", "operator"):
+        folded.tell(kind, source, agreement_no="A", **fields | ({"bank_ref": source} if "bank_ref" in fields else {}))
+        assert folded.result == "applied"
+
+
+def test_a_hospital_cannot_reverse_the_settlement_of_another():
+    folded = Folded()
+    folded.settled()
+    before = folded.person
+    source = bound_source("institution", OTHER, "token")
+    folded.assert_refused(before, folded.tell(facts.SettlementReversed, source, setl_id="S1"))
+    told = folded.tell(facts.SettlementReversed, bound_source("institution", HOSPITAL, "token"), setl_id="S1")
+    assert (folded.result, told.decisions[0]["decision"]) == ("applied", "release")
+    before = folded.person
+    folded.assert_refused(before, folded.tell(facts.SettlementReinstated, source, setl_id="S1"))
+
+
+def test_a_hospital_cannot_settle_what_another_captured():
+    folded = Folded()
+    folded.settled(setl_id="S0")
+    folded.tell(facts.SettlementReversed, setl_id="S0")
+    assert folded.capture("S1", 50_000)["captured_fen"] == 50_000
+    before = folded.person
+    source = bound_source("institution", OTHER, "token")
+    folded.assert_refused(before, folded.settle("S1", 1, source, fixmedins_code=OTHER))
+
+
+def test_a_hospital_can_neither_end_nor_pay_for_the_visit_of_another():
+    folded = Folded()
+    folded.settled("card_withhold")
+    before, source = folded.person, bound_source("institution", OTHER, "token")
+    folded.assert_refused(before, folded.tell(facts.VisitClosed, source, mdtrt_id="M1"))
+    assert not visit_of(folded.person.activity, "M1").ended_ms
+    pay = {"mdtrt_id": "M1", "amount_fen": 80_000, "channel": "counter"}
+    folded.tell(facts.TopupReceived, source, ref="1", fixmedins_code=OTHER, **pay)
+    assert folded.person.credit == before.credit
+    folded.tell(facts.TopupReceived, f"institution:{HOSPITAL}/t", ref="1", fixmedins_code=HOSPITAL, **pay)
+    assert folded.person.credit.obligations[0].paid_fen == 80_000
+
+
+def test_a_code_that_begins_like_another_is_another():
+    assert not speaks_for("bank:ABC/token", "bank", "AB")
+    assert not speaks_for("bank:AB/token", "bank", "ABC")
+    assert speaks_for("institution:AB/token", "bank", "ABC")
+
+
+@pytest.mark.parametrize("comes_first", [True, False], ids=["reversed", "reversed before it came"])
+def test_what_is_reversed_cannot_be_captured_any_more(comes_first):
+    folded = Folded()
+    folded.settled(setl_id="S0")
+    folded.tell(facts.SettlementReversed, setl_id="S0")  # the hold is open again
+    if comes_first:
+        folded.settle("S1", 10_000, credit_fen=0)
+    folded.tell(facts.SettlementReversed, setl_id="S1")
+    told = folded.capture("S1", 10_000)
+    assert (told["status"], told["code"], told["field"]) == (409, "REVERSED", "setl_id")
+    assert folded.capture("S2", 10_000)["captured_fen"] == 10_000
+
+
+def test_what_conflicts_is_kept_as_canonical_json_that_can_be_retried():
+    folded = Folded()
+    pay = {"mdtrt_id": "M1", "channel": "counter", "fixmedins_code": HOSPITAL, "ref": "1"}
+    folded.tell(facts.TopupReceived, amount_fen=1, **pay)
+    (letter,) = folded.tell(facts.TopupReceived, amount_fen=2, **pay).on("deadletter")
+    assert (folded.result, letter["reason"], letter["can_retry"]) == ("conflict", "CONFLICT", True)
+    assert letter["event"] == json.loads(encode_fact(folded.fact))
+    assert letter["source"] == "operator"
