@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from risk.local_time import day_of
 from risk.policy_agreement import disagreements
-from risk.policy_parameters import PARAMETERS, Parameter
+from risk.policy_parameters import CREDIT_CORE, PARAMETERS, Parameter
 from risk.policy_reading import FloatText, Table, near, read_date, read_flag, shown
 from risk.policy_rules import SumRule, WindowRule
 from risk.terms import Clause, PolicyError, Terms
@@ -100,6 +100,14 @@ def parse_policy(files: Mapping[str, str]) -> Policy:
     if problems:
         raise PolicyError(*problems)
     return Policy(*identity, policy_digest(files), MappingProxyType(entries), workdays, changes, spans)
+
+
+def credit_questions_dropped(before: Policy, after: Policy) -> list[str]:
+    """The credit parameters that `before` answers on some day and `after` does not: what is held, captured or owed
+    under them needs its answers to the end, and late records bring old days back.
+    """
+    days = sorted({entry.day for policy in (before, after) for dated in policy.entries.values() for entry in dated})
+    return [name for name in CREDIT_CORE if any(name in before.on(day) and name not in after.on(day) for day in days)]
 
 
 def policy_digest(files: Mapping[str, str]) -> str:

@@ -2,19 +2,22 @@
 later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.codec import encode_fact
+import orjson
+
+from connectors.codec import decode_fact, encode_fact
 from connectors.errors import ConnectorError
 from connectors.kafka import cluster_identity, create_topics, producer, published_marks, set_published_mark
-from connectors.log_reader import log_end
+from connectors.log_reader import log_end, read_log
 from connectors.policy_files import read_policy_dir
-from connectors.topology import Topics
+from connectors.store import KEY_PREFIX, Store
+from connectors.topology import Topics, tags
 from risk.facts import PolicyActivated
-from risk.policy import Policy, parse_policy
+from risk.policy import Policy, PolicyError, credit_questions_dropped, parse_policy
 from streams.ownership import GROUP
 
 if TYPE_CHECKING:
@@ -66,12 +69,39 @@ def prepare_logs(
 
 def activate_policy(settings: "Settings", directory: Path) -> Policy:
     """Append the policy to every partition of both logs; each switches at that record, and a repetition changes
-    nothing.
+    nothing. Raises PolicyError where it would leave holds and debts without an answer.
     """
     files = read_policy_dir(directory)
     policy = parse_policy(files)
+    for active in _policies_in_force(settings):
+        if dropped := credit_questions_dropped(active, policy):
+            raise PolicyError(
+                f"{policy.version} does not answer {', '.join(dropped)} on every day on which {active.version}, which "
+                f"is in force, does. Open holds, captures and debts need them to their end. "
+                f"Keep those entries, and end the offer with services_on alone."
+            )
     _append(settings.kafka, _partitions(settings.kafka, settings.topics), _activation(policy, files))
     return policy
+
+
+def _policies_in_force(settings: "Settings") -> Iterator[Policy]:
+    """What the shards stand under, more than one within a switch; before any of them has begun, the log's first."""
+    log = settings.topics.events
+    _, found = cluster_identity(settings.kafka, (log,))
+    if log not in found:
+        return  # _partitions says so
+    store = Store(settings.redis)
+    shards = tags("p", found[log][1])
+    texts = {value for tag in shards for _, value in store.values_at(f"{KEY_PREFIX}{tag}:policy")}
+    if texts:
+        yield from (parse_policy(orjson.loads(text)["files"]) for text in sorted(texts))
+        return
+    first, end = log_end(settings.kafka, log, 0)
+    for batch in read_log(settings.kafka, log, 0, (first, min(first + 1, end))):
+        for _, _, value in batch:
+            fact = decode_fact(value)
+            if isinstance(fact, PolicyActivated):
+                yield parse_policy(fact.files)
 
 
 def _activation(policy: Policy, files: dict[str, str]) -> bytes:

@@ -79,7 +79,12 @@ def activate(settings: "Settings", directory: Path, *, as_json: bool) -> int:
 
     log_to_stderr()
     policy = read_policy(directory)
-    activate_policy(settings, directory)
+    try:
+        activate_policy(settings, directory)
+    except PolicyError as error:
+        raise Stop(
+            "这份政策不能接替现行政策", f"the policy cannot follow the one in force: {error}", exit_code=1
+        ) from error
     answer = {"activated": policy.version, "digest": policy.digest}
     print(orjson.dumps(answer).decode() if as_json else f"activated {policy.version} in every partition of both logs")
     return 0

@@ -5,8 +5,9 @@ from datetime import date
 import pytest
 
 from risk.local_time import day_of
-from risk.policy import PolicyError, parse_policy
+from risk.policy import PolicyError, credit_questions_dropped, parse_policy
 from risk.policy_parameters import CREDIT_CORE
+from tests.risk.credit_life import shaoyang
 
 IDENTITY = '[policy]\nplace = "here"\nedition = "2026.1"\ntitle_zh = "此地"\ntitle_en = "Here"\n'
 SOURCE = 'source = "City notice 7, article 3"'
@@ -206,6 +207,15 @@ def test_a_rule_about_placeholders_needs_a_list_of_them():
 def test_a_place_that_switches_all_services_off_needs_no_credit_terms():
     policy = parse_policy(bundle(entry("services_on", value="[]")))
     assert policy.on(day_of(date(2025, 1, 1)))["services_on"].value == ()
+
+
+def test_a_policy_that_leaves_open_credit_unanswered_is_told_what_it_drops():
+    shipped = shaoyang()
+    assert credit_questions_dropped(shipped, shipped) == []
+    assert set(credit_questions_dropped(shipped, parse_policy(bundle(entry())))) == set(CREDIT_CORE)
+    ended = shaoyang(offer=('value = ["visit_first", "deposit_free"]', "value = []"))
+    assert credit_questions_dropped(shipped, ended) == []
+    assert credit_questions_dropped(parse_policy(bundle(entry())), shipped) == []
 
 
 def test_the_rearm_point_defaults_to_four_fifths_and_at_least_one_below():
