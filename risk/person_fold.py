@@ -152,11 +152,11 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, None, fact.setl_id)):
         return _refused(person, fact, moment)
     visit = visit_of(person.activity, fact.mdtrt_id)
-    fact = filled(fact, visit)
+    told, fact = fact, filled(fact, visit)
     counted = count_settlement(fact.psn_no, person.activity, fact, moment)
     said: list[Output] = counted.outputs
     if counted.result == "conflict":
-        said = [*said, dead_letter(fact, moment, CONFLICT)]
+        said = [*said, dead_letter(told, moment, CONFLICT)]
     after = person._replace(activity=counted.activity)
     on_credit = person.credit is not None or fact.credit_fen or fact.authorization_id
     if counted.result != "applied" or not _counts(counted.row) or not on_credit:

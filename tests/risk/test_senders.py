@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from connectors.canonical_line import check_record
 from connectors.codec import encode_fact
 from risk import facts
 from risk.activity import visit_of
@@ -175,6 +176,10 @@ def test_what_is_reversed_cannot_be_captured_any_more(comes_first):
 
 def test_what_conflicts_is_kept_as_canonical_json_that_can_be_retried():
     folded = Folded()
+    folded.settled()
+    (letter,) = folded.settle(cash_fen=81_000).on("deadletter")
+    assert letter["event"] == json.loads(encode_fact(folded.fact)), "as it was told, not as the visit filled it"
+    assert check_record(letter["event"], source=letter["source"], now_ms=None) == folded.fact
     pay = {"mdtrt_id": "M1", "channel": "counter", "fixmedins_code": HOSPITAL, "ref": "1"}
     folded.tell(facts.TopupReceived, amount_fen=1, **pay)
     (letter,) = folded.tell(facts.TopupReceived, amount_fen=2, **pay).on("deadletter")
