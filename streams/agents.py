@@ -21,11 +21,19 @@ ORDERS_AT_ONCE = 64
 ORDER_REDRIVE_S = 1.0
 ALERT_REDRIVE_S = 2.0
 REST_FACTOR = 10  # a redrive that has much to read takes at most a tenth of the time
+Appended = Callable[[object, float], None]
 _log = logging.getLogger(__name__)
 
 
-def register_alert_agent(app: faust.App, topic_name: str, router: AlertRouter) -> Any:
-    """Attach the agent that tells alerts as they arrive. What it cannot tell now is the redrive's."""
+def _unheard(detected_at: object, appended_s: float) -> None:
+    """Nobody measures."""
+
+
+def register_alert_agent(app: faust.App, topic_name: str, router: AlertRouter, appended: Appended = _unheard) -> Any:
+    """Attach the agent that tells alerts as they arrive. What it cannot tell now is the redrive's.
+
+    `appended` hears of each alert its `detected_at` and when, in seconds, the topic took it in.
+    """
 
     @app.agent(_raw_topic(app, topic_name), name="route_alerts")
     async def route_alerts(records: Any) -> None:
@@ -34,6 +42,7 @@ def register_alert_agent(app: faust.App, topic_name: str, router: AlertRouter) -
             if alert is None:
                 _log.error("no alert at %s@%s", event.message.partition, event.message.offset)
                 continue
+            appended(alert.get("detected_at"), event.message.timestamp)
             try:
                 await router.tell([alert])
             except ConnectorError:

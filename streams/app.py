@@ -28,6 +28,7 @@ from risk.facts import Fact
 from risk.local_time import rfc3339, to_ms
 from risk.outputs import derived_id
 from streams.agents import (
+    Appended,
     assigned_partitions,
     register_alert_agent,
     register_alert_redrive,
@@ -42,6 +43,7 @@ from streams.open_orders import open_orders
 from streams.order_submission import OpenOrders, OrderBody, OrderSubmitter, Surroundings
 from streams.orders import PauseBoard
 from streams.ownership import LaneSettings
+from streams.policies_in_force import PoliciesInForce
 from streams.probes import probe_server
 from streams.quick_fetch import fetch_quickly
 from streams.stop import Stop
@@ -66,6 +68,7 @@ class Parts:
     open_orders: OpenOrders
     router: AlertRouter
     alert_redrive: AlertRedrive
+    alert_appended: Appended = lambda detected_at, appended_s: None
 
 
 def build_app(bootstrap: str, topics: Topics, parts: Parts) -> faust.App:
@@ -89,7 +92,7 @@ def build_app(bootstrap: str, topics: Topics, parts: Parts) -> faust.App:
         worker_redirect_stdouts=False,
     )
     fetch_quickly(app)
-    register_alert_agent(app, topics.alerts, parts.router)
+    register_alert_agent(app, topics.alerts, parts.router, parts.alert_appended)
     register_order_agent(app, topics.withholding, parts.submitter)
     register_order_redrive(app, parts.submitter, parts.open_orders)
     register_alert_redrive(app, parts.alert_redrive, lambda: assigned_partitions(app, topics.alerts))
@@ -126,7 +129,8 @@ def compose(settings: "Settings", partitions: int) -> faust.Worker:
     async def stop_probes() -> None:
         await asyncio.to_thread(probes.stop)
 
-    watch = Watch(pauses, metrics, [stop_probes, *closings])
+    policies = PoliciesInForce(lambda: Store(settings.redis), metrics, settings.clock)
+    watch = Watch(pauses, policies, metrics, [stop_probes, *closings])
     probes = probe_server(
         metrics.registry, supervisor.health, watch.is_alive, port=settings.probes.port, host=settings.probes.host
     )
@@ -177,7 +181,13 @@ def compose_agents(
     redrive = AlertRedrive(settings.kafka, topics.alerts, router)
     submitter = OrderSubmitter(gateway, around)
     walk = open_orders(Store(settings.redis), partitions, lambda: sorted(owned_shards()))
-    parts = Parts(submitter=submitter, open_orders=walk, router=router, alert_redrive=redrive)
+    parts = Parts(
+        submitter=submitter,
+        open_orders=walk,
+        router=router,
+        alert_redrive=redrive,
+        alert_appended=metrics.alert_appended,
+    )
     app = build_app(settings.kafka, topics, parts)
 
     async def close_readers() -> None:

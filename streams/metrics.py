@@ -1,15 +1,21 @@
 """What a worker says of itself in numbers, under the names of contract.md. No label carries a person.
 
-Lanes are processes of their own and export nothing: they tell their parent over the pipe, and it counts here.
+Lanes are processes of their own and export nothing: they tell their parent over the pipe, and it counts here. What a
+checkout call takes is measured where it arrives (connectors/http/metrics.py). How many holds are open, and how old they
+become, nobody counts yet: a worker would have to read every credit record for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from risk.local_time import day_of, to_date
+from risk.policy import Policy
+from risk.workdays import Workdays
+
 _MILLISECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 5.0)
-_HOURS = tuple(3600.0 * hours for hours in (0.25, 0.5, 1, 4, 12, 24, 48, 96, 240))
 _SIZES = (1.0, 5.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0)
 
 
@@ -30,24 +36,23 @@ class Metrics:
 
         self.events_total = counter("events_total", "Records of the log, by what became of them.", "type", "result")
         self.decisions_total = counter("decisions_total", "Decisions.", "kind", "outcome", "reason")
-        self.decision_duration_seconds = histogram("decision_duration_seconds", "A checkout call, arrival to answer.")
         self.alerts_total = counter("alerts_total", "Alerts said by the fold.", "rule", "kind")
-        self.alert_latency_seconds = histogram("alert_latency_seconds", "Append of the event to append of its alert.")
+        self.alert_latency_seconds = histogram("alert_latency_seconds", "Append of a record to append of its alert.")
         self.alert_deliveries_total = counter("alert_deliveries_total", "Alerts told to a target.", "target", "result")
         self.event_lag_seconds = gauge("event_lag_seconds", "Age of the record applied last.", "partition")
         self.consumer_lag_records = gauge("consumer_lag_records", "Records not yet applied.", "partition")
         self.commit_duration_seconds = histogram("commit_duration_seconds", "One commit script, there and back.")
         self.reclaims_total = counter("reclaims_total", "Shards claimed again.", "cause")
         self.batch_events = histogram("batch_events", "Records in one batch of a lane.", _SIZES)
-        self.reply_wait_seconds = histogram("reply_wait_seconds", "Append of a checkout request to its reply.")
-        self.holds_open = gauge("holds_open", "Holds that are open.")
-        self.hold_age_seconds = histogram("hold_age_seconds", "Age of a hold when it ends.", _HOURS)
         self.orders_total = counter("orders_total", "Orders to the bank, by what became of them.", "kind", "result")
         self.deadletters_total = counter("deadletters_total", "Input that was refused.", "reason")
         self.event_loop_lag_seconds = gauge("event_loop_lag_seconds", "How late the event loop wakes.")
         self.policy_info = gauge("policy_info", "The policy in force.", "version")
         self.workday_table_days_left = gauge("workday_table_days_left", "Days until the table of working days ends.")
         self.lane_seconds_total = counter("lane_seconds_total", "Where lanes spend their time.", "phase")
+        self.clocks_ms: dict[str, int] = {}
+        """The shards heard of here, and their now."""
+        self._versions: set[str] = set()
         self._tallied = {
             "event": self.events_total,
             "decision": self.decisions_total,
@@ -57,6 +62,25 @@ class Metrics:
             "reclaim": self.reclaims_total,
         }
 
+    def alert_appended(self, detected_at: object, appended_s: float) -> None:
+        """An alert stands on its topic since `appended_s`; what it tells of was appended at `detected_at`."""
+        try:
+            detected_s = datetime.fromisoformat(str(detected_at)).timestamp()
+        except ValueError:
+            return
+        self.alert_latency_seconds.observe(max(0.0, appended_s - detected_s))
+
+    def policies_seen(self, policies: Collection[Policy], day: int) -> None:
+        """These are the policies in force on the shards, on this local day."""
+        versions = {policy.version for policy in policies}
+        for version in versions:
+            self.policy_info.labels(version).set(1)
+        for version in self._versions - versions:
+            self.policy_info.remove(version)
+        self._versions = versions
+        if policies:
+            self.workday_table_days_left.set(min(days_left(policy.workdays, day) for policy in policies))
+
     def heard(self, message: Mapping[str, Any]) -> None:
         """Count what a lane said."""
         match message:
@@ -65,6 +89,7 @@ class Metrics:
                     age_s = max(0, shard["at_ms"] - shard["record_ms"]) / 1000 if shard["lag"] else 0.0
                     self.event_lag_seconds.labels(shard["shard"]).set(age_s)
                     self.consumer_lag_records.labels(shard["shard"]).set(shard["lag"])
+                    self.clocks_ms[shard["shard"]] = shard.get("clock_ms", 0)
                 for phase, spent_s in tally["seconds"].items():
                     self.lane_seconds_total.labels(phase).inc(spent_s)
                 for spent_s in tally["commits_s"]:
@@ -74,3 +99,13 @@ class Metrics:
                 for kind, *labels, count in tally["counts"]:
                     if kind in self._tallied:
                         self._tallied[kind].labels(*labels).inc(count)
+
+
+def days_left(workdays: Workdays, day: int) -> int:
+    """For how many days after `day` the table knows which are worked; 0 when it does not know `day` itself."""
+    year = to_date(day).year
+    if year not in workdays.years:
+        return 0
+    while year + 1 in workdays.years:
+        year += 1
+    return day_of(date(year, 12, 31)) - day

@@ -8,12 +8,17 @@ from typing import Any
 
 from mode import Service
 
+from connectors.errors import ConnectorError
+from risk.policy import PolicyError
 from streams.metrics import Metrics
 from streams.orders import REFRESH_S, PauseBoard
+from streams.policies_in_force import PoliciesInForce
 from streams.supervision import LaneSupervisor
 
 LOOP_LAG_EVERY_S = 0.25
 LOOP_ALIVE_S = 10.0
+POLICIES_EVERY_S = 30.0
+POLICIES_FIRST_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -32,13 +37,19 @@ class LaneService(Service):
 
 
 class Watch(Service):
-    """Reads the pauses, measures the event loop, and gives the connections back at the end."""
+    """Reads pauses and policies, measures the event loop, and gives the connections back at the end."""
 
     def __init__(
-        self, pauses: PauseBoard, metrics: Metrics, closings: Sequence[Callable[[], Awaitable[None]]], **options: Any
+        self,
+        pauses: PauseBoard,
+        policies: PoliciesInForce,
+        metrics: Metrics,
+        closings: Sequence[Callable[[], Awaitable[None]]],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self._pauses = pauses
+        self._policies = policies
         self._metrics = metrics
         self._closings = closings
         self._woke_s = monotonic()
@@ -62,6 +73,16 @@ class Watch(Service):
         while not self.should_stop:
             await self._pauses.refresh()
             await self.sleep(REFRESH_S)
+
+    @Service.task
+    async def _read_policies(self) -> None:
+        found = False
+        while not self.should_stop:
+            await self.sleep(POLICIES_EVERY_S if found else POLICIES_FIRST_S)
+            try:
+                found = await asyncio.to_thread(self._policies.refresh)
+            except (ConnectorError, PolicyError) as error:  # a newer release may judge by what this one cannot read
+                _log.warning("which policies are in force is not known: %s", error)
 
     @Service.task
     async def _measure(self) -> None:

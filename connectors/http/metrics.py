@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 SECONDS = (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 5.0)
 LAG_EVERY_S = 0.25
+CHECKOUT = frozenset({"/v1/authorizations", "/v1/authorizations/{id}/increase"})
 
 
 class Durations(Collector):
@@ -50,9 +51,11 @@ class Metrics:
         self.registry = CollectorRegistry()
         calls = Durations("xinmai_http_duration_seconds", "Arrival to answer, per call and status", ("route", "status"))
         waits = Durations("xinmai_reply_wait_seconds", "Append to lane's reply")
-        for collector in (calls, waits):
+        decisions = Durations("xinmai_decision_duration_seconds", "A checkout call, arrival to answer")
+        for collector in (calls, waits, decisions):
             self.registry.register(collector)
         self._calls = calls
+        self._decisions = decisions
         self.note_wait = waits.observe
         self._fallbacks = Counter(
             "xinmai_http_fallbacks", "Checkout calls answered fallback", ["cause"], registry=self.registry
@@ -62,6 +65,8 @@ class Metrics:
     def note_call(self, route: str, status: int, seconds: float) -> None:
         """One call was answered."""
         self._calls.observe(seconds, route, status)
+        if route in CHECKOUT and status == 200:
+            self._decisions.observe(seconds)
 
     def note_fallback(self, cause: str) -> None:
         """One call was answered `fallback`."""

@@ -1,8 +1,19 @@
 """Numbers of a worker and its lanes, under the contract's names."""
 
+import asyncio
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+
 from prometheus_client import generate_latest
 
-from streams.metrics import Metrics
+from connectors.policy_files import read_policy_dir
+from risk.local_time import day_of
+from risk.policy import parse_policy
+from streams.metrics import Metrics, days_left
+from streams.worker_services import Watch
+
+POLICY = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 
 PULSE = {
     "kind": "pulse",
@@ -53,11 +64,62 @@ def test_a_message_that_counts_nothing_is_left():
     Metrics().heard({"kind": "reclaim", "cause": "moved"})
 
 
-def test_every_metric_of_the_contract_is_there():
-    names = {family.name for family in Metrics().registry.collect()}
-    contract = """
-        events decisions decision_duration_seconds alerts alert_latency_seconds event_lag_seconds
-        consumer_lag_records commit_duration_seconds reclaims batch_events reply_wait_seconds holds_open
-        hold_age_seconds orders deadletters event_loop_lag_seconds policy_info workday_table_days_left
-    """
-    assert {f"xinmai_{name}" for name in contract.split()} <= names
+def test_the_time_from_a_record_to_its_alert_is_measured_between_two_appends():
+    metrics = Metrics()
+    metrics.alert_appended("2026-01-02T08:00:00.000+08:00", datetime(2026, 1, 2, 0, 0, 0, 250_000, UTC).timestamp())
+    metrics.alert_appended(None, 1.0)
+    assert "xinmai_alert_latency_seconds_count 1.0" in shown(metrics)
+    assert "xinmai_alert_latency_seconds_sum 0.25" in shown(metrics)
+
+
+def test_only_policies_in_force_are_shown_and_the_table_of_working_days_runs_out():
+    metrics = Metrics()
+    policy = parse_policy(read_policy_dir(POLICY))
+    last_year = max(policy.workdays.years)
+    metrics.policies_seen([policy], day_of(date(last_year, 12, 1)))
+    assert f'xinmai_policy_info{{version="{policy.version}"}} 1.0' in shown(metrics)
+    assert "xinmai_workday_table_days_left 30.0" in shown(metrics)
+    metrics.policies_seen([], day_of(date(last_year, 12, 2)))
+    assert not any(line.startswith("xinmai_policy_info{") for line in shown(metrics))
+    assert days_left(policy.workdays, day_of(date(last_year + 1, 1, 1))) == 0
+    assert (
+        days_left(policy.workdays, day_of(date(last_year, 1, 1)))
+        == (date(last_year, 12, 31) - date(last_year, 1, 1)).days
+    )
+
+
+def test_every_metric_of_a_worker_is_set_by_something_it_hears():
+    metrics = Metrics()
+    counts = [["order", "debit", "emitted", 1], ["deadletter", "NOT_JSON", 1], *PULSE["tally"]["counts"]]
+    metrics.heard({**PULSE, "tally": {**PULSE["tally"], "counts": counts}})
+    metrics.alert_appended("2026-01-02T08:00:00.000+08:00", 1_767_312_000.5)
+    metrics.policies_seen([parse_policy(read_policy_dir(POLICY))], day_of(date(2026, 1, 2)))
+    asyncio.run(watched_for_a_moment(metrics))
+    by_the_router = {"xinmai_alert_deliveries"}  # tests/streams/test_agents.py
+    unset = {family.name for family in metrics.registry.collect() if not is_set(family)}
+    assert unset == by_the_router
+
+
+async def watched_for_a_moment(metrics: Metrics) -> None:
+    """The event loop is watched by the worker's own service, with nothing else to read."""
+    watch = Watch(NoPauses(), NoPolicies(), metrics, [])
+    await watch.start()
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # somebody blocks the loop
+    await asyncio.sleep(0.3)
+    await watch.stop()
+
+
+class NoPauses:
+    async def refresh(self) -> None:
+        pass
+
+
+class NoPolicies:
+    def refresh(self) -> bool:
+        return False
+
+
+def is_set(family) -> bool:
+    """Whether it has samples, and not only the zeros it was born with."""
+    return any(sample.value for sample in family.samples if not sample.name.endswith("_created"))

@@ -1,6 +1,7 @@
 """`xinmai worker` as a process: real lanes, agents and probes on a broker and a Redis; ended gently and not."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -68,6 +69,11 @@ def test_a_worker_serves_shows_its_numbers_and_ends_clean_on_sigterm(worker):
     process, probes = worker
     assert answers(f"{probes}/livez")
     until(lambda: 'type="policy.activated"} 8.0' in httpx.get(f"{probes}/metrics").text, 60)
+    until(lambda: 'xinmai_policy_info{version="' in httpx.get(f"{probes}/metrics").text, 60)
+    numbers = dict(re.findall(r"^(xinmai_\w+) (\S+)$", httpx.get(f"{probes}/metrics").text, re.MULTILINE))
+    assert float(numbers["xinmai_workday_table_days_left"]) >= 0
+    assert float(numbers["xinmai_commit_duration_seconds_count"]) > 0
+    assert float(numbers["xinmai_batch_events_count"]) > 0
     lanes = lanes_of(probes)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
