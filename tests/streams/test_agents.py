@@ -16,8 +16,10 @@ from connectors.codec import decode_fact, encode_fact
 from connectors.errors import ConnectorError
 from connectors.kafka import consumer, create_topics, producer
 from connectors.topology import partition_of
+from risk.local_time import rfc3339
 from streams.alert_routes import AlertRedrive, AlertRouter, Route
 from streams.app import Parts, build_app
+from streams.metrics import Metrics
 from streams.order_submission import OrderSubmitter, Surroundings
 
 PARTITIONS = 4
@@ -66,6 +68,7 @@ class World:
     """One broker, one bank, the agents of one worker, and the state they are told of."""
 
     def __init__(self, kafka, topics, bank):
+        self.metrics = Metrics()
         self.kafka, self.topics, self.bank = kafka, topics, bank
         self.producer: Producer = producer(kafka.bootstrap)
         self.open: dict[str, tuple[str, dict]] = {}
@@ -142,6 +145,7 @@ class World:
             open_orders=self.open_orders,
             router=router,
             alert_redrive=redrive,
+            alert_appended=self.metrics.alert_appended,
         )
         app = build_app(self.kafka.bootstrap, self.topics, parts)
         await app.start()
@@ -170,6 +174,19 @@ def world(mock_kafka, topics):
 def real_world(real_kafka, topics):
     with BankSimulator() as bank:
         yield World(real_kafka, topics, bank)
+
+
+def test_the_agent_measures_how_long_an_alert_took_from_append_to_append(world):
+    def latencies(suffix: str) -> float:
+        return world.metrics.registry.get_sample_value(f"xinmai_alert_latency_seconds_{suffix}")
+
+    async def scene():
+        async with world.agents():
+            world.warn(alert(1, detected_at=rfc3339(time.time_ns() // 1_000_000 - 2_000)), alert(2))
+            await world.until(lambda: latencies("count") == 1 and len(world.target.told) == 2)
+
+    play(scene)
+    assert 2.0 <= latencies("sum") < 10.0
 
 
 def play(scene):
