@@ -88,7 +88,7 @@ def year(people: int, credit: bool) -> Iterator[Fact]:
 
 
 def _at_ms(ordinal: int, index: int) -> int:
-    return START_MS + (ordinal * 60 + index % 50) * DAY_MS
+    return START_MS + (ordinal * 91 + index % 50) * DAY_MS
 
 
 def _psn_no(index: int) -> str:
