@@ -116,6 +116,10 @@ class World:
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [each for each in self.heard if each["kind"] == kind]
 
+    def reclaims(self, cause: str) -> int:
+        """How often a shard was lost for this cause."""
+        return sum(each["cause"] == cause for each in self.told("reclaim"))
+
     def tallied(self) -> Counter[tuple[str, ...]]:
         """What the lanes counted, as far as they have told."""
         counts: Counter[tuple[str, ...]] = Counter()

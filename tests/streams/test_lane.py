@@ -23,7 +23,7 @@ def world(real_kafka: RealKafka, redis_62: RedisServer, topics: Topics) -> Itera
 
 
 def test_a_lane_drains_a_log_and_what_it_said_is_proved(world: World):
-    world.append(settlements(300) + rush())
+    world.append(rush() + settlements(300))
     lane = world.lane()
     world.drain(lane)
     findings = world.assert_proved()
