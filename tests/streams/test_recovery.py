@@ -1,5 +1,6 @@
 """Redis on a bad day: down, slow, empty, short, failed over, fenced. What it lost the log gives back, unsaid."""
 
+import time
 from collections.abc import Callable, Iterator
 from threading import Timer
 
@@ -50,7 +51,8 @@ def test_redis_dies_anywhere_in_the_cycle_and_comes_back(world: World, redis: Re
 
     lane = world.lane(batch_records_max=60, checkpoint=once(place, redis.kill9, after=2))
     world.turn(lane, until=lambda: not redis.running)
-    world.turn(lane, until=lambda: world.reclaims("redis") >= 1)
+    ended_at = time.monotonic() + 0.3
+    world.turn(lane, until=lambda: time.monotonic() > ended_at)  # it waits, or has lost its shards; it must not end
     redis.start()
     world.drain(lane)
     world.assert_proved()
