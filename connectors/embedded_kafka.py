@@ -156,7 +156,7 @@ def _main() -> None:
     asked = parser.parse_args()
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", asked.port)) == 0:  # two brokers in one folder destroy its log
-            sys.exit(f"port {asked.port} is in use: a broker runs here. Stop it, or name another --port and --directory.")
+            sys.exit(f"port {asked.port} is in use: a broker runs here. Stop it, or name another --port, --directory.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with RealKafka(asked.directory.resolve(), port=asked.port) as broker, suppress(KeyboardInterrupt):
         print(f"Kafka listens at {broker.bootstrap} (process {broker.pid}); Ctrl-C ends it", flush=True)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day
 
 LATE_MS = 48 * HOUR_MS
-ROW_MS = 90 * DAY_MS + LATE_MS  # the longest window, and how late an event may be judged
 RECEIPT_DAYS = 400
 TOMBSTONE_MS = 40 * DAY_MS
 LINES_AFTER_VISIT_MS = 48 * HOUR_MS
@@ -219,7 +218,7 @@ def with_line(visit: Visit, key: int, content: int) -> Visit:
 # --- rows and sums ---------------------------------------------------------------------------------------------------
 
 
-def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int, area: str) -> Activity:
+def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int, area: str, kept_ms: int) -> Activity:
     """The activity with one settlement more: receipt, row, and (if it counts) year sum and newest time.
 
     Built in one go, because every settlement takes this way.
@@ -227,7 +226,7 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
     counted = row.state == COUNTED
     newest_ms = max(activity.newest_ms, row.at_ms) if counted else activity.newest_ms
     rows = activity.rows
-    if row.at_ms >= day_start_ms(local_day(activity.newest_ms - ROW_MS)):
+    if row.at_ms >= day_start_ms(local_day(activity.newest_ms - kept_ms)):
         rows = (*rows, row)
         if len(rows) > 1 and rows[-2].at_ms > row.at_ms:
             rows = tuple(sorted(rows, key=_at_ms))  # stable: ties stay in log order

@@ -48,6 +48,7 @@ from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output, Reply
+from risk.person_rules import rows_kept_ms
 from risk.pruning import pruned
 from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
 from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
@@ -124,7 +125,11 @@ def _touched(activity: Activity, before: Activity, moment: Moment) -> Activity:
     ):
         return activity
     grace = moment.terms.get("visit_grace_ms")
-    return pruned(activity, grace.value if grace is not None else _DEFAULT_GRACE_MS)
+    return pruned(
+        activity,
+        rows_kept_ms=rows_kept_ms(moment.policy),
+        grace_ms=grace.value if grace is not None else _DEFAULT_GRACE_MS,
+    )
 
 
 def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) -> Context:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from risk.activity import COUNTED, Activity, Episode, Row, year_sum
-from risk.local_time import local_day, to_date
+from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, year_sum
+from risk.local_time import DAY_MS, local_day, to_date
+from risk.policy import Policy
 from risk.policy_values import AnnualCap
 from risk.terms import Clause, Terms
 
@@ -29,6 +30,12 @@ class Reading(NamedTuple):
     ends_below: int
     allowed: int
     evidence: tuple[str, ...]
+
+
+@lru_cache(maxsize=16)
+def rows_kept_ms(policy: Policy) -> int:
+    """How far behind the newest settlement a row is needed: the longest window or a date, and how late one may come."""
+    return max(policy.longest_window_ms(("P01", "X01")), DAY_MS) + LATE_MS
 
 
 def year_of(at_ms: int) -> int:

@@ -6,7 +6,6 @@ from risk.activity import (
     LINES_AFTER_VISIT_MS,
     RECEIPT,
     RECEIPT_DAYS,
-    ROW_MS,
     SEEN,
     TOMBSTONE_MS,
     Activity,
@@ -16,14 +15,14 @@ from risk.activity import (
 from risk.local_time import day_start_ms, local_day
 
 
-def pruned(activity: Activity, grace_ms: int) -> Activity:
+def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
     """The activity without what no rule, duplicate or reversal can need any more; a function of its two newest times
     only.
     """
     if not activity.touched_ms:
         return activity
     changes: dict[str, object] = {}
-    floor_ms = day_start_ms(local_day(activity.newest_ms - ROW_MS))
+    floor_ms = day_start_ms(local_day(activity.newest_ms - rows_kept_ms))
     if activity.rows and activity.rows[0].at_ms < floor_ms:
         changes["rows"] = tuple(row for row in activity.rows if row.at_ms >= floor_ms)
     today = local_day(activity.touched_ms)

@@ -34,7 +34,7 @@ from risk.judging import closed, in_order, judge
 from risk.local_time import day_start_ms, local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import after_reversal, year_of
+from risk.person_rules import after_reversal, rows_kept_ms, year_of
 from risk.terms import Terms
 
 SECOND_HOP_RULES = ("D01", "M01", "Q01", "Q02")
@@ -88,10 +88,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(activity, "conflict", alerts, [])
 
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
-    early = any(
-        stone.key in (setl, message) and activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
-        for stone in activity.tombstones
-    )
+    early = _was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
     marks = _marks(fact.fixmedins_code, fact.dr_code, moment.terms)
     row = Row(
@@ -108,7 +105,14 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         state,
     )
     receipt = Receipt(setl, message, content, local_day(row.at_ms), row.fund_fen, state)
-    after = with_settlement(activity, row, receipt, year=year_of(row.at_ms), area=fact.insuplc_admdvs or activity.area)
+    after = with_settlement(
+        activity,
+        row,
+        receipt,
+        year=year_of(row.at_ms),
+        area=fact.insuplc_admdvs or activity.area,
+        kept_ms=rows_kept_ms(moment.policy),
+    )
     if early:
         stones = tuple(stone for stone in after.tombstones if stone.key not in (setl, message))
         return Counted(after._replace(tombstones=stones), "applied", [], [], row)
@@ -191,6 +195,14 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         marks=SILENT | _marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
     return Counted(after, "applied", [], moved, row._replace(state=COUNTED), known)
+
+
+def _was_reversed(activity: Activity, setl: int, message: int) -> bool:
+    """Does a reversal wait for this settlement? It waits forty days."""
+    return any(
+        stone.key in (setl, message) and activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
+        for stone in activity.tombstones
+    )
 
 
 @lru_cache(maxsize=64)

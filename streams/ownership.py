@@ -207,7 +207,8 @@ class Ownership:
         key = (message.topic(), message.partition())
         owned = self.owned.get(key)
         if error is not None:
-            if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE) and owned is not None:
+            gone = error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+            if gone and owned is not None and not owned.stopped:  # the first reason is the clearer one
                 self.stop(
                     owned,
                     f"{key[0]}[{key[1]}] does not reach back to where the state stands ({error}): it was truncated",
