@@ -148,8 +148,9 @@ class Lane:
         share = max(1, self._settings.batch_records_max // len(ready))
         try:
             until_ms = self._pace.until_ms(self._ownership, share)
-        except ConnectorError:
-            return []  # nothing can be read either: decide nothing, keep polling
+        except ConnectorError as error:
+            self._ownership.lose(ready, "redis", error)
+            return []
         some_live = any(owned.is_live for owned in ready)
         chosen = [
             (owned, owned.take(share if owned.is_live or not some_live else max(1, share // 4), until_ms))

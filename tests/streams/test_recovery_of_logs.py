@@ -98,11 +98,16 @@ def test_a_log_that_ends_before_the_state_stops_its_shard(world: World):
 @pytest.mark.parametrize("remembered", ["other-cluster", "other-topic", "other-count", "other-clock"])
 def test_a_redis_that_remembers_another_log_stops_its_shards(world: World, remembered: str):
     _drained_and_ended(world)
-    place = ["other-cluster", "other-topic", "other-count", "other-clock"].index(remembered)
     with world.redis.client() as client:
-        parts = client.hget(f"xm:{P0}:meta", "topology").decode().split("/")
-        parts[place] = "wall" if place == 3 else str(int(parts[2]) * 2) if place == 2 else "anotherone"
-        client.hset(f"xm:{P0}:meta", "topology", "/".join(parts))
+        whole = client.hget(f"xm:{P0}:meta", "topology").decode()
+        ids, count, clock = whole.rsplit("/", 2)  # an id may hold a slash itself
+        others = {
+            "other-cluster": f"another{whole}",
+            "other-topic": f"{ids}another/{count}/{clock}",
+            "other-count": f"{ids}/{int(count) * 2}/{clock}",
+            "other-clock": f"{ids}/{count}/another",
+        }
+        client.hset(f"xm:{P0}:meta", "topology", others[remembered])
     before = world.position(P0)
     lane = world.lane()
     world.turn(lane, until=lambda: bool(_stopped(world)))
