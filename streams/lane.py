@@ -56,7 +56,7 @@ class Lane:
         self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
         self._pending: deque[list[Work]] = deque()
         self._next_pulse = self._next_mark = self._next_check = 0.0
-        self._pace = Pace(self._store)
+        self._pace = Pace(self._store, self._ownership.people_tags)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class Lane:
             return []
         share = max(1, self._settings.batch_records_max // len(ready))
         try:
-            until_ms = self._pace.until_ms(self._ownership, share)
+            until_ms = self._pace.until_ms(list(self._ownership.owned.values()), share)
         except ConnectorError as error:
             self._ownership.lose(ready, "redis", error)
             return []
@@ -261,6 +261,7 @@ class Lane:
         self._tell({"kind": "pulse", "shards": pulses, "tally": self.tally.take()})
         with contextlib.suppress(ConnectorError):  # the API sees no pulse and answers fallback: that is the message
             self._store.publish((PULSE_CHANNEL, orjson.dumps(pulse)) for pulse in pulses)
+            self._pace.note_live(list(self._ownership.owned.values()))
 
     def _check_idle(self) -> None:
         """A shard that nobody writes to would not notice that Redis lost it: ask where the quiet ones stand."""

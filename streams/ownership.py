@@ -77,6 +77,11 @@ class Ownership:
         self._identity, self._counts = topology_of(settings.kafka, self.topics, settings.clock)
         self.consumer = self._make_consumer()
 
+    @property
+    def people_tags(self) -> tuple[str, ...]:
+        """Every shard of people there is, whoever owns it."""
+        return tags("p", self._counts[self.topics.events])
+
     def __iter__(self) -> Iterable[Owned]:
         """The shards whose writer this lane is right now."""
         return (owned for owned in list(self.owned.values()) if owned.epoch and not owned.stopped)

@@ -5,7 +5,7 @@ in one small hash in Redis; a shard whose lane died holds the others back until 
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redis.exceptions import RedisError
 
@@ -16,46 +16,71 @@ from streams.owned import Owned
 SKEW_MS = 10 * 60_000  # the second hop bears 15 minutes; the rest is for records that are late by themselves
 BEHIND_RECORDS = 500
 _HOLD_MS = 30_000
+_FRESH_MS = 2_000
+_LIVE = "live"
 _NO_BOUND = 2**62
 _KEY = f"{KEY_PREFIX}pace"
 
 
 class Pace:
-    """One lane's part of it."""
+    """One lane's part of it. `tags` names every shard of people there is: one that nobody speaks for may be behind."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, tags: Sequence[str]) -> None:
         self._store = store
+        self._tags = frozenset(tags)
         self._told: set[str] = set()
+        self._unheard_ms: dict[str, int] = {}
 
-    def until_ms(self, shards: Iterable[Owned], share: int) -> int:
+    def until_ms(self, shards: Sequence[Owned], share: int) -> int:
         """Up to which business time shards of people may be decided now, when each takes at most `share` records."""
-        people = [owned for owned in shards if owned.shard.family == "p"]
+        people = [owned for owned in shards if owned.shard.family == "p" and owned.epoch and not owned.stopped]
+        stopped = {owned.tag for owned in shards if owned.stopped}  # a stopped shard holds nobody
         is_behind = any(not owned.is_live or len(owned.waiting) > BEHIND_RECORDS for owned in people)
         if not self._told and not is_behind:
             return _NO_BOUND
         bounds = [bound for owned in people if (bound := owned.share_ends_ms(share)) is not None]
         fronts = {owned.tag: owned.front_ms for owned in people if owned.waiting and owned.front_ms}
-        others = self._others(fronts if is_behind else {})
+        told = self._told_by_all({tag: str(front_ms) for tag, front_ms in (fronts if is_behind else {}).items()})
+        self._told = set(fronts) if is_behind else set()
+        others = self._fronts(told, self._tags - stopped - {owned.tag for owned in people})
         return min([*bounds, *(front_ms + SKEW_MS for front_ms in others)], default=_NO_BOUND)
 
-    def _others(self, behind: dict[str, int]) -> list[int]:
-        """Tell where this lane's shards are, hear where those of other lanes are."""
-        now_ms = time.time_ns() // 1_000_000
-        client = self._store.client
+    def note_live(self, shards: Iterable[Owned]) -> None:
+        """Say which shards hold nobody, caught up or stopped; whoever is silent may be dead with a backlog."""
+        live = [owned.tag for owned in shards if owned.shard.family == "p" and (owned.is_live or owned.stopped)]
+        self._told_by_all({tag: _LIVE for tag in live if tag not in self._told})
+
+    def _told_by_all(self, ours: dict[str, str]) -> dict[bytes, bytes]:
+        """Tell where this lane's shards are, hear where those of all lanes are."""
+        now_ms = _now_ms()
         try:
-            with client.pipeline(transaction=False) as pipe:
-                caught_up = self._told - behind.keys()
-                if caught_up:
-                    pipe.hdel(_KEY, *caught_up)
-                if behind:
-                    pipe.hset(_KEY, mapping={tag: f"{front_ms} {now_ms}" for tag, front_ms in behind.items()})
-                told = pipe.hgetall(_KEY).execute()[-1]
+            with self._store.client.pipeline(transaction=False) as pipe:
+                if ours:
+                    pipe.hset(_KEY, mapping={tag: f"{word} {now_ms}" for tag, word in ours.items()})
+                answer: dict[bytes, bytes] = pipe.hgetall(_KEY).execute()[-1]
+                return answer
         except RedisError as error:
             raise ConnectorError("redis", str(error), retryable=True) from error
-        self._told = set(behind)
-        others = []
-        for tag, words in told.items():
-            front_ms, at_ms = map(int, words.split())
-            if tag.decode() not in behind and now_ms - at_ms < _HOLD_MS:
-                others.append(front_ms)
-        return others
+
+    def _fronts(self, told: dict[bytes, bytes], others: Iterable[str]) -> list[int]:
+        """The fronts that hold this lane back; 0, all of it, for a shard whose owner fell silent a short while ago."""
+        now_ms = _now_ms()
+        fronts = []
+        for tag in others:
+            word, at_ms = _spoken(told.get(tag.encode()))
+            if word == _LIVE and now_ms - at_ms < _FRESH_MS:
+                self._unheard_ms.pop(tag, None)
+                continue
+            silent_since_ms = at_ms or self._unheard_ms.setdefault(tag, now_ms)
+            if now_ms - silent_since_ms < _HOLD_MS:
+                fronts.append(0 if word in (_LIVE, "") else int(word))
+        return fronts
+
+
+def _spoken(words: bytes | None) -> tuple[str, int]:
+    word, at_ms = words.decode().split() if words else ("", "0")
+    return word, int(at_ms)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
