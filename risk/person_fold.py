@@ -4,12 +4,14 @@ The live path, replay and proof run it. It adds nothing of its own: settlements.
 visits, lifecycle.py moves money.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from risk.activity import (
     COUNTED,
     NOTHING,
     Activity,
+    Receipt,
     Row,
     Visit,
     hash64,
@@ -52,7 +54,7 @@ from risk.person_rules import rows_kept_ms
 from risk.pruning import pruned
 from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
 from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
-from risk.settlements import amounts_add_up, filled
+from risk.settlements import Counted, amounts_add_up, filled
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement
 from risk.settlements import reverse as reverse_settlement
@@ -60,6 +62,10 @@ from risk.visits import VisitFact, content_of, visited
 
 FOLD_VERSION = 1
 _DEFAULT_GRACE_MS = 2 * 3_600_000
+
+
+Recount = Callable[[Credit, Receipt | None, Any, Context], Step]
+"""What a settlement undone, or counted again, does to the money: `lifecycle.reverse`, `lifecycle.reinstate`."""
 
 
 class Person(NamedTuple):
@@ -84,9 +90,11 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
         case SettlementCompleted():
             applied = _settled(person, fact, moment)
         case SettlementReversed():
-            applied = _reversed(person, fact, moment)
+            counted = reverse_settlement(fact.psn_no, person.activity, fact, moment)
+            applied = _recounted(person, fact, moment, counted=counted, money=reverse)
         case SettlementReinstated():
-            applied = _reinstated(person, fact, moment)
+            counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment)
+            applied = _recounted(person, fact, moment, counted=counted, money=reinstate)
         case TimerDue():
             return _due(person, fact, moment)
         case CheckoutRequest():
@@ -175,28 +183,18 @@ def _counts(row: Row | None) -> bool:
     return row is not None and row.state == COUNTED
 
 
-def _reversed(person: Person, fact: SettlementReversed, moment: Moment) -> Applied:
-    counted = reverse_settlement(fact.psn_no, person.activity, fact, moment)
+def _recounted(
+    person: Person, fact: SettlementReversed | SettlementReinstated, moment: Moment, *, counted: Counted, money: Recount
+) -> Applied:
+    """A settlement was undone, or counts again: first in conduct, then, by `money`, in credit."""
     if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, counted.row, fact.setl_id or "")):
         return _refused(person, fact, moment)
     after = person._replace(activity=counted.activity)
+    applied = Applied(after, counted.result, list(counted.outputs), counted.contributions)
     if counted.result != "applied" or person.credit is None:
-        return Applied(after, counted.result, list(counted.outputs), counted.contributions)
+        return applied
     visit = visit_of_row(person.activity, counted.row) if counted.row is not None else None
-    step = reverse(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
-    return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
-
-
-def _reinstated(person: Person, fact: SettlementReinstated, moment: Moment) -> Applied:
-    counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment)
-    if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, counted.row, fact.setl_id or "")):
-        return _refused(person, fact, moment)
-    after = person._replace(activity=counted.activity)
-    if counted.result != "applied" or person.credit is None:
-        return Applied(after, counted.result, list(counted.outputs), counted.contributions)
-    visit = visit_of_row(person.activity, counted.row) if counted.row is not None else None
-    step = reinstate(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
-    return _with_credit(Applied(after, counted.result, list(counted.outputs), counted.contributions), step)
+    return _with_credit(applied, money(person.credit, counted.receipt, fact, _context(after, fact, moment, visit)))
 
 
 def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from connectors.kafka import cluster_identity, is_mock
-from connectors.log_reader import log_end, read_log
+from connectors.log_reader import read_log
 from connectors.state_codec import pack
 from connectors.store import Store, meta_key
 from connectors.topology import Topics, tags
@@ -214,6 +214,3 @@ def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
 
 def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-__all__ = ["Findings", "log_end", "logs", "prove", "verify"]
