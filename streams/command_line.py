@@ -128,17 +128,16 @@ def rebuild(*, json: Json = False) -> int:
 
 @app.command
 def replay(*, policy: Path, json: Json = False) -> int:
-    """Fold the log under another policy, into a store of its own, and say what would have been different.
+    """Fold the log again under another policy, in memory, and say which alerts and decisions would be different.
+
+    Nothing is published and Redis is left alone; lanes may run. Exit 0: nothing would differ; 1: something would.
 
     Args:
         policy: The other policy's directory.
     """
-    from streams.stop import Stop
+    from streams.replay import run_replay
 
-    raise Stop(
-        "本版本尚未提供 replay（政策推演）；verify 与 rebuild 使用同一折叠",
-        f"replay under {policy} is not in this release; verify and rebuild run the same fold",
-    )
+    return run_replay(settings(), policy, as_json=json)
 
 
 def _code(answer: Any) -> int:
