@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from risk.local_time import rfc3339
 from risk.outputs import Output, alert_id
+from risk.yuan import yuan
 
 
 class Crossing(NamedTuple):
@@ -34,7 +35,7 @@ def alert(
     window_ms: int = 0,
     **optional: Any,
 ) -> Output:
-    """One alert record. `texts` are (zh, en) with {observed} and {allowed}; `optional` are contract fields."""
+    """One alert record. `texts` are (zh, en), filled in as policy_reading.py allows; `optional` are contract fields."""
     identity = alert_id(
         crossing.rule_id,
         crossing.level,
@@ -42,6 +43,9 @@ def alert(
         service=service,
         crossing_id=crossing.crossing_id,
     )
+    numbers = {"observed": crossing.observed, "allowed": crossing.allowed}
+    numbers_yuan = {f"{name}_yuan": yuan(fen) for name, fen in numbers.items()}
+    text_zh, text_en = (text.format(**numbers, **numbers_yuan) for text in texts)
     body: dict[str, Any] = {
         "alert_id": identity,
         "rule_id": crossing.rule_id,
@@ -52,12 +56,11 @@ def alert(
         "subject_id": crossing.subject_id,
         "occurred_at": rfc3339(crossing.occurred_ms),
         "detected_at": rfc3339(crossing.detected_ms),
-        "observed": crossing.observed,
-        "allowed": crossing.allowed,
+        **numbers,
         "episode": episode,
         "vola_evid": list(dict.fromkeys((crossing.crossing_id, *evidence))),
-        "vola_cont_zh": texts[0].format(observed=crossing.observed, allowed=crossing.allowed),
-        "vola_cont_en": texts[1].format(observed=crossing.observed, allowed=crossing.allowed),
+        "vola_cont_zh": text_zh,
+        "vola_cont_en": text_en,
         "clause": clause,
         "policy_version": policy_version,
     }

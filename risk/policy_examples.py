@@ -18,6 +18,7 @@ from risk.policy_rules import (
 from risk.policy_values import AnnualCap, BandEdge, DebitHours, InstitutionTable, LevelSet, LimitTable
 from risk.terms import Terms
 from risk.workdays import WorkdayUnknown, WorkdayYear
+from risk.yuan import yuan
 
 Words = tuple[str, str]
 
@@ -25,11 +26,6 @@ _PARTS_MS = ((DAY_MS, "天", "d"), (HOUR_MS, "小时", "h"), (MINUTE_MS, "分钟
 _LIMIT_FEN = 300_000
 _CAP_FEN = 10_000_000
 _RATIO_LINE_FEN = 10_000
-
-
-def yuan(amount_fen: int) -> str:
-    """Fen as people read them."""
-    return f"{amount_fen // 100:,}.{amount_fen % 100:02d}"
 
 
 def span(length_ms: int) -> Words:

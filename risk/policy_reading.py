@@ -114,17 +114,21 @@ def read_duration_ms(content: object, where: str) -> int:
     return read_integer(count, f"{where}.{unit}", most=MOST // UNITS_MS[unit]) * UNITS_MS[unit]
 
 
+FILLED_IN = ("observed", "allowed", "observed_yuan", "allowed_yuan")
+
+
 def read_sentence(content: object, where: str) -> str:
-    """What people read, with {observed} and {allowed} for the two numbers."""
+    """What people read, with {observed} and {allowed} for the two numbers, or both as yuan where they are fen."""
     text = read_text(content, where)
     try:
         pieces = list(Formatter().parse(text))
     except ValueError as cause:
         raise PolicyError(f"{where} has a stray brace ({cause}). Write {{{{ for a brace that is meant.") from None
     for _, name, specification, conversion in pieces:
-        if name is not None and (name not in ("observed", "allowed") or specification or conversion):
+        if name is not None and (name not in FILLED_IN or specification or conversion):
             raise PolicyError(
-                f"{where} asks for {{{name}}}. Only {{observed}} and {{allowed}} are filled in. Use those, plain."
+                f"{where} asks for {{{name}}}. Only {', '.join(f'{{{each}}}' for each in FILLED_IN)} are filled in. "
+                f"Use those, plain."
             )
     return text
 

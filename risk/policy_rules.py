@@ -19,7 +19,7 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What every rule has: its levels, lowest first, and its sentence with {observed} and {allowed}."""
+    """What every rule has: its levels, lowest first, and its sentence (policy_reading.py, FILLED_IN)."""
 
     levels: tuple[Level, ...]
     text_zh: str
