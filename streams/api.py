@@ -20,7 +20,7 @@ from granian.server.embed import Server
 
 from connectors.http.alert_feed import AlertFeed
 from connectors.http.alerts import AlertStream
-from connectors.http.asgi import Application, Limits
+from connectors.http.asgi import Application
 from connectors.http.checkout import Checkout, Place
 from connectors.http.events import Events
 from connectors.http.log import KafkaLog
@@ -29,6 +29,7 @@ from connectors.http.people import StoredPeople
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads
 from connectors.http.routes import Calls, routes
+from connectors.http.shedding import Limits, Shedding
 from connectors.http.tokens import TokenTable, read_tokens
 from connectors.intake import Edge, Intake
 from connectors.kafka import consumer, producer
@@ -40,7 +41,7 @@ from streams.pacing import Backlog
 from streams.stop import Stop
 
 if TYPE_CHECKING:
-    from streams.settings import Settings
+    from streams.settings import Settings, Tuning
 
 ACKNOWLEDGED_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
@@ -68,8 +69,20 @@ def options_of(settings: "Settings") -> ApiOptions:
             "请设置 XINMAI_TOKENS（令牌文件）", "set XINMAI_TOKENS to the token file; without it nobody may call"
         )
     host, port = settings.listen
-    limits = Limits(settings.tuning.in_flight_max, float(settings.tuning.rate_per_s))
+    limits = limits_of(settings.tuning)
     return ApiOptions(tokens=read_tokens(settings.tokens_file), host=host, port=port, limits=limits)
+
+
+def limits_of(tuning: "Tuning") -> Limits:
+    """How much one process takes, as [api] of config/settings.toml says; reads and reports go between."""
+    holds, increases = tuning.shed_holds_percent, tuning.shed_increases_percent
+    return Limits(
+        in_flight=tuning.in_flight_max,
+        rate_per_s=float(tuning.rate_per_s),
+        percents=(holds, increases, tuning.shed_others_percent, 100),
+        waits_ms=(tuning.shed_holds_ms, tuning.shed_increases_ms, tuning.shed_ends_ms, tuning.shed_ends_ms),
+        waiting_min=tuning.shed_waiting_min,
+    )
 
 
 class EdgeClock:
@@ -92,6 +105,7 @@ class Api:
         self._settings = settings
         self.api_id = uuid4().hex[:12]
         self.metrics = Metrics()
+        self._shedding = Shedding(options.limits, note=self.metrics.note_shed)
         self._backlog = Backlog(edge.topics.events)
         self.replies = Replies(self._backlog.heard)
         self._clock = EdgeClock(self.replies.pulses, follows_log=settings.clock == "log")
@@ -103,10 +117,12 @@ class Api:
             routes(self._calls(edge)),
             options.tokens,
             self._clock.monotonic_s,
-            limits=options.limits,
+            shedding=self._shedding,
+            rate_per_s=options.limits.rate_per_s,
             note=self.metrics.note_call,
             report=lambda path, error: _log.error("a bug answered %s", path, exc_info=error),
         )
+        self.metrics.in_flight.set_function(lambda: self.app.in_flight)
 
     def _calls(self, edge: Edge) -> Calls:
         monotonic_s = self._clock.monotonic_s
@@ -126,6 +142,7 @@ class Api:
             self._clock,
             pseudonym=edge.pseudonyms.of,
             await_funding=reads.funding_state,
+            shedding=self._shedding,
             note_wait=self.metrics.note_wait,
             note_fallback=self.metrics.note_fallback,
         )

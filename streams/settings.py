@@ -58,13 +58,23 @@ class Tuning(NamedTuple):
     session_timeout_ms: int = 6_000
     in_flight_max: int = 4_096
     rate_per_s: int = 500
+    shed_holds_percent: int = 80
+    shed_increases_percent: int = 90
+    shed_others_percent: int = 95
+    shed_holds_ms: int = 400
+    shed_increases_ms: int = 700
+    shed_ends_ms: int = 5_000
+    shed_waiting_min: int = 64
 
 
-SECTIONS = {
+SECTIONS: dict[str, tuple[str, ...]] = {
     "topics": ("partitions", "subjects_partitions", "replication"),
     "lane": ("batch_records_max", "session_timeout_ms"),
-    "api": ("in_flight_max", "rate_per_s"),
-}
+    "api": (
+        "in_flight_max", "rate_per_s", "shed_holds_percent", "shed_increases_percent", "shed_others_percent",
+        "shed_holds_ms", "shed_increases_ms", "shed_ends_ms", "shed_waiting_min",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

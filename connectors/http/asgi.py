@@ -11,12 +11,12 @@ import orjson
 
 from connectors.http.problem import Problem
 from connectors.http.rate_limit import RateLimit
+from connectors.http.shedding import Kind, Limits, Shedding
 from connectors.http.tokens import Token, TokenTable
 
 Header = tuple[bytes, bytes]
 JSON: list[Header] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 BODY_MAX = 64 * 1024
-SHARE_FOR_NEW_HOLDS = 0.8  # the last fifth of the room is for those who already hold credit
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -60,18 +60,11 @@ class Route:
     handler: Callable[[Call], Awaitable[Answer]]
     roles: frozenset[str] | None = frozenset()
     body_max: int = BODY_MAX
-    opens_hold: bool = False
-
-
-class Limits(NamedTuple):
-    """How much this process takes at once, and how fast a token that names no rate may call."""
-
-    in_flight: int = 4_096
-    rate_per_s: float | None = None
+    kind: Kind = Kind.OTHER
 
 
 class Application:
-    """The ASGI callable. `note(route path, status, seconds)` is told of every call."""
+    """The ASGI callable. `note(route path, status, seconds)` hears of every call; `rate_per_s` is for tokens without one."""
 
     def __init__(
         self,
@@ -79,7 +72,8 @@ class Application:
         tokens: TokenTable,
         clock: Callable[[], float],
         *,
-        limits: Limits = Limits(),  # noqa: B008 a frozen tuple
+        shedding: Shedding | None = None,
+        rate_per_s: float | None = None,
         note: Callable[[str, int, float], None] = lambda path, status, seconds: None,
         report: Callable[[str, BaseException], None] = lambda path, error: None,
     ) -> None:
@@ -88,7 +82,8 @@ class Application:
             self._routes.setdefault(tuple(route.path.split("/")[1:]), {})[route.method] = route
         self._tokens = tokens
         self._clock = clock
-        self._limits = limits
+        self._shedding = shedding or Shedding(Limits())
+        self._rate_per_s = rate_per_s
         self._rate_limit = RateLimit()
         self._note = note
         self._report = report
@@ -124,11 +119,9 @@ class Application:
             token = self._tokens.of(headers.get(b"authorization", b""))
             if not token.roles & route.roles:
                 raise Problem("FORBIDDEN_ROLE")
-            rate_per_s = self._limits.rate_per_s if token.rate_per_s is None else token.rate_per_s
+            rate_per_s = self._rate_per_s if token.rate_per_s is None else token.rate_per_s
             self._rate_limit.take(token.name, rate_per_s, arrived_s)
-            room = self._limits.in_flight * (SHARE_FOR_NEW_HOLDS if route.opens_hold else 1)
-            if self.in_flight > room:
-                raise Problem("OVERLOADED", retry_after_s=1)
+            self._shedding.check_process(route.kind, self.in_flight, arrived_s)
         body = await _read(receive, headers, route.body_max) if route.method == "POST" else b""
         raw_query = scope["query_string"]
         query = dict(parse_qsl(raw_query.decode("latin-1"), keep_blank_values=True)) if raw_query else {}

@@ -16,6 +16,7 @@ from connectors.http.asgi import Answer, Call
 from connectors.http.bodies import AuthorizationBody, CaptureBody, IncreaseBody, ReleaseBody, decode_body
 from connectors.http.log import Log, LogFull
 from connectors.http.problem import Problem
+from connectors.http.shedding import SPREAD_MIN_S, Kind, Limits, Shedding
 from connectors.http.tokens import Token
 from connectors.replies import LaneReply, Replies
 from connectors.store import reply_channel
@@ -65,6 +66,7 @@ class Checkout:
         *,
         pseudonym: Callable[[str], str],
         await_funding: Callable[[str, str, int], Any],
+        shedding: Shedding | None = None,
         note_wait: Callable[[float], None] = lambda seconds: None,
         note_fallback: Callable[[str], None] = lambda cause: None,
     ) -> None:
@@ -74,6 +76,8 @@ class Checkout:
         self._now = now
         self._pseudonym = pseudonym
         self._await_funding = await_funding
+        self._shedding = shedding or Shedding(Limits())
+        self._waiting: dict[int, dict[str, float]] = {}  # partition -> attempt -> since when, oldest first
         self._note_wait = note_wait
         self._note_fallback = note_fallback
         self._channel = reply_channel(place.api_id)
@@ -158,6 +162,7 @@ class Checkout:
         deadline_s = call.arrived_s + within_ms / 1000
         cause = self._trouble(partition, deadline_s)
         if cause is None:
+            self._check_load(Kind.HOLD if isinstance(fact, AuthorizationRequested) else Kind.INCREASE, partition)
             try:
                 reply = await self._ask(fact, partition, deadline_s)
             except LogFull:
@@ -174,13 +179,14 @@ class Checkout:
         """The lane's answer to a capture or release, which stands once it is in the log, however late it is applied."""
         deadline_s = call.arrived_s + ANSWER_WITHIN_MS / 1000
         if self._log.is_stuck():
-            raise Problem("LOG_AWAY", retry_after_s=2)
+            raise Problem("LOG_AWAY", retry_after_s=self._shedding.retry_after_s(SPREAD_MIN_S))
+        self._check_load(Kind.END, partition)
         try:
             reply = await self._ask(fact, partition, deadline_s)
         except LogFull:
-            raise Problem("OVERLOADED", retry_after_s=1) from None
+            raise Problem("OVERLOADED", retry_after_s=self._shedding.retry_after_s(SPREAD_MIN_S)) from None
         if reply is None:
-            raise Problem("LATE", retry_after_s=1)
+            raise Problem("LATE", retry_after_s=self._shedding.retry_after_s(SPREAD_MIN_S))
         return reply
 
     def _trouble(self, partition: int, deadline_s: float) -> Cause | None:
@@ -194,10 +200,20 @@ class Checkout:
             return "behind"
         return None
 
+    def _check_load(self, kind: Kind, partition: int) -> None:
+        """Turn the call away, before anything is appended, if too many wait for its shard for too long."""
+        now_s = self._now.monotonic_s()
+        waiting = self._waiting.get(partition, {})
+        oldest_s = now_s - next(iter(waiting.values()), now_s)
+        wait_s = max(oldest_s, self._replies.pulses.record_age_s(partition, now_s))
+        self._shedding.check_shard(kind, partition, waiting=len(waiting), wait_s=wait_s, now_s=now_s)
+
     async def _ask(self, fact: _Growing | _Ending, partition: int, deadline_s: float) -> LaneReply | None:
         """Append and wait; None when the deadline came first."""
         future = self._replies.expect(fact.attempt)
         begun_s = self._now.monotonic_s()
+        waiting = self._waiting.setdefault(partition, {})
+        waiting[fact.attempt] = begun_s
         timer = None
         try:
             self._log.append(self._place.topic, partition, fact.psn_no, encode_fact(fact))
@@ -207,6 +223,7 @@ class Checkout:
             if timer is not None:
                 timer.cancel()
             self._replies.forget(fact.attempt)
+            del waiting[fact.attempt]
             self._note_wait(self._now.monotonic_s() - begun_s)
 
     def _abandon(self, fact: _Growing, partition: int) -> None:

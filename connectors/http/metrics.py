@@ -60,6 +60,10 @@ class Metrics:
         self._fallbacks = Counter(
             "xinmai_http_fallbacks", "Checkout calls answered fallback", ["cause"], registry=self.registry
         )
+        self._shed = Counter(
+            "xinmai_http_shed", "Calls turned away before they were appended", ["kind", "cause"], registry=self.registry
+        )
+        self.in_flight = Gauge("xinmai_http_in_flight", "Calls under way in this process", registry=self.registry)
         self._lag = Gauge("xinmai_event_loop_lag_seconds", "How late the event loop woke", registry=self.registry)
 
     def note_call(self, route: str, status: int, seconds: float) -> None:
@@ -71,6 +75,10 @@ class Metrics:
     def note_fallback(self, cause: str) -> None:
         """One call was answered `fallback`."""
         self._fallbacks.labels(cause).inc()
+
+    def note_shed(self, kind: str, cause: str) -> None:
+        """One call was turned away for there were too many."""
+        self._shed.labels(kind, cause).inc()
 
     def text(self) -> bytes:
         """The exposition."""

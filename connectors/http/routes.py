@@ -8,6 +8,7 @@ from connectors.http.checkout import Checkout
 from connectors.http.events import Events
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads
+from connectors.http.shedding import Kind
 from connectors.http.tokens import COUNTERS, ROLES
 
 EVENTS_BODY_MAX = 8 * 1024 * 1024
@@ -37,11 +38,11 @@ def routes(calls: Calls) -> list[Route]:
             path="/v1/authorizations",
             handler=checkout.authorize,
             roles=COUNTERS,
-            opens_hold=True,
+            kind=Kind.HOLD,
         ),
-        Route(method="POST", path=f"{one}/increase", handler=checkout.increase, roles=COUNTERS, opens_hold=True),
-        Route(method="POST", path=f"{one}/capture", handler=checkout.capture, roles=COUNTERS),
-        Route(method="POST", path=f"{one}/release", handler=checkout.release, roles=COUNTERS),
+        Route(method="POST", path=f"{one}/increase", handler=checkout.increase, roles=COUNTERS, kind=Kind.INCREASE),
+        Route(method="POST", path=f"{one}/capture", handler=checkout.capture, roles=COUNTERS, kind=Kind.END),
+        Route(method="POST", path=f"{one}/release", handler=checkout.release, roles=COUNTERS, kind=Kind.END),
         Route(method="GET", path=one, handler=reads.authorization, roles=MAY_LOOK),
         Route(method="GET", path="/v1/orders/{id}", handler=reads.order, roles=MAY_LOOK | {"bank"}),
         # A query that is denied for its purpose is recorded too, so every role comes as far as that.

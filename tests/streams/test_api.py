@@ -16,25 +16,31 @@ from redis import Redis
 
 from connectors.codec import decode_fact
 from connectors.embedded import MockKafka, RedisServer
+from connectors.http.shedding import Limits
 from connectors.http.tokens import parse_tokens
 from connectors.kafka import consumer, create_topics, producer
 from connectors.store import PULSE_CHANNEL
 from connectors.topology import Topics
-from risk.facts import AuthorizationAbandoned, AuthorizationRequested, Fact
+from risk.facts import AuthorizationAbandoned, AuthorizationIncreaseRequested, AuthorizationRequested, Fact
 from streams.api import ApiOptions, check_port, serve_api
 from streams.settings import Settings
 from streams.stop import Stop
 from tests.connectors.http.fakes import APPROVED, TOKENS, authorization
 
 OPERATOR = {"authorization": "Bearer all"}
+ASKING = AuthorizationRequested | AuthorizationIncreaseRequested
 
 
 class ApprovingLane:
-    """Reads the log, answers on the channel it is told, and lives until `stop`; `silent` people get no answer."""
+    """Reads the log, answers on the channel it is told, and lives until `stop`; `silent` people get no answer.
+
+    While `stalled` it says that it lives, and applies nothing.
+    """
 
     def __init__(self, kafka: str, redis_url: str, topics: Topics) -> None:
         self.facts: list[Fact] = []
         self.stop = Event()
+        self.stalled = Event()
         self._kafka, self._redis_url, self._topics = kafka, redis_url, topics
         self._thread = Thread(target=self._run, daemon=True)
 
@@ -50,31 +56,44 @@ class ApprovingLane:
         reader = consumer(self._kafka, "lane", **{"auto.offset.reset": "earliest", "fetch.wait.max.ms": 5})
         reader.assign([TopicPartition(self._topics.events, partition, 0) for partition in range(4)])
         with Redis.from_url(self._redis_url) as redis:
+            applied_ms = 0
             while not self.stop.is_set():
+                if self.stalled.wait(0.0):
+                    time.sleep(0.02)
+                    self._pulse(redis, applied_ms, lag=1)
+                    continue
+                applied_ms = int(time.time() * 1000)
                 for message in reader.consume(100, 0.01):
                     fact = decode_fact(message.value() or b"")
                     self.facts.append(fact)
-                    if isinstance(fact, AuthorizationRequested) and not fact.psn_no.startswith("silent"):
+                    if isinstance(fact, ASKING) and not fact.psn_no.startswith("silent"):
                         answer = {"attempt": fact.attempt, "status": 200, "body": APPROVED}
                         redis.publish(fact.reply_to, orjson.dumps(answer))
-                self._pulse(redis)
+                self._pulse(redis, applied_ms, lag=0)
         reader.close()
 
-    def _pulse(self, redis: Any) -> None:
+    def _pulse(self, redis: Any, record_ms: int, lag: int) -> None:
         at_ms = int(time.time() * 1000)
         for partition in range(4):
-            pulse = {"shard": f"p{partition}", "offset": 0, "record_ms": at_ms, "at_ms": at_ms, "lag": 0}
+            pulse = {"shard": f"p{partition}", "offset": 0, "record_ms": record_ms, "at_ms": at_ms, "lag": lag}
             redis.publish(PULSE_CHANNEL, orjson.dumps(pulse))
 
 
-def serve(kafka: MockKafka, redis: RedisServer, topics: Topics, scenario: Callable[..., Any]) -> None:
+def serve(
+    kafka: MockKafka,
+    redis: RedisServer,
+    topics: Topics,
+    scenario: Callable[..., Any],
+    *,
+    limits: Limits = Limits(),  # noqa: B008 a frozen tuple
+) -> None:
     """Run the scenario against a served API and stop it."""
     create_topics(kafka.bootstrap, topics)
     settings = Settings(kafka=kafka.bootstrap, redis=redis.url, prefix=topics.prefix)
 
     async def run() -> None:
         stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
-        options = ApiOptions(tokens=parse_tokens(TOKENS))
+        options = ApiOptions(tokens=parse_tokens(TOKENS), limits=limits)
         serving = asyncio.create_task(serve_api(settings, options, ready.set_result, stop))
         async with asyncio.timeout(180):
             await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)

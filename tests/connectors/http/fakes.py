@@ -12,7 +12,7 @@ from connectors.codec import decode_fact
 from connectors.errors import ConnectorError
 from connectors.http.alert_feed import AlertFeed
 from connectors.http.alerts import AlertStream
-from connectors.http.asgi import Application, Limits
+from connectors.http.asgi import Application
 from connectors.http.checkout import Checkout, Place
 from connectors.http.events import Events
 from connectors.http.log import LogFull
@@ -20,6 +20,7 @@ from connectors.http.metrics import Metrics
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads
 from connectors.http.routes import Calls, routes
+from connectors.http.shedding import Limits, Shedding
 from connectors.http.tokens import parse_tokens
 from connectors.intake import LineResult, Sender
 from connectors.pseudonym import Pseudonyms
@@ -171,6 +172,7 @@ class Api:
         self.metrics = Metrics()
         self.intake = FakeIntake()
         self.errors: list[BaseException] = []
+        self.shedding = Shedding(limits or Limits(), note=self.metrics.note_shed, draw=lambda: 0.0)
         pseudonyms = Pseudonyms(key)
         reads = Reads(
             self.people,
@@ -188,6 +190,7 @@ class Api:
             FakeNow(),
             pseudonym=pseudonyms.of,
             await_funding=reads.funding_state,
+            shedding=self.shedding,
             note_wait=self.metrics.note_wait,
             note_fallback=self.metrics.note_fallback,
         )
@@ -203,7 +206,7 @@ class Api:
             routes(calls),
             parse_tokens(TOKENS),
             now_s,
-            limits=limits or Limits(),
+            shedding=self.shedding,
             note=self.metrics.note_call,
             report=lambda path, error: self.errors.append(error),
         )

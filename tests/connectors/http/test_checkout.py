@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.http.asgi import Limits
+from connectors.http.shedding import Limits
 from connectors.topology import partition_of
 from risk.facts import (
     AuthorizationAbandoned,
