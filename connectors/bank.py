@@ -2,26 +2,33 @@
 
     POST {url}/v1/orders                                    the order, with Idempotency-Key `{order_id}:{attempt}`
     GET  {url}/v1/orders/{order_id}/attempts/{attempt}      what became of it; 404 ORDER_UNKNOWN: it never arrived
+    GET  {url}/v1/agreements/{agreement_no}/line            {agreement_no, bank_line_fen, as_of}
+    GET  {url}/v1/statements/{bank_code}/{date}             what the bank booked that day (bank_statement.py)
 
-Both answer `{order_id, attempt, result, amount_fen, bank_ref?, code?, cause?}`. The bank books an (order_id, attempt)
-once, however often it is sent. Silence is not failure: an order that may have arrived is asked after, and as long as
-nobody knows, the answer is `unknown`.
+The first two answer `{order_id, attempt, result, amount_fen, bank_ref?, booked_at?, code?, cause?}`. The bank books an
+(order_id, attempt) once, however often it is sent; cancel and refund are orders too. Silence is not failure: an order
+that may have arrived is asked after, and as long as nobody knows, the answer is `unknown`. What the bank tells us
+unasked comes the other way (bank_notice.py); how both sides sign is bank_signature.py.
 """
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import time_ns
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
+from connectors.bank_signature import signed_headers
+from connectors.bank_statement import parse_statement
 from connectors.circuit_breaker import CircuitBreaker
 from connectors.errors import ConnectorError
+from risk.local_time import to_date
+from risk.reconciliation import Booking
 
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Result = Literal["accepted", "settled", "partial", "rejected", "unknown", "cancelled"]
 FINAL_RESULTS = frozenset({"settled", "partial", "rejected", "cancelled"})
 ORDER_UNKNOWN = "ORDER_UNKNOWN"
@@ -73,6 +80,7 @@ class BankAnswer:
     bank_ref: str | None = None
     code: str | None = None
     cause: Literal["person", "bank"] | None = None
+    booked_at: Instant | None = None
 
     @property
     def is_final(self) -> bool:
@@ -89,10 +97,13 @@ class BankAccess:
     client_id: str = "xinmai"
 
 
-def signature(secret: str, method: str, path: str, *, timestamp_ms: str, body: bytes) -> str:
-    """HMAC-SHA256 over method, path, instant and the body's digest, as hex."""
-    text = "\n".join((method, path, timestamp_ms, hashlib.sha256(body).hexdigest()))
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankLine:
+    """What the bank lends on one agreement now."""
+
+    agreement_no: str
+    bank_line_fen: Annotated[int, msgspec.Meta(ge=0)]
+    as_of: Instant
 
 
 class BankGateway:
@@ -145,20 +156,40 @@ class BankGateway:
     async def query(self, order: BankOrder) -> BankAnswer | None:
         """What became of the order; None: the bank never received it."""
         path = f"/v1/orders/{quote(order.order_id, safe='')}/attempts/{order.attempt}"
-        name = _name(order.bank_code)
-        try:
-            response = await self._call(order.bank_code, "GET", path, None)
-        except httpx.HTTPError as error:
-            raise ConnectorError(name, f"no answer to the query: {error!r}", retryable=True) from error
+        response = await self._asked(order.bank_code, path)
         if response.status_code == 404 and _problem_code(response) == ORDER_UNKNOWN:
             return None  # any other 404 may be a wrong address, and must not be read as "never arrived"
-        if response.status_code != 200:
-            retryable = response.status_code == 429 or response.status_code >= 500
-            raise ConnectorError(name, f"query answered {response.status_code}", retryable=retryable)
+        _check_answered(order.bank_code, response)
         try:
             return _answer(order, response)
         except msgspec.DecodeError as error:
-            raise ConnectorError(name, f"query answered no answer: {error}", retryable=True) from error
+            raise _unreadable(order.bank_code, error) from error
+
+    async def line(self, bank_code: str, agreement_no: str) -> BankLine:
+        """What the bank lends on an agreement now."""
+        response = await self._asked(bank_code, f"/v1/agreements/{quote(agreement_no, safe='')}/line")
+        _check_answered(bank_code, response)
+        try:
+            line = msgspec.json.decode(response.content, type=BankLine)
+        except msgspec.DecodeError as error:
+            raise _unreadable(bank_code, error) from error
+        if line.agreement_no != agreement_no:
+            raise ConnectorError(
+                _name(bank_code), f"told the line of another agreement than {agreement_no}", retryable=False
+            )
+        return line
+
+    async def statement(self, bank_code: str, day: int) -> list[Booking]:
+        """What the bank booked on a local day."""
+        response = await self._asked(bank_code, f"/v1/statements/{quote(bank_code, safe='')}/{to_date(day)}")
+        _check_answered(bank_code, response)
+        return parse_statement(response.content.decode(errors="replace"), bank_code=bank_code, day=day)
+
+    async def _asked(self, bank_code: str, path: str) -> httpx.Response:
+        try:
+            return await self._call(bank_code, "GET", path, None)
+        except httpx.HTTPError as error:
+            raise ConnectorError(_name(bank_code), f"no answer to the query: {error!r}", retryable=True) from error
 
     async def _ask_after(self, order: BankOrder) -> BankAnswer:
         try:
@@ -191,12 +222,8 @@ class BankGateway:
 
     def _request(self, access: BankAccess, method: str, path: str, order: BankOrder | None) -> httpx.Request:
         body = b"" if order is None else msgspec.json.encode(order)
-        timestamp_ms = str(time_ns() // 1_000_000)
-        headers = {
-            "X-Xinmai-Client": access.client_id,
-            "X-Xinmai-Timestamp": timestamp_ms,
-            "X-Xinmai-Signature": signature(access.secret, method, path, timestamp_ms=timestamp_ms, body=body),
-        }
+        now_ms = time_ns() // 1_000_000
+        headers = signed_headers(access.secret, method, path, now_ms=now_ms, body=body, client_id=access.client_id)
         if order is not None:
             headers |= {"Content-Type": "application/json", "Idempotency-Key": order.key}
         return self._client.build_request(method, access.url.rstrip("/") + path, content=body, headers=headers)
@@ -204,6 +231,16 @@ class BankGateway:
 
 def _name(bank_code: str) -> str:
     return f"bank {bank_code}"
+
+
+def _check_answered(bank_code: str, response: httpx.Response) -> None:
+    if response.status_code != 200:
+        retryable = response.status_code == 429 or response.status_code >= 500
+        raise ConnectorError(_name(bank_code), f"query answered {response.status_code}", retryable=retryable)
+
+
+def _unreadable(bank_code: str, error: msgspec.DecodeError) -> ConnectorError:
+    return ConnectorError(_name(bank_code), f"query answered no answer: {error}", retryable=True)
 
 
 def _answer(order: BankOrder, response: httpx.Response) -> BankAnswer:

@@ -1,89 +1,36 @@
-"""A bank that listens on loopback, settles what it is told, and fails when a script says so. It is nobody's real bank.
+"""A bank that listens on loopback, settles what it is told, and fails when a script or the lot says so.
 
-Every call is written in its book, so that an audit can ask what the bank received and what money moved. It settles an
-(order_id, attempt) once, whatever `bank_code` it carries. Scripts are given in Python (`script`) or over HTTP
-(`POST /simulator/scripts`); the book can be read at `GET /simulator/book`.
+It is nobody's real bank. What it received and moved stands in its book (bank_book.py), and its daily statements are
+made from that alone. Besides the bank's own calls (bank.py) it has those of a stage manager, unsigned:
+
+    GET  /simulator/book      its calls and bookings
+    POST /simulator/scripts   a Script: how the next calls are treated
+    POST /simulator/lot       a Misfortune: failures by lot; {} ends it
+    POST /simulator/clock     {"now_ms": t}: the instant that its books carry; {}: the wall's
+    POST /simulator/plants    [Plant, ...]: differences in its statements; []: none any more
+    POST /simulator/lines     {agreement_no: fen}: what it lends
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
 from email.message import Message
 from pathlib import Path
 from threading import Condition
 from time import sleep, time_ns
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import unquote
 
-from connectors.bank import ORDER_UNKNOWN, signature
+from connectors.bank import ORDER_UNKNOWN
+from connectors.bank_book import Behaviour, Book, Call, Misfortune, Plant, Script, deed
+from connectors.bank_signature import SignatureGuard
+from connectors.bank_statement import NDJSON, statement_text
 from connectors.loopback_server import LoopbackServer, QuietHandler
+from risk.local_time import day_of, rfc3339
 
-Behaviour = Literal[
-    "settle",
-    "accept",
-    "partial",
-    "decline",
-    "timeout_after_success",
-    "timeout_before",
-    "double_answer",
-    "garbage",
-    "down",
-]
 SIMULATOR_SECRET = "sandbox"  # the simulator moves no money: the word protects nothing
-CLOCK_SKEW_MS = 300_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """How the bank treats the next `times` calls that match (None: all of them). Empty conditions match everything."""
-
-    behaviour: Behaviour = "settle"
-    times: int | None = None
-    bank_code: str | None = None
-    agreement_no: str | None = None
-    payee_fixmedins_code: str | None = None
-    kind: str | None = None
-    delay_ms: int = 0
-    amount_fen: int = 0
-    code: str = "INSUFFICIENT_FUNDS"
-    cause: Literal["person", "bank"] = "person"
-
-    def fits(self, order: Mapping[str, Any]) -> bool:
-        """Whether the script is about this order."""
-        conditions = ("bank_code", "agreement_no", "payee_fixmedins_code", "kind")
-        return all(getattr(self, name) in (None, order.get(name)) for name in conditions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One line of the book: what was received, and what was answered (`silence` when nothing was)."""
-
-    at_ms: int
-    call: Literal["submit", "query"]
-    order_id: str
-    attempt: int
-    bank_code: str = ""
-    kind: str = ""
-    amount_fen: int = 0
-    answered: str = ""
-
-
-@dataclass(slots=True)
-class Book:
-    """Every call received, and the ledger: what was decided for each (order_id, attempt)."""
-
-    calls: list[Call] = field(default_factory=list)
-    ledger: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-    orders: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-
-    def submitted(self, order_id: str) -> list[Call]:
-        """The submissions of one order, in the order of arrival."""
-        return [call for call in self.calls if call.call == "submit" and call.order_id == order_id]
-
-    def moved_fen(self, order_id: str) -> int:
-        """What this order has moved: once, if all is well."""
-        answers = (answer for (booked, _), answer in self.ledger.items() if booked == order_id)
-        return sum(answer["amount_fen"] for answer in answers if answer["result"] in ("settled", "partial"))
+SUBMITS = "/v1/orders"
 
 
 class BankSimulator:
@@ -94,6 +41,10 @@ class BankSimulator:
         self._book_file = book_file
         self._changed = Condition()
         self._scripts: list[list[Any]] = []  # [script, times left]
+        self._lot: Misfortune | None = None
+        self._clock_ms: int | None = None
+        self._guard = SignatureGuard()
+        self.lines_fen: dict[str, int] = {}
         self.book = Book()
         self._server = LoopbackServer(lambda: _handler(self), port)
 
@@ -128,6 +79,26 @@ class BankSimulator:
         with self._changed:
             self._scripts.clear()
 
+    def by_lot(self, lot: Misfortune | None) -> None:
+        """Let orders that no script is about fail by lot; None: no more."""
+        with self._changed:
+            self._lot = lot
+
+    def plant(self, *plants: Plant) -> None:
+        """Put differences into the statements; no plant at all takes all of them out."""
+        with self._changed:
+            self.book.plants = [*self.book.plants, *plants] if plants else []
+
+    def set_clock(self, now_ms: int | None) -> None:
+        """On which day it keeps its books; None: by the wall."""
+        with self._changed:
+            self._clock_ms = now_ms
+
+    @property
+    def now_ms(self) -> int:
+        """The instant that it writes into its books."""
+        return self._clock_ms if self._clock_ms is not None else _now_ms()
+
     def wait_for(self, condition: Callable[[Book], bool], timeout_s: float = 10.0) -> bool:
         """Wait until the book says so; False when it does not in time."""
         with self._changed:
@@ -135,12 +106,10 @@ class BankSimulator:
 
     # --- what the handler asks ---------------------------------------------------------------------------------------
 
-    def is_signed(self, method: str, path: str, headers: "Message[str, str]", body: bytes) -> bool:
-        """Whether the call carries our secret's signature of these moments."""
-        timestamp_ms = headers.get("X-Xinmai-Timestamp", "")
-        expected = signature(self._secret, method, path, timestamp_ms=timestamp_ms, body=body)
-        fresh = timestamp_ms.isdigit() and abs(_now_ms() - int(timestamp_ms)) <= CLOCK_SKEW_MS
-        return fresh and headers.get("X-Xinmai-Signature") == expected
+    def refuses(self, method: str, path: str, headers: "Message[str, str]", body: bytes) -> str | None:
+        """Why a call is not heard: no signature of ours, an old one, or one that was heard before."""
+        named = {name.lower(): value for name, value in headers.items()}
+        return self._guard.refuses(self._secret, method, path, headers=named, body=body, now_ms=_now_ms())
 
     def submit(self, order: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
         """Book the order by script: status and answer; no answer is silence, then a closed connection."""
@@ -148,7 +117,7 @@ class BankSimulator:
         key = (order["order_id"], order["attempt"])
         with self._changed:
             known = self.book.orders.get(key)
-            if known is not None and _deed(known) != _deed(order):
+            if known is not None and deed(known) != deed(order):
                 return self._noted(order, 409, {"code": "IDEMPOTENCY_CONFLICT"})
         if script.delay_ms:
             sleep(script.delay_ms / 1000)
@@ -158,12 +127,18 @@ class BankSimulator:
             return self._noted(order, 0, None)
         with self._changed:
             self.book.orders[key] = order
-            answer = self.book.ledger.setdefault(key, self._decided(script, order))
+            if key not in self.book.ledger:
+                self.book.ledger[key] = self.book.decide(script, order, self.now_ms)
+            answer = self.book.ledger[key]
         if script.behaviour == "timeout_after_success":
             return self._noted(order, 0, None)
         if script.behaviour == "garbage":
             return self._noted(order, 200, {"result": "certainly"})
-        if script.behaviour == "double_answer":  # a careless bank: the same deed under a new reference each time
+        if script.behaviour == "out_of_order" and answer["result"] == "settled":  # an older word than the book's
+            answer = {"order_id": key[0], "attempt": key[1], "result": "accepted", "amount_fen": 0}
+        if (
+            script.behaviour == "double_answer" and "bank_ref" in answer
+        ):  # a careless bank: the same deed under a new reference each time
             answer = answer | {"bank_ref": f"{answer['bank_ref']}-{len(self.book.submitted(order['order_id']))}"}
         return self._noted(order, 200, answer)
 
@@ -171,10 +146,8 @@ class BankSimulator:
         """What became of it. An accepted order is settled by the time somebody asks."""
         key = (order_id, attempt)
         with self._changed:
+            self.book.settle_accepted(key, self.now_ms)
             answer = self.book.ledger.get(key)
-            if answer is not None and answer["result"] == "accepted":
-                answer = answer | {"result": "settled", "amount_fen": self.book.orders[key]["amount_fen"]}
-                self.book.ledger[key] = answer
             order = self.book.orders.get(key, {})
             active = [script for script, left in self._scripts if left != 0]
             down = any(script.behaviour == "down" and script.fits(order) for script in active)
@@ -184,28 +157,29 @@ class BankSimulator:
             return 503, {"code": "DOWN"}
         return (200, answer) if answer else (404, {"code": ORDER_UNKNOWN})
 
-    def _decided(self, script: Script, order: dict[str, Any]) -> dict[str, Any]:
-        answer = {"order_id": order["order_id"], "attempt": order["attempt"]}
-        reference = f"sim-{order['order_id']}-{order['attempt']}"
-        if script.behaviour == "decline":
-            return answer | {"result": "rejected", "amount_fen": 0, "code": script.code, "cause": script.cause}
-        if script.behaviour == "accept":
-            return answer | {"result": "accepted", "amount_fen": 0, "bank_ref": reference}
-        if script.behaviour == "partial":
-            return answer | {"result": "partial", "amount_fen": script.amount_fen, "bank_ref": reference}
-        if order["kind"] == "cancel":
-            if self.book.moved_fen(order.get("original_order_id") or ""):
-                return answer | {"result": "rejected", "amount_fen": 0, "code": "ALREADY_SETTLED", "cause": "bank"}
-            return answer | {"result": "cancelled", "amount_fen": 0, "bank_ref": reference}
-        return answer | {"result": "settled", "amount_fen": order["amount_fen"], "bank_ref": reference}
+    def line(self, agreement_no: str) -> tuple[int, dict[str, Any]]:
+        """What it lends on an agreement."""
+        line_fen = self.lines_fen.get(agreement_no)
+        if line_fen is None:
+            return 404, {"code": "AGREEMENT_UNKNOWN"}
+        return 200, {"agreement_no": agreement_no, "bank_line_fen": line_fen, "as_of": rfc3339(self.now_ms)}
 
-    def _next_script(self, order: Mapping[str, Any]) -> Script:
+    def statement(self, bank_code: str, day: int) -> str:
+        """What it booked for one of its banks on a local day."""
+        with self._changed:
+            return statement_text(self.book.statement(bank_code, day))
+
+    def _next_script(self, order: dict[str, Any]) -> Script:
         with self._changed:
             for entry in self._scripts:
                 if entry[1] != 0 and entry[0].fits(order):
                     entry[1] = None if entry[1] is None else entry[1] - 1
                     script: Script = entry[0]
                     return script
+            if self._lot is not None:
+                key = (order["order_id"], order["attempt"])
+                self.book.heard[key] += 1
+                return self._lot.script(order, self.book.heard[key])
         return Script()
 
     def _noted(self, order: dict[str, Any], status: int, answer: dict[str, Any] | None) -> tuple[int, Any]:
@@ -223,44 +197,46 @@ class BankSimulator:
         self._changed.notify_all()
 
 
-def _deed(order: Mapping[str, Any]) -> list[Any]:
-    """What makes two submissions the same deed; dates may be written anew."""
-    names = ("kind", "agreement_no", "bank_code", "payee_fixmedins_code", "amount_fen", "original_order_id")
-    return [order.get(name) for name in names]
-
-
 def _now_ms() -> int:
     return time_ns() // 1_000_000
 
 
 def _handler(bank: BankSimulator) -> type[QuietHandler]:
-    """The bank's two calls, and the two by which a script or an auditor reaches it."""
+    """The bank's own calls, signed; and the stage manager's."""
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.body()
-            if self.path == "/simulator/scripts":
-                bank.script(**json.loads(body))
-                self.answer_json(200, {"scripts": "added"})
-            elif self.path != "/v1/orders":
+            if self.path.startswith("/simulator/"):
+                self.answer_json(*_managed(bank, self.path.removeprefix("/simulator/"), body))
+            elif self.path != SUBMITS:
                 self.answer_json(404, {"code": "NO_SUCH_CALL"})
-            elif not bank.is_signed("POST", self.path, self.headers, body):
-                self.answer_json(401, {"code": "BAD_SIGNATURE"})
+            elif refusal := bank.refuses("POST", self.path, self.headers, body):
+                self.answer_json(401, {"code": refusal})
             elif (order := _order(body)) is None:
                 self.answer_json(400, {"code": "BAD_ORDER"})
             else:
                 self._say(*bank.submit(order))
 
         def do_GET(self) -> None:
-            parts = self.path.split("/")
             if self.path == "/simulator/book":
-                self.answer_json(200, {"calls": [asdict(call) for call in list(bank.book.calls)]})
-            elif len(parts) != 6 or parts[:3] != ["", "v1", "orders"] or not parts[5].isdigit():
-                self.answer_json(404, {"code": "NO_SUCH_CALL"})
-            elif not bank.is_signed("GET", self.path, self.headers, b""):
-                self.answer_json(401, {"code": "BAD_SIGNATURE"})
+                calls = [asdict(call) for call in list(bank.book.calls)]
+                self.answer_json(200, {"calls": calls, "bookings": bank.book.bookings()})
+            elif refusal := bank.refuses("GET", self.path, self.headers, b""):
+                self.answer_json(401, {"code": refusal})
             else:
-                self._say(*bank.query(unquote(parts[3]), int(parts[5])))
+                self._asked([unquote(part) for part in self.path.split("/")[2:]])
+
+        def _asked(self, parts: list[str]) -> None:
+            match parts:
+                case ["orders", order_id, "attempts", attempt] if attempt.isdigit():
+                    self._say(*bank.query(order_id, int(attempt)))
+                case ["agreements", agreement_no, "line"]:
+                    self.answer_json(*bank.line(agreement_no))
+                case ["statements", bank_code, day] if (found := _day(day)) is not None:
+                    self.answer(200, bank.statement(bank_code, found).encode(), NDJSON)
+                case _:
+                    self.answer_json(404, {"code": "NO_SUCH_CALL"})
 
         def _say(self, status: int, answer: dict[str, Any] | None) -> None:
             if answer is None:
@@ -269,6 +245,31 @@ def _handler(bank: BankSimulator) -> type[QuietHandler]:
                 self.answer_json(status, answer)
 
     return Handler
+
+
+def _managed(bank: BankSimulator, call: str, body: bytes) -> tuple[int, dict[str, str]]:
+    said = json.loads(body)
+    match call:
+        case "scripts":
+            bank.script(**said)
+        case "lot":
+            bank.by_lot(Misfortune(**said) if said else None)
+        case "plants":
+            bank.plant(*(Plant(**each) for each in said))
+        case "clock":
+            bank.set_clock(said.get("now_ms"))
+        case "lines":
+            bank.lines_fen.update(said)
+        case _:
+            return 404, {"code": "NO_SUCH_CALL"}
+    return 200, {call: "done"}
+
+
+def _day(text: str) -> int | None:
+    try:
+        return day_of(date.fromisoformat(text))
+    except ValueError:
+        return None
 
 
 def _order(body: bytes) -> dict[str, Any] | None:

@@ -196,4 +196,5 @@ def order_result(psn_no: str, order: BankOrder, answer: BankAnswer, occurred_ms:
         bank_ref=answer.bank_ref,
         code=answer.code,
         cause=answer.cause,
+        booked_at=answer.booked_at,
     )

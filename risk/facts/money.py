@@ -1,6 +1,7 @@
 """Money that moved elsewhere: top-ups, and what the bank reports."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from risk.facts.base import Fact
@@ -22,7 +23,7 @@ class TopupReceived(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankOrderResult(Fact):
-    """What the bank answered to an order."""
+    """What the bank answered to an order. `booked_at`: when the bank booked it, by the bank's own clock."""
 
     event_type: ClassVar[str] = "bank.order_result"
 
@@ -33,6 +34,7 @@ class BankOrderResult(Fact):
     bank_ref: str | None = None
     code: str | None = None
     cause: Literal["person", "bank"] | None = None
+    booked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
