@@ -1,0 +1,95 @@
+"""A bad day at the counter: patients ask without a pause while something breaks, and then the books are checked.
+
+Not a test: redis_away and broker_away say what breaks.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+from connectors.topology import Topics
+from tests.e2e.books import assert_answered_in_time, assert_approvals_stand, assert_proved, by_second
+from tests.e2e.counter import Counter, Question
+from tests.e2e.live_engine import INSTITUTION, LiveEngine, signed_person
+
+BUSY_PEOPLE = 10
+BUSY_EVERY = 10
+Say = Callable[[str], None]
+
+
+class Breaks(NamedTuple):
+    """Something that breaks, after this share of the day."""
+
+    after_share: float
+    name: str
+    act: Callable[[], None]
+
+
+class Servers(NamedTuple):
+    """Where the log is; where Redis is for the engine, and where for the proof at the end."""
+
+    kafka: str
+    redis: str
+    topics: Topics
+    replication: int = 1
+
+
+def questions(count: int) -> list[Question]:
+    """Distinct people, but every tenth is one of a few who come so often that their limit tells."""
+    asked = []
+    for number in range(count):
+        is_busy = number % BUSY_EVERY == 0
+        person = number // BUSY_EVERY % BUSY_PEOPLE if is_busy else BUSY_PEOPLE + number
+        amount_fen = 123_000 if is_busy else 12_300
+        asked.append(
+            Question(f"A{number}", signed_person(person).psn_no, INSTITUTION, f"V{number}", amount_fen=amount_fen)
+        )
+    return asked
+
+
+def run_day(
+    servers: Servers, breaks: Sequence[Breaks], *, seconds: int, per_s: int, apis: int = 2, say: Say = lambda _: None
+) -> dict[str, Any]:
+    """One day: sign everybody, ask and break, drain, stop, and check all that was promised. An answer for people."""
+    asked = questions(seconds * per_s)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xinmai-day-")))
+        engine = LiveEngine(
+            servers.kafka, servers.redis, servers.topics, folder, apis=apis, replication=servers.replication
+        )
+        engine.sign(range(BUSY_PEOPLE + len(asked)))
+        say(f"{len(asked)} questions in {seconds} s to {apis} API processes; everybody has signed")
+        stack.enter_context(engine)
+        engine.wait_until_drained(120)
+        counter, began_s = Counter(engine.ports), time.monotonic()
+        at_counter = Thread(target=counter.ask, args=(asked, per_s))
+        at_counter.start()
+        broke = []
+        for each in sorted(breaks):
+            time.sleep(max(0.0, began_s + each.after_share * seconds - time.monotonic()))
+            broke.append(f"{time.monotonic() - began_s:.1f} s {each.name}")
+            say(broke[-1])
+            each.act()
+        at_counter.join(seconds + 60)
+        assert not at_counter.is_alive(), "somebody still waits at the counter"
+        for line in by_second(counter.answers, began_s):
+            say(line)
+        for api in engine.apis:
+            api.stop()
+        engine.wait_until_drained(120)
+        engine.worker.stop()
+        longest_s = assert_answered_in_time(counter.answers)
+        books = assert_approvals_stand(servers.kafka, servers.redis, servers.topics, counter.answers)
+        return {
+            "asked": len(asked),
+            "calls": len(counter.answers),
+            "fallbacks": sum(answer.decision == "fallback" for answer in counter.answers),
+            "longest_wait_ms": round(longest_s * 1000),
+            "broke": broke,
+            **books,
+            "verify": assert_proved(servers.kafka, servers.redis, servers.topics),
+        }

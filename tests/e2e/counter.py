@@ -1,0 +1,111 @@
+"""The counter: callers who ask at their instants, whatever became of the calls before (open loop). Not a test.
+
+Whoever hears `fallback` asks once more, with the same words, at another API process.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+TOKEN = "all"
+CALL_S_MAX = 20.0
+RETRY_AFTER_S = 1.5
+
+
+class Question(NamedTuple):
+    """One patient at the counter."""
+
+    authorization_id: str
+    psn_no: str
+    fixmedins_code: str
+    mdtrt_id: str
+    amount_fen: int
+    answer_within_ms: int = 1_000
+
+    def body(self) -> bytes:
+        """As the API wants it."""
+        return orjson.dumps(self._asdict() | {"service": "visit_first", "med_type": "11"})
+
+
+class Answer(NamedTuple):
+    """What a call came to. Status 0: the connection broke. Seconds are of one monotonic clock."""
+
+    question: Question
+    api: int
+    sent_s: float
+    took_s: float
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def decision(self) -> str:
+        return str(self.body.get("decision", f"status {self.status}"))
+
+    @property
+    def has_credit(self) -> bool:
+        """Was the patient told that he pays on credit?"""
+        return self.decision in ("approve", "partial")
+
+
+class Counter:
+    """Callers of one process. `ports`: the API processes; calls take turns among them."""
+
+    def __init__(self, ports: Sequence[int], *, retries: int = 1) -> None:
+        self._ports = ports
+        self._retries = retries
+        self._free: list[list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = [[] for _ in ports]
+        self.answers: list[Answer] = []
+
+    def ask(self, questions: Sequence[Question], per_s: float, heard: Callable[[int], None] = lambda _: None) -> None:
+        """Ask all of them at their instants, and wait for every answer. `heard` is told how many were asked so far."""
+        asyncio.run(self._ask(questions, per_s, heard))
+
+    async def _ask(self, questions: Sequence[Question], per_s: float, heard: Callable[[int], None]) -> None:
+        began_s = time.monotonic()
+        calls: list[asyncio.Task[None]] = []
+        for number, question in enumerate(questions):
+            await asyncio.sleep(max(0.0, began_s + number / per_s - time.monotonic()))
+            calls.append(asyncio.create_task(self._patient(question, number % len(self._ports))))
+            heard(number)
+        await asyncio.gather(*calls)
+        for connections in self._free:
+            for _, writer in connections:
+                writer.close()
+
+    async def _patient(self, question: Question, api: int) -> None:
+        for _ in range(1 + self._retries):
+            answer = await self.call(question, api)
+            self.answers.append(answer)
+            if answer.decision != "fallback" and answer.status:
+                return
+            await asyncio.sleep(RETRY_AFTER_S)
+            api = (api + 1) % len(self._ports)
+
+    async def call(self, question: Question, api: int) -> Answer:
+        """One call over a connection of its own."""
+        sent_s = time.monotonic()
+        try:
+            async with asyncio.timeout(CALL_S_MAX):
+                status, body = await self._exchange(question.body(), api)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+            status, body = 0, {}
+        return Answer(question, api, sent_s, time.monotonic() - sent_s, status, body)
+
+    async def _exchange(self, body: bytes, api: int) -> tuple[int, dict[str, Any]]:
+        free = self._free[api]
+        reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", self._ports[api])
+        head = f"POST /v1/authorizations HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {TOKEN}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        try:
+            writer.write(head.encode() + body)
+            answered = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(answered.split(b"content-length:")[1].split(b"\r\n")[0])
+            said = orjson.loads(await reader.readexactly(length))
+        except BaseException:
+            writer.close()
+            raise
+        free.append((reader, writer))
+        return int(answered[9:12]), said
