@@ -64,7 +64,7 @@ class Route:
 
 
 class Application:
-    """The ASGI callable. `note(route path, status, seconds)` hears of every call; `rate_per_s` is for tokens without one."""
+    """The ASGI callable. `note(route path, status, seconds)` hears of each call; `rate_per_s`: of tokens without one."""
 
     def __init__(
         self,
