@@ -206,6 +206,16 @@ class Want(NamedTuple):
     topped_up_fen: int = 0
 
 
+class Accrual(NamedTuple):
+    """What an admission has cost in cash so far: the latest estimate and the unsettled lines after it (accrual.py)."""
+
+    mdtrt_id: str
+    fixmedins_code: str
+    cash_fen: int
+    estimated_ms: int = 0
+    lines: bytes = b""
+
+
 class Alarm(NamedTuple):
     """An open L episode of a pool."""
 
@@ -226,6 +236,7 @@ class Credit(NamedTuple):
     bundles: tuple[Bundle, ...] = ()
     wants: tuple[Want, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    accruals: tuple[Accrual, ...] = ()
 
 
 EMPTY = Credit()

@@ -8,7 +8,7 @@ from typing import Any
 
 from risk import capture, obligations, reversal, standing
 from risk import requests as asked
-from risk.accrual import estimated
+from risk.accrual import estimated, fee_added, fee_reversed, remembered_stays, settled_lines, without_accrual
 from risk.authorize import after_discharge_ms, requested
 from risk.bundles import closed_bundles, visit_ended, visit_reopened
 from risk.capture_request import capture_requested
@@ -38,6 +38,8 @@ from risk.facts import (
     CreditServiceResumed,
     CreditServiceSuspended,
     Fact,
+    FeeAdded,
+    FeeReversed,
     InsuredStatusChanged,
     SettlementCompleted,
     SettlementEstimated,
@@ -79,6 +81,8 @@ def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Co
     if visit is None:
         return credit, said
     credit = capture.without_wants(visit_ended(credit, visit, context), visit.mdtrt_id)
+    if isinstance(fact, VisitCancelled):
+        credit = without_accrual(credit, visit.mdtrt_id)
     for hold in credit.authorizations:
         if hold.mdtrt_id != visit.mdtrt_id:
             continue
@@ -125,6 +129,8 @@ HANDLERS: dict[type[Fact], Handler] = {
     AuthorizationAbandoned: asked.abandoned,
     # what the visit does
     SettlementEstimated: estimated,
+    FeeAdded: fee_added,
+    FeeReversed: fee_reversed,
     VisitClosed: visit_closed,
     VisitCancelled: visit_closed,
     VisitReopened: visit_opened_again,
@@ -168,6 +174,8 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     if credit is not None:
         credit = without_old_ids(credit, context.now_ms)
     record, said = capture.settle(credit, settlement, context, amounts_add_up)
+    if record is not None and record.accruals:
+        record = settled_lines(record, settlement)
     return _finished(record, said, settlement, context)
 
 
@@ -235,6 +243,8 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
     if "bundle" in context.terms:
         credit, more = emit(credit, context)
         credit = forgotten(credit, context.now_ms)
+        if credit.accruals:
+            credit = remembered_stays(credit, context)
         credit, alarms = watch(credit, fact, context)
         said = [*said, *more, *alarms]
     assert_sound(credit)

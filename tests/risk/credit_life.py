@@ -180,6 +180,11 @@ class Life:
         self.visits[mdtrt_id] = self.visits[mdtrt_id]._replace(ended_ms=self.now_ms, newest_ms=self.now_ms)
         return self.tell(facts.VisitClosed, mdtrt_id=mdtrt_id)
 
+    def cancel(self, mdtrt_id="M1"):
+        """The registration or admission is undone."""
+        self.visits[mdtrt_id] = self.visits[mdtrt_id]._replace(ended_ms=self.now_ms, cancelled=True)
+        return self.tell(facts.VisitCancelled, mdtrt_id=mdtrt_id)
+
     # --- checkout
 
     def authorize(self, amount_fen, authorization_id="A1", mdtrt_id="M1", attempt="", **fields):
@@ -230,6 +235,24 @@ class Life:
         return self.ask(
             facts.AuthorizationAbandoned, authorization_id=authorization_id, request_id=request_id, attempt=attempt
         )
+
+    # --- what a stay costs
+
+    def estimate(self, cash_fen, mdtrt_id="M1"):
+        """A pre-settlement."""
+        return self.tell(
+            facts.SettlementEstimated, mdtrt_id=mdtrt_id, fixmedins_code=HOSPITAL, medfee_sumamt_fen=cash_fen,
+            fund_pay_sumamt_fen=0, psn_part_amt_fen=cash_fen, acct_pay_fen=0, psn_cash_pay_fen=cash_fen,
+        )  # fmt: skip
+
+    def fee(self, amount_fen, feedetl_sn="F1", mdtrt_id="M1", **fields):
+        """A fee line."""
+        fields = {"med_list_codg": "X", "cnt_x10000": 10_000, "fixmedins_code": HOSPITAL} | fields
+        return self.tell(facts.FeeAdded, mdtrt_id=mdtrt_id, feedetl_sn=feedetl_sn, amount_fen=amount_fen, **fields)
+
+    def fee_back(self, mdtrt_id="M1", **fields):
+        """Fee lines are taken back."""
+        return self.tell(facts.FeeReversed, mdtrt_id=mdtrt_id, **fields)
 
     # --- settlements and money
 

@@ -12,8 +12,6 @@ from tests.risk.credit_life import Life
 NOT_HANDLED = {
     "visit.opened",
     "visit.updated",
-    "fee.added",
-    "fee.reversed",
     "settlement.completed",
     "settlement.reversed",
     "settlement.reinstated",

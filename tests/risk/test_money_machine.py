@@ -208,6 +208,17 @@ class Money(RuleBasedStateMachine):
         person.hear(person.life.tell(kind, dispute_id="d", about=bill))
 
     @rule(who=people, mdtrt=visits, amount=amounts)
+    def fee_line(self, who, mdtrt, amount):
+        person = self.people[who]
+        person.life.visits.get(mdtrt) or person.life.visit(mdtrt, med_type="21")
+        person.hear(person.life.fee(amount, self.fresh("F"), mdtrt, ownpay_fen=amount // 3))
+
+    @rule(who=people, mdtrt=visits, number=st.integers(1, 40), part=st.one_of(st.none(), amounts))
+    def fee_line_back(self, *, who, mdtrt, number, part):
+        person = self.people[who]
+        person.hear(person.life.fee_back(mdtrt, feedetl_sn=f"F{number}", amount_fen=part))
+
+    @rule(who=people, mdtrt=visits, amount=amounts)
     def estimate(self, who, mdtrt, amount):
         person = self.people[who]
         person.hear(
