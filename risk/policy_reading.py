@@ -39,7 +39,7 @@ def shown(content: object) -> str:
 def near(name: str, known: Sequence[str]) -> str:
     """A hint for a misspelt name."""
     found = get_close_matches(name, known, n=1)
-    return f'did you mean "{found[0]}"?' if found else f"known: {', '.join(sorted(known)) or 'none'}."
+    return f'did you mean "{found[0]}"?' if found else f"known: {', '.join(sorted(set(known))) or 'none'}."
 
 
 def read_integer(content: object, where: str, *, least: int = 0, most: int = MOST) -> int:
@@ -152,7 +152,9 @@ class Table:
         """The content of a required key, as TOML gave it."""
         self._asked.append(key)
         if key not in self._left:
-            raise PolicyError(f"{self.where} lacks {key}. It cannot be guessed. Add {key} = ...")
+            written = get_close_matches(key, self._left, n=1)
+            hint = f'Is "{written[0]}" meant for it? Correct the name.' if written else f"Add {key} = ..."
+            raise PolicyError(f"{self.where} lacks {key}. It cannot be guessed. {hint}")
         return self._left.pop(key)
 
     def place(self, key: str) -> str:

@@ -63,6 +63,22 @@ def orders_resume(*, bank: str | None = None, institution: str | None = None, js
     return run_resume(settings(), bank=bank, institution=institution, as_json=json)
 
 
+@orders.command(name="reconcile")
+def orders_reconcile(
+    *, date: str, bank: str | None = None, statement: Path | None = None, json: Json = False
+) -> int:
+    """The bank's statement of a day against the log, to the fen. Exit 0 equal, 1 differences, 2 could not run.
+
+    Args:
+        date: The local day, `2026-04-01`.
+        bank: One bank only; else every bank that was given orders, or whose lines the file holds.
+        statement: A statement as a file, NDJSON or CSV; without it each bank is asked.
+    """
+    from streams.reconcile import run_reconcile
+
+    return run_reconcile(settings(), day=date, bank=bank, statement=statement, as_json=json)
+
+
 @show.command(name="person")
 def show_person(subject_id: str, /, *, json: Json = False) -> int:
     """Visits, windows, credit and open holds of one insured person."""
@@ -89,23 +105,26 @@ def show_staff(subject_id: str, /, *, json: Json = False) -> int:
 
 @policy.command(name="check")
 def policy_check(directory: Path | None = None, *, json: Json = False) -> int:
-    """Parse a policy directory strictly. Exit 1 on an unknown key, a missing source, a wrong order."""
+    """Parse a policy directory strictly. Exit 1 with every error: file, entry, why, and what to do."""
     from streams.policy_commands import check
 
     return check(directory, as_json=json)
 
 
 @policy.command(name="show")
-def policy_show(directory: Path | None = None, *, day: str | None = None, json: Json = False) -> int:
-    """Every parameter in force on a day, with its source.
+def policy_show(
+    name: str | None = None, *, directory: Path | None = None, day: str | None = None, json: Json = False
+) -> int:
+    """What is in force on a day, with sources and a worked example each; with a name, all about that one.
 
     Args:
+        name: One rule or parameter, such as P13 or visit_hold_after_day_ms; without it, all in force.
         directory: A policy directory; the configured one if not given.
         day: `2026-04-01`; today in Shanghai if not given.
     """
-    from streams.policy_commands import show_terms
+    from streams.policy_commands import show
 
-    return show_terms(directory, day=day, as_json=json)
+    return show(directory, name, day=day, as_json=json)
 
 
 @policy.command(name="activate")

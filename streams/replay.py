@@ -19,6 +19,7 @@ from connectors.topology import Topics
 from risk.contributions import Contribution
 from risk.facts import PolicyActivated
 from risk.policy import Policy, PolicyError, credit_questions_dropped, parse_policy
+from streams.policy_commands import not_usable
 from streams.replay_report import Differences, identity_of, show
 from streams.shards import Effects, Record
 from streams.stop import Stop
@@ -153,7 +154,7 @@ def run_replay(settings: "Settings", directory: Path, *, as_json: bool) -> int:
         files = dict(read_policy_dir(directory))
         given = Given(files, parse_policy(files))
     except PolicyError as error:
-        raise Stop("政策文件有误", f"the policy is not usable (xinmai policy check explains it): {error}") from error
+        raise not_usable(directory, error, exit_code=2) from error
     names = (settings.topics.events, settings.topics.subjects)
     _, known = cluster_identity(settings.kafka, names)
     if missing := [name for name in names if name not in known]:

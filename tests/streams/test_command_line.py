@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import orjson
 import pytest
 
 from streams.command_line import run
 
+SHIPPED = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 COMMANDS = [
     "up", "demo", "worker", "api", "topics create", "topics check", "ingest", "alerts", "deadletters list",
     "deadletters retry", "orders pause", "orders resume", "show person", "show institution", "show staff",
@@ -55,10 +57,38 @@ def test_without_an_engine_a_command_says_so_and_ends_with_2(words: list[str], c
     assert "XINMAI_" in error
 
 
-def test_a_bad_policy_directory_is_something_found(tmp_path, capsys: pytest.CaptureFixture[str]):
-    (tmp_path / "policy.toml").write_text('[policy]\nplace = "nowhere"\nunknown = 1\n')
-    assert run(["policy", "check", str(tmp_path)]) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
+@pytest.fixture
+def bad_policy(tmp_path):
+    directory = tmp_path / "policy"
+    directory.mkdir()
+    for path in SHIPPED.glob("*.toml"):
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("value.threshold_fen", "value.treshold_fen").replace("[[bundle]]", "[[bundel]]")
+        (directory / path.name).write_text(text, encoding="utf-8")
+    return directory
+
+
+def test_a_bad_policy_is_explained_error_by_error(bad_policy, capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "check", str(bad_policy), "--json"]) == 1
+    found = orjson.loads(capsys.readouterr().out)
+    assert not found["usable"]
+    assert [problem.partition(":")[0] for problem in found["problems"]] == ["orders.toml", "rules.toml"]
+    assert "bundle" in found["problems"][0]
+    assert "P13 from 2023-01-01.value lacks threshold_fen" in found["problems"][1]
+    assert 'Is "treshold_fen" meant for it?' in found["problems"][1]
+
+
+@pytest.mark.parametrize(("words", "code"), [(["policy", "show", "--directory"], 1), (["replay", "--policy"], 2)])
+def test_with_a_bad_policy_other_commands_say_so_in_one_line(
+    words: list[str], code: int, bad_policy, monkeypatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
+    assert run([*words, str(bad_policy)]) == code
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert "2 problems" in error
+    assert "policy check" in error
 
 
 def test_policy_show_prints_the_sources_of_a_day(capsys: pytest.CaptureFixture[str]):
@@ -66,6 +96,15 @@ def test_policy_show_prints_the_sources_of_a_day(capsys: pytest.CaptureFixture[s
     document = orjson.loads(capsys.readouterr().out)
     assert document["day"] == "2024-05-01"
     assert all(term["document"] and term["article"] for term in document["terms"])
+
+
+def test_policy_show_explains_one_rule_with_an_example_and_its_history(capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "show", "p13", "--day", "2024-05-01"]) == 0
+    shown = capsys.readouterr().out
+    assert "一笔 2,000.00 元：预警；1,999.99 元：不预警。" in shown
+    assert "当前 in force" in shown
+    assert run(["policy", "show", "P999"]) == 1
+    assert "P13" in capsys.readouterr().err
 
 
 def test_a_city_is_written_with_its_labels(tmp_path, capsys: pytest.CaptureFixture[str]):
