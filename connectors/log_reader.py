@@ -29,6 +29,21 @@ def log_end(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
         client.close()
 
 
+def offset_at(bootstrap: str, topic: str, partition: int, instant_ms: int) -> int:
+    """The first offset whose record was appended at or after the instant; the end, where there is none."""
+    client = Consumer(consumer_settings(bootstrap, "xinmai.reader"))
+    try:
+        (found,) = client.offsets_for_times([TopicPartition(topic, partition, max(0, instant_ms))], timeout=_TIMEOUT_S)
+        if found.offset >= 0:
+            return int(found.offset)
+        _, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
+        return int(high)
+    except KafkaException as error:
+        raise ConnectorError("kafka", str(error.args[0]), retryable=True) from error
+    finally:
+        client.close()
+
+
 def read_log(
     bootstrap: str, topic: str, partition: int, span: tuple[int, int]
 ) -> Iterator[list[tuple[int, int, bytes]]]:

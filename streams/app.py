@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import faust
 
 from connectors.append import Record, append_all
-from connectors.bank import BankAccess, BankGateway
 from connectors.codec import encode_fact
 from connectors.errors import ConnectorError
 from connectors.kafka import cluster_identity, producer
@@ -36,6 +35,7 @@ from streams.agents import (
     register_order_redrive,
 )
 from streams.alert_routes import AlertRedrive, AlertRouter, Route
+from streams.banks import bank_gateway
 from streams.lane_process import lane_main
 from streams.liveness import Liveness
 from streams.metrics import Metrics
@@ -210,15 +210,6 @@ def lane_settings(settings: "Settings", index: int) -> LaneSettings:
         group=settings.group,
         session_timeout_ms=settings.tuning.session_timeout_ms,
     )
-
-
-def bank_gateway(settings: "Settings") -> BankGateway:
-    """The one gateway of the settings, for every bank; without it every order waits."""
-    if not settings.bank:
-        return BankGateway({})
-    if not settings.bank_secret:
-        raise Stop("请设置 XINMAI_BANK_SECRET：发往银行的指令必须签名", "set XINMAI_BANK_SECRET: orders are signed")
-    return BankGateway({}, other_banks=BankAccess(url=settings.bank, secret=settings.bank_secret))
 
 
 def alert_routes(settings: "Settings") -> list[Route]:

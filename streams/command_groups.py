@@ -71,8 +71,8 @@ def orders_reconcile(
 
     Args:
         date: The local day, `2026-04-01`.
-        bank: One bank only; else every bank that was given orders, or whose lines the file holds.
-        statement: A statement as a file, NDJSON or CSV; without it each bank is asked.
+        bank: One bank only; without it every bank that was given orders.
+        statement: A file, NDJSON or CSV, instead of asking; without --bank it is the statement of all banks.
     """
     from streams.reconcile import run_reconcile
 

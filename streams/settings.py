@@ -15,7 +15,8 @@
 | XINMAI_PARTITIONS, XINMAI_SUBJECTS_PARTITIONS, XINMAI_REPLICATION | for topics create and check | settings.toml |
 | XINMAI_WORKER, XINMAI_LANES | stable name of this worker among workers; its lanes | host name; 1 |
 | XINMAI_PROBES | host:port of the worker's /livez /readyz /metrics | 127.0.0.1:0 |
-| XINMAI_BANK, XINMAI_BANK_SECRET | the bank gateway | none: orders wait |
+| XINMAI_BANK, XINMAI_BANK_SECRET | the gateway of all banks without an entry of their own | none: orders wait |
+| XINMAI_BANKS | TOML, [[banks]] with bank_code, url, secret (connectors/bank_access.py) | none |
 | XINMAI_ALERTMANAGER | Prometheus Alertmanager | none |
 | XINMAI_WEBHOOK, XINMAI_WECOM, XINMAI_DINGTALK, XINMAI_DINGTALK_SECRET | where alerts are told | none |
 
@@ -98,6 +99,7 @@ class Settings:
     probes: Address = field(default=Address("127.0.0.1", 0))
     bank: str = ""
     bank_secret: str = field(default="", repr=False)
+    banks_file: Path | None = None
     alertmanager: str = ""
     webhook: str = field(default="", repr=False)
     wecom: str = field(default="", repr=False)
@@ -147,6 +149,7 @@ def load_settings(
         **cast(Any, addresses),
         listen=_address(told, "XINMAI_LISTEN", _host_and_port(addresses["api"]) or "127.0.0.1:8080"),
         tokens_file=_path(told, "XINMAI_TOKENS"),
+        banks_file=_path(told, "XINMAI_BANKS"),
         pseudonym_key=told.get("XINMAI_PSEUDONYM_KEY") or None,
         config_dir=config_dir,
         policy_dir=_path(told, "XINMAI_POLICY") or config_dir / "policies" / "shaoyang",

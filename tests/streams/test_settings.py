@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.banks import named_banks, other_banks
 from streams.settings import SOURCE, Address, Settings, load_settings
 from streams.stop import Stop
 
@@ -102,3 +103,19 @@ def test_the_shipped_tuning_is_read_and_an_unknown_key_refused(tmp_path: Path) -
 def test_two_lanes_have_two_stable_names() -> None:
     settings = _load(XINMAI_WORKER="w1")
     assert [settings.member(0), settings.member(1)] == ["w1-0", "w1-1"]
+
+
+def test_banks_have_entries_of_their_own_beside_the_gateway_of_all_others(tmp_path):
+    path = tmp_path / "banks.toml"
+    told = {"XINMAI_KAFKA": "127.0.0.1:1", "XINMAI_REDIS": "redis://x", "XINMAI_BANKS": str(path)}
+    path.write_text('[[banks]]\nbank_code = "BCM"\nurl = "http://bcm"\nsecret = "s1"\n')
+    settings = load_settings(told, up_file=tmp_path / "none")
+    assert {code: bank.url for code, bank in named_banks(settings).items()} == {"BCM": "http://bcm"}
+    assert "s1" not in repr(named_banks(settings))
+    assert other_banks(settings) is None
+    path.write_text('[[banks]]\nbank_code = "BCM"\nurl = "http://bcm"\n')
+    with pytest.raises(Stop, match="needs secret"):
+        named_banks(settings)
+    path.write_text('[[banks]]\nbank_code = "BCM"\nurl = "http://bcm"\nsecret = "s"\nkey = "s"\n')
+    with pytest.raises(Stop, match="unknown keys"):
+        named_banks(settings)
