@@ -24,6 +24,7 @@ _NO_COORDINATOR_YET = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError._WAIT_COORD,
 )
+_HAS_MEMBERS = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION)
 
 
 def producer_settings(bootstrap: str, **over: Any) -> dict[str, Any]:
@@ -166,7 +167,9 @@ def set_published_mark(bootstrap: str, group: str, topic: str, marks: Mapping[in
     offsets = [TopicPartition(topic, partition, offset) for partition, offset in marks.items()]
     if not offsets:
         return
-    answered = _as_bystander(bootstrap, group, lambda client: client.commit(offsets=offsets, asynchronous=False))
+    answered = _as_bystander(
+        bootstrap, group, lambda client: client.commit(offsets=offsets, asynchronous=False), again_on=_HAS_MEMBERS
+    )
     failed = [str(mark.error) for mark in answered or () if mark.error]
     if failed:
         raise ConnectorError("kafka", f"mark of {topic} not set: {failed[0]}", retryable=True)
@@ -182,8 +185,11 @@ def published_marks(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     return {mark.partition: mark.offset for mark in marks if mark.offset >= 0}
 
 
-def _as_bystander(bootstrap: str, group: str, ask: Callable[[Consumer], Any]) -> Any:
-    """Ask in the name of a group without becoming a member; a young cluster has no coordinator yet: ask again."""
+def _as_bystander(bootstrap: str, group: str, ask: Callable[[Consumer], Any], *, again_on: tuple[int, ...] = ()) -> Any:
+    """Ask in the name of a group without becoming a member; a young cluster has no coordinator yet: ask again.
+
+    Lanes that have just ended stay members for their session: then again too, and the end says what to do.
+    """
     client = Consumer(consumer_settings(bootstrap, group))
     deadline = time.monotonic() + _TIMEOUT_S
     try:
@@ -191,9 +197,17 @@ def _as_bystander(bootstrap: str, group: str, ask: Callable[[Consumer], Any]) ->
             try:
                 return ask(client)
             except KafkaException as e:
-                if e.args[0].code() not in _NO_COORDINATOR_YET or time.monotonic() > deadline:
+                code = e.args[0].code()
+                if code in again_on and time.monotonic() > deadline:
+                    raise ConnectorError(
+                        "kafka",
+                        f"group {group} still has members, and its marks can only be set without them. "
+                        "Stop its workers, wait ten seconds for Kafka to notice, and run this again.",
+                        retryable=True,
+                    ) from e
+                if code not in (*_NO_COORDINATOR_YET, *again_on) or time.monotonic() > deadline:
                     raise _failure(e) from e
-                time.sleep(0.1)
+                time.sleep(0.1 if code not in again_on else 0.5)
     finally:
         client.close()
 
