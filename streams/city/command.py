@@ -33,16 +33,27 @@ def run_city(
         with labels_file.open("wb") as sink:
             sink.writelines(orjson.dumps(label_record(label)) + b"\n" for label in labels(plan))
     began_s = time.monotonic()
+    turned_away: Counter[str] = Counter()
     if into is None:
         counts = _write(plan, form, out, speed)
         answer: dict[str, Any] = {"lines": sum(counts.values()), **counts}
     else:
-        traffic = _send(plan, form, into, speed)
+        traffic, turned_away = _send(plan, form, into, speed)
         answer = {"results": dict(traffic.counts), "decisions": dict(traffic.decisions)}
+        answer |= {"refused": dict(turned_away)} if turned_away else {}
     answer |= {"first_day": to_date(plan.first_day).isoformat(), "seconds": round(time.monotonic() - began_s, 3)}
     # stdout may carry the city itself; what was done is then said beside it
     print(orjson.dumps(answer).decode(), file=sys.stderr if into is None and out == "-" else sys.stdout)
-    return 0
+    failed = sum(turned_away.values()) + sum(
+        count for kind, count in answer.get("results", {}).items() if "http_" in kind
+    )
+    if failed:
+        print(
+            f"xinmai: {failed} 行未被接收（{dict(turned_away)}），原因见 xinmai deadletters list / "
+            f"{failed} lines did not get in; xinmai deadletters list says why",
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
 
 
 def _write(plan: CityPlan, form: str, out: str, speed: float) -> Counter[str]:
@@ -65,10 +76,11 @@ def _write(plan: CityPlan, form: str, out: str, speed: float) -> Counter[str]:
     return counts
 
 
-def _send(plan: CityPlan, form: str, into: str, speed: float) -> Traffic:
+def _send(plan: CityPlan, form: str, into: str, speed: float) -> tuple[Traffic, Counter[str]]:
     from streams.settings import load_settings
 
     settings = load_settings()
+    _refuse_the_future(plan, settings.clock)
     with ExitStack() as stack:
         engine: Engine
         if into == "http":
@@ -77,7 +89,20 @@ def _send(plan: CityPlan, form: str, into: str, speed: float) -> Traffic:
             engine = IntoKafka(_intake(settings, stack))
         traffic = Traffic(plan, engine, form=form, speed=speed)
         traffic.run()
-    return traffic
+    return traffic, engine.reasons
+
+
+def _refuse_the_future(plan: CityPlan, clock: str) -> None:
+    """Under the wall clock the edge takes nothing that has not happened yet: better not to begin."""
+    today = local_day(to_ms(datetime.now(UTC)))
+    last = plan.first_day + plan.days - 1
+    if clock == "wall" and last >= today:
+        raise Stop(
+            f"模拟的日子到 {to_date(last)} 才结束，引擎不接收未来的事件；请让最后一天早于今天（--start、--days），"
+            "或以 XINMAI_CLOCK=log 启动引擎",
+            f"the city lives until {to_date(last)} and the engine takes no event of the future. Let it end before "
+            "today (--start, --days), or start the engine with XINMAI_CLOCK=log",
+        )
 
 
 def _intake(settings: Any, stack: ExitStack) -> Any:

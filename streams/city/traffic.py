@@ -25,6 +25,8 @@ CHUNK_S = 0.05
 SETTLES_AFTER_MS = 25_000
 """From the authorization at the counter to the settlement (visits.settled)."""
 
+TURNED_AWAY = frozenset({"refused", "forbidden"})
+
 Lines = list[tuple[str, bytes]]
 """(form, line): canonical or national."""
 
@@ -34,6 +36,9 @@ class Engine(Protocol):
 
     def post(self, form: str, lines: list[bytes]) -> Counter[str]:
         """Send lines of one form; how many were accepted, refused, ignored."""
+
+    reasons: Counter[str]
+    """Why lines were turned away."""
 
     def authorize(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask for an authorization; the answer."""
@@ -135,13 +140,16 @@ class IntoKafka:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
+        self.reasons: Counter[str] = Counter()
 
     def post(self, form: str, lines: list[bytes]) -> Counter[str]:
         """Append, paced by the lanes' lag."""
         self._intake.wait_for_room()
         numbered = list(enumerate(lines, 1))
         kind: Any = form
-        return Counter(result.result for result in self._intake.take(numbered, Sender("city"), kind, "city"))
+        results = self._intake.take(numbered, Sender("city"), kind, "city")
+        self.reasons.update(result.reason for result in results if result.result in TURNED_AWAY and result.reason)
+        return Counter(result.result for result in results)
 
     def authorize(self, body: dict[str, Any]) -> dict[str, Any]:
         """Nobody answers here."""
@@ -153,6 +161,7 @@ class IntoHttp:
 
     def __init__(self, api: str, token: str) -> None:
         self._client = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self.reasons: Counter[str] = Counter()
 
     def post(self, form: str, lines: list[bytes]) -> Counter[str]:
         """Post lines; an engine that is busy says when to come again."""
@@ -166,7 +175,9 @@ class IntoHttp:
             time.sleep(min(2.0, float(response.headers.get("Retry-After", "0.2"))))
         if response.status_code != 200:
             return Counter({f"http_{response.status_code}": len(lines)})
-        return Counter(result["result"] for result in orjson.loads(response.content)["results"])
+        results = orjson.loads(response.content)["results"]
+        self.reasons.update(result["reason"] for result in results if result["result"] in TURNED_AWAY)
+        return Counter(result["result"] for result in results)
 
     def authorize(self, body: dict[str, Any]) -> dict[str, Any]:
         """The API's answer; whatever is no decision counts as ordinary payment."""
