@@ -129,7 +129,8 @@ def waiting_in(credit: Credit, bundle: Bundle) -> list[Obligation]:
     for obligation in credit.obligations:
         if covers(bundle, obligation) and obligation.claim_fen:
             order = latest_order(credit, obligation)
-            if order is None or order.state in (FundingState.SETTLED, FundingState.CANCELLED):
+            over = order is not None and order.state in (FundingState.SETTLED, FundingState.CANCELLED)
+            if order is None or (over and not order.retry_ms):
                 found.append(obligation)
     return found
 

@@ -157,7 +157,10 @@ class Item(NamedTuple):
 
 
 class Order(NamedTuple):
-    """An instruction to the bank. `refused_ms`: last refused for the person's cause. `not_before_ms`: the attempt's."""
+    """An instruction to the bank. `refused_ms`: last refused for the person's cause. `not_before_ms`: the attempt's.
+
+    `told`: what each attempt is known to have moved, (attempt, fen). `sent_count` attempts left on the day `sent_day`.
+    """
 
     order_id: str
     kind: str
@@ -176,6 +179,9 @@ class Order(NamedTuple):
     refused_ms: int = 0
     kept: str = ""
     not_before_ms: int = 0
+    told: tuple[tuple[int, int], ...] = ()
+    sent_day: int = 0
+    sent_count: int = 0
 
     @property
     def in_flight(self) -> bool:

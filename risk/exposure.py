@@ -1,6 +1,7 @@
 """What a person's record adds up to: held, used, uncovered. Sums, stored nowhere; and the invariants they obey."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 from risk.credit import Credit, FundingState, HoldState, Obligation, Order
@@ -9,6 +10,16 @@ from risk.signed import CREDIT_LINE
 
 _FORWARD = ("debit", "draw")
 OPEN_STATES = (HoldState.HELD, HoldState.PART_CAPTURED)
+
+
+class Repayment(StrEnum):
+    """Where the money that the person owes stands (contract.md "Decisions": repayment_state)."""
+
+    NONE = "none"
+    DUE = "due"
+    PART_PAID = "part_paid"
+    PAID = "paid"
+    OVERDUE = "overdue"
 
 
 class Moved(NamedTuple):
@@ -53,9 +64,16 @@ def unfunded_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
 
 
 def surplus_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
-    """What orders brought to the institution beyond what stands, and no refund brings back yet."""
+    """What orders brought to the institution beyond what stands, and no refund brings back yet.
+
+    A debit that a payment at the counter overtook brought too much; what repaid a bank's line was never the
+    institution's.
+    """
     funded_fen, refunded_fen, returning_fen = sums.get(obligation.setl_id, Moved())
-    return max(0, funded_fen - refunded_fen - returning_fen - obligation.claim_fen)
+    stands_fen = obligation.claim_fen
+    if obligation.mode != CREDIT_LINE:
+        stands_fen = max(0, stands_fen - obligation.paid_fen)
+    return max(0, funded_fen - refunded_fen - returning_fen - stands_fen)
 
 
 def held_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:
@@ -135,16 +153,16 @@ def funding_of(credit: Credit, obligation: Obligation) -> FundingState:
     return order.state if order is not None else FundingState.PENDING
 
 
-def repayment_of(credit: Credit, obligation: Obligation, now_ms: int) -> str:
+def repayment_of(credit: Credit, obligation: Obligation, now_ms: int) -> Repayment:
     """The repayment leg of one settlement: none, due, part_paid, paid, overdue."""
     if not obligation.claim_fen:
-        return "none"
+        return Repayment.NONE
     owed_fen = used_of(obligation, moved(credit))
     if not owed_fen:
-        return "paid"
+        return Repayment.PAID
     if is_overdue(credit, obligation, now_ms):
-        return "overdue"
-    return "part_paid" if owed_fen < obligation.claim_fen else "due"
+        return Repayment.OVERDUE
+    return Repayment.PART_PAID if owed_fen < obligation.claim_fen else Repayment.DUE
 
 
 def is_overdue(credit: Credit, obligation: Obligation, now_ms: int) -> bool:
@@ -179,5 +197,8 @@ def assert_sound(credit: Credit) -> None:
         assert obligation.paid_fen >= 0, obligation
         told = sums.get(obligation.setl_id, Moved())
         assert told.refunded_fen <= told.funded_fen, obligation
+    at_work = [each for order in credit.orders if order.kind in _FORWARD and order.in_flight for each in order.items]
+    assert len({item.setl_id for item in at_work}) == len(at_work), "one settlement is asked for by one order at a time"
     for order in credit.orders:
+        assert not (order.in_flight and order.retry_ms), order
         assert all(0 <= item.moved_fen <= item.amount_fen for item in order.items), order

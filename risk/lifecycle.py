@@ -6,7 +6,7 @@ Entry points of the fold: `apply_credit`, `settle`, `reverse`, `reinstate`, `due
 from collections.abc import Callable
 from typing import Any
 
-from risk import capture, obligations, reversal, standing
+from risk import capture, obligations, order_answers, reversal, standing
 from risk import requests as asked
 from risk.accrual import estimated, fee_added, fee_reversed, remembered_stays, settled_lines, without_accrual
 from risk.authorize import after_discharge_ms, requested
@@ -52,6 +52,7 @@ from risk.facts import (
 )
 from risk.forgetting import forgotten
 from risk.holds import HoldAction, open_hold, without_old_ids
+from risk.legs import assert_legs_moved
 from risk.local_time import local_day
 from risk.orders import emit
 from risk.outputs import Output, Reply
@@ -136,7 +137,7 @@ HANDLERS: dict[type[Fact], Handler] = {
     VisitReopened: visit_opened_again,
     # what money does elsewhere
     TopupReceived: obligations.topped_up,
-    BankOrderResult: obligations.order_result,
+    BankOrderResult: order_answers.order_result,
     BankRepaid: obligations.repaid,
     BankRefunded: obligations.repaid,
     BankOverdue: obligations.overdue,
@@ -162,7 +163,8 @@ def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
     handler = HANDLERS.get(type(fact))
     done = handler(record, fact, context) if handler is not None else record
     # a record is a tuple too: what tells it from a step is its type
-    record, said = (done, []) if isinstance(done, Credit) else done
+    before, (record, said) = record, (done, []) if isinstance(done, Credit) else done
+    assert_legs_moved(before, record, fact, context.now_ms)
     return _finished(record, said, fact, context)
 
 

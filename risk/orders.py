@@ -5,10 +5,12 @@ capture, at once. Until an order is emitted amounts net; afterwards a reversal a
 does whatever is ready, so that what was kept back is decided again at the person's next record.
 """
 
+from risk.attempts import counted, leaves_ms
 from risk.bundles import by_day, next_order_id, waiting_in
 from risk.credit import Bundle, Context, Credit, FundingState, Item, Move, Obligation, Order
 from risk.decided import after_visit, order_output
 from risk.exposure import moved, surplus_of, unfunded_of
+from risk.legs import FundingAction, funded_after
 from risk.limits import agreement_of
 from risk.local_time import day_of, day_start_ms, local_day
 from risk.outputs import Output, Reply, derived_id
@@ -65,6 +67,10 @@ def _emit_bundle(credit: Credit, bundle: Bundle, context: Context) -> Move:
             return credit, []
         credit = credit._replace(bundles=(*without, kept))
         return credit, [after_visit(context, bundle, obligations, (), default=Outcome.WITHHOLD, observe_only=True)]
+    if obligations[0].mode != CREDIT_LINE:
+        leaves = by_day(context.now_ms, context.terms["debit_hours"].value)
+        if leaves != context.now_ms:  # its reason to wait ended at night
+            return credit._replace(bundles=(*without, bundle._replace(kept="", emit_ms=leaves))), []
     return _ordered(credit._replace(bundles=without), bundle, members, context)
 
 
@@ -92,6 +98,7 @@ def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int
         bundle.close_ms + int(context.terms["debit_due_ms"].value),
         not_before_ms=bundle.emit_ms,
     )
+    order = counted(order, context.now_ms)
     credit = credit._replace(orders=(*credit.orders, order))
     said: list[Output | Reply] = [order_output(context, order)]
     if order.kind == "debit" or bundle.kept:
@@ -119,15 +126,25 @@ def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
     members = [by_setl[item.setl_id] for item in rest if item.setl_id in by_setl]
     reason = kept_by(credit, members, agreement, context) if order.kind == "debit" else None
     if reason is not None:
-        return with_order(credit, order._replace(kept=reason.code.value)), []
+        if order.kept == reason.code.value:
+            return credit, []
+        held = Bundle(order.bundle, order.mdtrt_id, order.fixmedins_code, order.agreement_no, 0)
+        said = after_visit(context, held, members, (reason,), default=Outcome.HOLD, order=order)
+        return with_order(credit, order._replace(kept=reason.code.value)), [said]
+    leaves = leaves_ms(order, context)
+    if leaves != context.now_ms:
+        return with_order(credit, order._replace(kept="", retry_ms=leaves)), []
+    next_state = funded_after(order.state, FundingAction.RETRY)
+    assert next_state is not None, "an order that the bank may still move is never sent again"
     again = order._replace(
         items=tuple(rest),
         attempt=order.attempt + 1,
-        state=FundingState.SUBMITTED,
+        state=next_state,
         retry_ms=0,
         kept="",
         not_before_ms=order.retry_ms,
     )
+    again = counted(again, context.now_ms)
     return with_order(credit, again), [order_output(context, again)]
 
 
@@ -157,6 +174,7 @@ def _emit_refund(credit: Credit, obligation: Obligation, amount_fen: int, contex
         refused_ms=0,
         kept="",
         not_before_ms=context.now_ms,
+        told=(),
     )
     return credit._replace(orders=(*credit.orders, order)), [order_output(context, order)]
 
@@ -176,6 +194,7 @@ def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
         first_ms=context.now_ms,
         due_ms=context.now_ms,
         not_before_ms=context.now_ms,
+        told=(),
     )
     return credit._replace(orders=(*credit.orders, wish)), [order_output(context, wish)]
 

@@ -67,7 +67,7 @@ def _obligation(credit: Credit, obligation: Obligation, context: Context) -> dic
         "agreement_no": obligation.agreement_no,
         "service": obligation.service,
         "owed_fen": used_of(obligation, moved(credit)),
-        "repayment_state": repayment_of(credit, obligation, context.now_ms),
+        "repayment_state": repayment_of(credit, obligation, context.now_ms).value,
         "captured_at": rfc3339(obligation.captured_ms),
     }
 
@@ -140,7 +140,7 @@ def order_view(credit: Credit | None, order_id: str, context: Context) -> dict[s
             {
                 "setl_id": each.setl_id,
                 "funding_state": funding_of(credit, each).value,
-                "repayment_state": repayment_of(credit, each, context.now_ms),
+                "repayment_state": repayment_of(credit, each, context.now_ms).value,
             }
             for each in owed
         ],

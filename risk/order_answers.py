@@ -1,0 +1,159 @@
+"""What the bank did with an order: the funding leg's table applied, the money booked, the next attempt chosen.
+
+`unknown` waits for the query. Money that moved is booked however late it is told, once per attempt: what stands for
+nothing goes back by a refund (orders.py).
+"""
+
+from risk.answers import decision
+from risk.attempts import next_attempt_ms
+from risk.bundles import enqueue
+from risk.capture import obligation_of, with_obligation
+from risk.credit import Context, Credit, FundingState, Item, Move, Obligation, Order
+from risk.exposure import latest_order, moved, unfunded_of
+from risk.facts import BankOrderResult
+from risk.legs import FundingAction, funded_after
+from risk.orders import emit, with_order
+from risk.outputs import Output, Reply, derived_id
+from risk.reasons import Outcome, ReasonCode, Said, reason_body
+from risk.signed import CREDIT_LINE
+
+HARD_DECLINES = frozenset({"MANDATE_CANCELLED", "ACCOUNT_CLOSED"})
+_MONEY = ("settled", "partial")
+_OVER = (FundingState.PARTIAL, FundingState.REJECTED, FundingState.CANCELLED)
+
+
+def order_result(credit: Credit, fact: BankOrderResult, context: Context) -> Move:
+    """The bank's answer to an attempt, or what it says later about an earlier one."""
+    before = next((each for each in credit.orders if each.order_id == fact.order_id), None)
+    if before is None:
+        return credit, []
+    if before.kind == "cancel":
+        return _cancel_answered(credit, before, fact, context)
+    order = _booked(before, fact)
+    state = _state_after(order, fact)
+    if state is not None:
+        order = _concluded(credit, order._replace(state=state), fact, context)
+    credit = with_order(credit, order)
+    said: list[Output | Reply] = []
+    if before.in_flight and not order.in_flight:
+        if order.kind == "draw" and order.state is not FundingState.SETTLED:
+            credit, said = _draw_refused(credit, order, fact, context)
+        if order.state is FundingState.CANCELLED and not order.retry_ms:
+            credit = _queued_again(credit, order, context)
+    if order.kind == "refund":
+        credit = _queued_again(credit, order, context)
+    credit, more = emit(credit, context)
+    return credit, [*said, *more]
+
+
+def _booked(order: Order, fact: BankOrderResult) -> Order:
+    """What moved goes to the items in order; an attempt's amounts are totals; too much is kept to be sent back."""
+    if fact.result not in _MONEY:
+        return order
+    known_fen = dict(order.told).get(fact.attempt, 0)
+    left_fen = max(0, fact.amount_fen - known_fen)
+    told = {**dict(order.told), fact.attempt: known_fen + left_fen}
+    items = []
+    for item in order.items:
+        part_fen = min(left_fen, item.amount_fen - item.moved_fen)
+        items.append(item._replace(moved_fen=item.moved_fen + part_fen))
+        left_fen -= part_fen
+    if left_fen and order.kind != "refund":
+        first = items[0]
+        items[0] = Item(first.setl_id, first.amount_fen + left_fen, first.moved_fen + left_fen)
+    return order._replace(items=tuple(items), told=tuple(sorted(told.items())))
+
+
+def _state_after(order: Order, fact: BankOrderResult) -> FundingState | None:
+    """By the table for the current attempt; of another attempt only money counts, and only if it was all of it."""
+    whole = not any(item.amount_fen > item.moved_fen for item in order.items)
+    if fact.result in _MONEY:
+        action = FundingAction.SETTLED if whole else FundingAction.PARTIAL
+    else:
+        action = FundingAction(fact.result)
+    if fact.attempt == order.attempt or (fact.result in _MONEY and whole):
+        return funded_after(order.state, action)
+    return None
+
+
+def _concluded(credit: Credit, order: Order, fact: BankOrderResult, context: Context) -> Order:
+    """The order in its new state: done, waiting for the bank, or to be tried again by the ladder."""
+    if order.state is FundingState.SETTLED:
+        return order._replace(retry_ms=0, refused_ms=0, kept="")
+    if order.in_flight:
+        return order
+    retry_ms = next_attempt_ms(order, context) if _may_retry(credit, order, fact) else 0
+    refused = fact.result == "rejected" and fact.cause == "person"
+    # an outage is not the person's: it stops the clock that a refusal started
+    return order._replace(retry_ms=retry_ms, refused_ms=context.now_ms if refused else 0)
+
+
+def _may_retry(credit: Credit, order: Order, fact: BankOrderResult) -> bool:
+    """A refused draw is final, so is a hard decline of a debit, and what we asked the bank to forget."""
+    if order.kind == "draw" or (order.kind == "debit" and fact.code in HARD_DECLINES):
+        return False
+    wished = any(each.kind == "cancel" and each.original_order_id == order.order_id for each in credit.orders)
+    return not (order.state is FundingState.CANCELLED and wished)
+
+
+def _cancel_answered(credit: Credit, wish: Order, fact: BankOrderResult, context: Context) -> Move:
+    """The bank forgot the order, or says that it is too late: then its own answer brings the refund."""
+    state = funded_after(wish.state, FundingAction(fact.result)) if fact.attempt == wish.attempt else None
+    if state is None:
+        return credit, []
+    credit = with_order(credit, wish._replace(state=state))
+    original = next((each for each in credit.orders if each.order_id == wish.original_order_id), None)
+    forgot = state in (FundingState.CANCELLED, FundingState.SETTLED)
+    if forgot and original is not None and original.in_flight:
+        credit = with_order(credit, original._replace(state=FundingState.CANCELLED, retry_ms=0))
+        credit = _queued_again(credit, original, context)
+    return emit(credit, context)
+
+
+def _queued_again(credit: Credit, order: Order, context: Context) -> Credit:
+    """A refund came through, or the bank forgot an order, for a settlement that stands again: it needs an order."""
+    for item in order.items:
+        obligation = obligation_of(credit, item.setl_id)
+        if obligation is not None:
+            credit = _queued_if_unfunded(credit, obligation, context)
+    return credit
+
+
+def _queued_if_unfunded(credit: Credit, obligation: Obligation, context: Context) -> Credit:
+    order = latest_order(credit, obligation)
+    idle = order is None or (order.state in (FundingState.SETTLED, FundingState.CANCELLED) and not order.retry_ms)
+    sums = moved(credit)
+    if not idle or not obligation.claim_fen or not unfunded_of(obligation, sums):
+        return credit
+    if obligation.mode == CREDIT_LINE:  # what the bank got back it does not count as repaid any more
+        net_fen = obligation.claim_fen - unfunded_of(obligation, sums)
+        obligation = obligation._replace(paid_fen=min(obligation.paid_fen, net_fen))
+        credit = with_obligation(credit, obligation)
+    return enqueue(credit, obligation, context, ends_stay=True)
+
+
+def _draw_refused(credit: Credit, order: Order, fact: BankOrderResult, context: Context) -> Move:
+    """The bank did not lend: what it refused is owed to the institution by the person."""
+    said: list[Output | Reply] = []
+    for item in order.items:
+        obligation, refused_fen = obligation_of(credit, item.setl_id), item.amount_fen - item.moved_fen
+        if obligation is None or not refused_fen or obligation.reversed_by:
+            continue  # reversed: nobody owes it, and a reinstatement takes the capture as it was
+        changed = obligation._replace(captured_fen=max(0, obligation.captured_fen - refused_fen))
+        credit = with_obligation(credit, changed)
+        outcome = Outcome.SPLIT if changed.captured_fen else Outcome.TOP_UP
+        reason = Said(ReasonCode.BANK_REFUSED, outcome, fact.code, None, "bundle")
+        body = {
+            "decision": outcome.value,
+            "fixmedins_code": order.fixmedins_code,
+            "mdtrt_id": order.mdtrt_id,
+            "setl_id": item.setl_id,
+            "order_id": order.order_id,
+            "funding_state": order.state.value,
+            "captured_fen": changed.claim_fen,
+            "top_up_fen": changed.top_up_fen,
+            "reasons": [reason_body(reason, context.terms)],
+        }
+        decision_id = derived_id("de_", "refused", context.psn_no, context.event_id, item.setl_id)
+        said.append(decision(context, "after_visit", decision_id, body))
+    return credit, said
