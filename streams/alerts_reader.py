@@ -1,22 +1,27 @@
 """`xinmai alerts`: the alert topic as a person reads it, each alert once however often it was sent."""
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from risk.policy_parameters import PARAMETERS
+from streams.stop import Stop
 from streams.topic_reader import bodies
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
+RULES = tuple(name for name in PARAMETERS if re.fullmatch(r"[A-Z]+[0-9]+", name))
 _COLOURS = {"warning": "yellow", "over_limit": "red", "suspicion": "magenta", "data_quality": "cyan", "sla": "blue"}
 
 
 def run_alerts(settings: "Settings", *, follow: bool, limit: int, rule_id: str | None, as_json: bool) -> int:
     """Print the newest alerts, oldest first; with `follow`, also each new one."""
     topic = settings.topics.alerts
-    past = bodies(settings.kafka, topic, newest=limit * 4)
+    rule_id = None if rule_id is None else _known(rule_id)
+    past = bodies(settings.kafka, topic, newest=limit * 4 if rule_id is None else None)  # a rare rule is found too
     wanted = (alert for alert in past if rule_id in (None, alert["rule_id"]))
     newest = sorted(_once(wanted, set()), key=lambda alert: (alert["detected_at"], alert["alert_id"]))[-limit:]
     for alert in newest:
@@ -27,6 +32,16 @@ def run_alerts(settings: "Settings", *, follow: bool, limit: int, rule_id: str |
             if rule_id in (None, alert["rule_id"]):
                 _say(alert, as_json)
     return 0
+
+
+def _known(rule_id: str) -> str:
+    """A rule that exists, however it was spelt; nothing found for a rule that nobody has would look like peace."""
+    named = rule_id.upper()
+    if named not in RULES:
+        raise Stop(
+            f"没有规则 {rule_id}；现有 {'、'.join(RULES)}", f"no rule is called {rule_id}; there are {', '.join(RULES)}"
+        )
+    return named
 
 
 def _once(alerts: Any, seen: set[tuple[str, str]]) -> Any:

@@ -10,7 +10,7 @@ import orjson
 from connectors.http.people import StoredPeople
 from connectors.kafka import cluster_identity
 from connectors.pseudonym import Pseudonyms
-from connectors.state_codec import unpack_activity, unpack_day, unpack_subject
+from connectors.state_codec import unpack_activity, unpack_credit, unpack_day, unpack_subject
 from connectors.store import KEY_PREFIX, Store
 from connectors.topology import partition_of, tags
 from risk.activity import COUNTED, NOTHING, Activity
@@ -54,11 +54,24 @@ def _person(settings: "Settings", psn_no: str) -> dict[str, Any]:
     tag = tags("p", partitions)[partition_of(stored_as, partitions)]
     store = Store(settings.redis)
     try:
-        ((_, (value,)),) = store.read([(tag, [(f"{KEY_PREFIX}{tag}:a:{stored_as}", "")])])
+        ((_, (value, money)),) = store.read([(tag, [(f"{KEY_PREFIX}{tag}:{kind}:{stored_as}", "") for kind in "ac"])])
     finally:
         store.close()
     activity = unpack_activity(value) if value else NOTHING
-    return {"psn_no": stored_as, "as_of": credit.pop("as_of"), "activity": _conduct(activity), "credit": credit}
+    alarms = unpack_credit(money).alarms if money else ()
+    return {
+        "psn_no": stored_as,
+        "as_of": credit.pop("as_of"),
+        "open_alerts": [
+            *(
+                {"rule_id": each.rule_id, "level": each.level, "since_event": each.crossing_id}
+                for each in activity.episodes
+            ),
+            *({"rule_id": each.rule_id, "service": each.service, "since_event": each.crossing_id} for each in alarms),
+        ],
+        "activity": _conduct(activity),
+        "credit": credit,
+    }
 
 
 def _conduct(activity: Activity) -> dict[str, Any]:
@@ -75,10 +88,6 @@ def _conduct(activity: Activity) -> dict[str, Any]:
             {"mdtrt_id": visit.mdtrt_id, "fixmedins_code": visit.fixmedins_code, "med_type": visit.med_type,
              "opened": rfc3339(visit.opened_ms), "ended": rfc3339(visit.ended_ms) if visit.ended_ms else None}
             for visit in activity.visits
-        ],
-        "open_alerts": [
-            {"rule_id": episode.rule_id, "level": episode.level, "since_event": episode.crossing_id}
-            for episode in activity.episodes
         ],
     }  # fmt: skip
 

@@ -124,3 +124,19 @@ def test_a_city_is_written_with_its_labels(tmp_path, capsys: pytest.CaptureFixtu
     assert run(["simulate", "city", *words]) == 0
     assert orjson.loads(capsys.readouterr().out)["lines"] == len(out.read_bytes().splitlines())
     assert set(orjson.loads(labels.read_bytes().splitlines()[0])) == {"rule", "level", "subject", "day", "event_ids"}
+
+
+def test_a_rule_that_nobody_has_is_no_peaceful_answer(monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
+    assert run(["alerts", "--rule", "P99"]) == 2
+    error = capsys.readouterr().err
+    assert "P99" in error
+    assert "L100" in error
+
+
+def test_a_city_of_the_future_is_refused_before_it_begins(monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
+    assert run(["simulate", "city", "--people", "10", "--into", "kafka", "--start", "2999-01-01"]) == 2
+    assert "2999-01-01" in capsys.readouterr().err
