@@ -1,7 +1,6 @@
 """What each field of a canonical line may hold, compiled from the types of risk.facts. It checks, it never repairs."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from re import compile as pattern
@@ -9,6 +8,7 @@ from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN, NotFinite
 from connectors.refusals import Refused
@@ -137,7 +137,7 @@ def _checks_of(kind: type[Fact]) -> TypeChecks:
     return TypeChecks(
         kind=kind,
         checks={field.name: _check_of(hints[field.name]) for field in named},
-        required=tuple(field.name for field in named if field.default is MISSING),
+        required=tuple(field.name for field in named if field.required),
     )
 
 

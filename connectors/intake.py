@@ -5,9 +5,10 @@ it. The same lines sent twice are the same event ids: the lanes count them as du
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from time import sleep
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from connectors.amounts import AmountProfiles
 from connectors.append import ProducerLike, Record, append_all

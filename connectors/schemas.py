@@ -4,13 +4,14 @@ Regenerate: `python -m connectors.schemas config/schemas`.
 """
 
 import sys
-from dataclasses import MISSING, fields
 from datetime import datetime
 from inspect import getdoc
 from json import dumps
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN
 from connectors.canonical_line import EXACTLY_ONE
@@ -67,7 +68,7 @@ def event_schema(kind: type[Fact]) -> dict[str, Any]:
         "description": getdoc(kind),
         "type": "object",
         "properties": properties,
-        "required": ["event_type", *(field.name for field in fields(kind) if field.default is MISSING)],
+        "required": ["event_type", *(field.name for field in fields(kind) if field.required)],
         "patternProperties": {"^x_": {}},
         "additionalProperties": False,
     }

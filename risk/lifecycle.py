@@ -145,7 +145,7 @@ HANDLERS: dict[type[Fact], Handler] = {
 }
 
 # Without any record only these begin one; money facts about a person nobody knows concern nobody.
-BEGINNERS = (*list(HANDLERS)[:12], AuthorizationRequested)
+BEGINNERS: tuple[type[Fact], ...] = (*list(HANDLERS)[:12], AuthorizationRequested)
 
 _CHECKOUT = (AuthorizationIncreaseRequested, AuthorizationCaptureRequested, AuthorizationReleaseRequested)
 

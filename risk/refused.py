@@ -1,12 +1,11 @@
 """Dead letters of the fold: a record that it reads and does not apply, with what a retry needs."""
 
-from dataclasses import MISSING, fields
-from datetime import datetime
 from typing import Any
+
+from msgspec import to_builtins
 
 from risk.activity import hash32
 from risk.facts import Fact
-from risk.local_time import rfc3339, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
 
@@ -39,18 +38,5 @@ def dead_letter(fact: Fact, moment: Moment, reason: str) -> Output:
         "can_retry": reason != SENDER_FORBIDDEN,
     }
     if body["can_retry"]:
-        body["event"] = _event(fact)
+        body["event"] = to_builtins(fact)  # canonical JSON: defaults left out
     return Output("deadletter", moment.position, identity, body)
-
-
-def _event(fact: Fact) -> dict[str, Any]:
-    """The fact as canonical JSON carries it: defaults left out."""
-    told: dict[str, Any] = {"event_type": fact.event_type}
-    for each in fields(fact):
-        value = getattr(fact, each.name)
-        if each.default is not MISSING and value == each.default:
-            continue
-        if isinstance(value, datetime):
-            value = rfc3339(to_ms(value))
-        told[each.name] = list(value) if isinstance(value, tuple) else value
-    return told

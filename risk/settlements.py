@@ -3,9 +3,10 @@
 It moves no money: what credit makes of a settlement is capture.py. Counting never depends on judging (rules.md).
 """
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from risk.activity import (
     COUNTED,

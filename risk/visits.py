@@ -1,6 +1,5 @@
 """Visits and their fee lines as a person's records tell them: opened, updated, ended, reopened, and each line once."""
 
-from dataclasses import fields
 from typing import NamedTuple
 
 from risk.activity import Activity, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
@@ -39,7 +38,7 @@ class Visited(NamedTuple):
 
 def content_of(fact: Fact) -> int:
     """Same key, same amounts: a duplicate. Other amounts: a conflict."""
-    amounts = (f"{each.name}={getattr(fact, each.name)}" for each in fields(fact) if each.name.endswith("_fen"))
+    amounts = (f"{name}={getattr(fact, name)}" for name in fact.__struct_fields__ if name.endswith("_fen"))
     return hash32("|".join(amounts))
 
 

@@ -2,7 +2,9 @@
 
 Names are the national platform's; amounts are integer fen; `occurred_at` carries its offset. The types are the schema:
 the edge decodes into them, JSON Schemas and OpenAPI are generated from them. Source: contract.md "Canonical events",
-domain.md 2. Read visit, settlement, standing, money, engine, in this order.
+domain.md 2. They are msgspec Structs, the one library beside numpy that risk/ uses: it only computes, and a record is
+decoded and checked in half a microsecond instead of five. Read visit, settlement, standing, money, engine, in this
+order.
 """
 
 from risk.facts.base import Fact, FundingMode, Scope, Service
@@ -91,10 +93,12 @@ __all__ = [
 ]
 
 FACTS: dict[str, type[Fact]] = {
-    kind.event_type: kind
+    str(kind.__struct_config__.tag): kind
     for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, Fact) and "event_type" in vars(kind)
+    if isinstance(kind, type) and issubclass(kind, Fact) and kind not in (Fact, CheckoutRequest)
 }
+for _event_type, _kind in FACTS.items():
+    _kind.event_type = _event_type
 
 ENGINE_ONLY = frozenset(
     {

@@ -1,22 +1,29 @@
 """What every record of the person log carries, and the words several of them share."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+AMOUNT_MAX = 10**16 - 1
+"""The largest amount in fen: the national num(16,2)."""
+PSN_NO_LENGTH_MAX = 64
+
+Whole = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
+Instant = Annotated[datetime, Meta(tz=True)]
 
 Service = Literal["visit_first", "deposit_free"]
 Scope = Literal["settlement", "visit"]
 FundingMode = Literal["card_withhold", "credit_line"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """What every record of the person log carries."""
+class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="event_type"):
+    """What every record of the person log carries; `event_type` is the tag it is told by on the wire."""
 
     event_type: ClassVar[str]
 
     event_id: str
-    occurred_at: datetime
-    psn_no: str
+    occurred_at: Instant
+    psn_no: Annotated[str, Meta(max_length=PSN_NO_LENGTH_MAX)]
     source: str = ""
-    schema_minor: int = 0
+    schema_minor: Whole = 0

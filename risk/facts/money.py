@@ -1,76 +1,55 @@
 """Money that moved elsewhere: top-ups, and what the bank reports."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Literal
 
-from risk.facts.base import Fact
+from risk.facts.base import Fact, Instant, Whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopupReceived(Fact):
+class TopupReceived(Fact, frozen=True, kw_only=True, tag="topup.received"):
     """The person paid the part above the line (超额补缴)."""
 
-    event_type: ClassVar[str] = "topup.received"
-
     mdtrt_id: str
-    amount_fen: int
+    amount_fen: Whole
     channel: Literal["counter", "online", "bank"]
     ref: str
     fixmedins_code: str = ""
     setl_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankOrderResult(Fact):
+class BankOrderResult(Fact, frozen=True, kw_only=True, tag="bank.order_result"):
     """What the bank answered to an order. `booked_at`: when the bank booked it, by the bank's own clock."""
 
-    event_type: ClassVar[str] = "bank.order_result"
-
     order_id: str
-    attempt: int
+    attempt: Whole
     result: Literal["accepted", "settled", "partial", "rejected", "unknown", "cancelled"]
-    amount_fen: int
+    amount_fen: Whole
     bank_ref: str | None = None
     code: str | None = None
     cause: Literal["person", "bank"] | None = None
-    booked_at: datetime | None = None
+    booked_at: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _BankNotice(Fact):
+class _BankNotice(Fact, frozen=True, kw_only=True):
     """A movement on the agreement that the bank reports."""
 
     agreement_no: str
     bank_ref: str
     order_id: str | None = None
     mdtrt_id: str | None = None
-    amount_fen: int | None = None
+    amount_fen: Whole | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankRepaid(_BankNotice):
+class BankRepaid(_BankNotice, frozen=True, kw_only=True, tag="bank.repaid"):
     """The person repaid the bank."""
 
-    event_type: ClassVar[str] = "bank.repaid"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankRefunded(_BankNotice):
+class BankRefunded(_BankNotice, frozen=True, kw_only=True, tag="bank.refunded"):
     """The bank gave money back to the person."""
 
-    event_type: ClassVar[str] = "bank.refunded"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankOverdue(_BankNotice):
+class BankOverdue(_BankNotice, frozen=True, kw_only=True, tag="bank.overdue"):
     """The bank says that a drawn amount is overdue."""
 
-    event_type: ClassVar[str] = "bank.overdue"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankCured(_BankNotice):
+class BankCured(_BankNotice, frozen=True, kw_only=True, tag="bank.cured"):
     """The bank says that the arrears are paid."""
-
-    event_type: ClassVar[str] = "bank.cured"

@@ -1,16 +1,12 @@
 """What happened in a visit: registered, recorded, ended, and each line of cost."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
-from risk.facts.base import Fact
+from risk.facts.base import Fact, Whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitOpened(Fact):
+class VisitOpened(Fact, frozen=True, kw_only=True, tag="visit.opened"):
     """A patient registered (2201) or was admitted (2401)."""
-
-    event_type: ClassVar[str] = "visit.opened"
 
     mdtrt_id: str
     fixmedins_code: str
@@ -24,11 +20,8 @@ class VisitOpened(Fact):
     emergency: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitUpdated(Fact):
+class VisitUpdated(Fact, frozen=True, kw_only=True, tag="visit.updated"):
     """What the doctor recorded of the visit (2203)."""
-
-    event_type: ClassVar[str] = "visit.updated"
 
     mdtrt_id: str
     med_type: str | None = None
@@ -37,8 +30,7 @@ class VisitUpdated(Fact):
     dept_code: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _VisitEnd(Fact):
+class _VisitEnd(Fact, frozen=True, kw_only=True):
     """`mdtrt_id`, or the message id of the admission that 2601 undoes."""
 
     mdtrt_id: str | None = None
@@ -46,58 +38,43 @@ class _VisitEnd(Fact):
     dscg_way: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitClosed(_VisitEnd):
+class VisitClosed(_VisitEnd, frozen=True, kw_only=True, tag="visit.closed"):
     """Discharge (2402)."""
 
-    event_type: ClassVar[str] = "visit.closed"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitReopened(_VisitEnd):
+class VisitReopened(_VisitEnd, frozen=True, kw_only=True, tag="visit.reopened"):
     """Discharge undone (2405)."""
 
-    event_type: ClassVar[str] = "visit.reopened"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitCancelled(_VisitEnd):
+class VisitCancelled(_VisitEnd, frozen=True, kw_only=True, tag="visit.cancelled"):
     """Registration or admission undone (2202, 2404, 2601)."""
 
-    event_type: ClassVar[str] = "visit.cancelled"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeAdded(Fact):
+class FeeAdded(Fact, frozen=True, kw_only=True, tag="fee.added"):
     """One line of cost (2204, 2301)."""
-
-    event_type: ClassVar[str] = "fee.added"
 
     mdtrt_id: str
     feedetl_sn: str
     fixmedins_code: str
     med_list_codg: str
-    cnt_x10000: int
-    amount_fen: int
-    ownpay_fen: int | None = None
-    selfpay_prop_x10000: int | None = None
+    cnt_x10000: Whole
+    amount_fen: Whole
+    ownpay_fen: Whole | None = None
+    selfpay_prop_x10000: Whole | None = None
     chrg_bchno: str | None = None
-    prd_days: int | None = None
+    prd_days: Whole | None = None
     dr_code: str | None = None
     drug_trac_codg: tuple[str, ...] | None = None
-    pric_uplmt_fen: int | None = None
+    pric_uplmt_fen: Whole | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeReversed(Fact):
+class FeeReversed(Fact, frozen=True, kw_only=True, tag="fee.reversed"):
     """A line, a batch, or all unsettled lines of a visit taken back: exactly one of the three is given."""
-
-    event_type: ClassVar[str] = "fee.reversed"
 
     mdtrt_id: str
     feedetl_sn: str | None = None
     chrg_bchno: str | None = None
     all_unsettled: bool | None = None
-    cnt_x10000: int | None = None
-    amount_fen: int | None = None
+    cnt_x10000: Whole | None = None
+    amount_fen: Whole | None = None
     return_feedetl_sn: str | None = None

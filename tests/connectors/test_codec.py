@@ -1,7 +1,6 @@
 """A fact survives the wire; a lane survives any bytes; the strict edge names what is wrong with a line."""
 
 import json
-from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -9,6 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from connectors.canonical_line import LINE_BYTES_MAX
 from connectors.codec import BadRecord, Refused, check_line, decode_fact, encode_fact
@@ -87,7 +87,7 @@ def facts(draw: st.DrawFn, kinds: tuple[type[Fact], ...] = tuple(FACTS.values())
     hints = get_type_hints(kind)
     chosen = {}
     for field in fields(kind):
-        if field.default is MISSING or draw(st.booleans()):
+        if field.required or draw(st.booleans()):
             chosen[field.name] = draw(values_of(hints[field.name]))
     return kind(**chosen)
 

@@ -5,12 +5,13 @@ in `drawn_moves`; `seeded_log` draws them from a seed, for runs longer than Hypo
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from risk.facts import Fact, SettlementCompleted, SettlementReinstated, SettlementReversed, VisitOpened, VisitUpdated
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms, local_day, to_datetime, to_ms

@@ -1,12 +1,12 @@
 """One person's life with credit, step by step: builders that hide what a test does not mean. It proves nothing."""
 
-from dataclasses import replace
 from datetime import date
 from functools import cache
 from itertools import count
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from connectors.policy_files import read_policy_dir
 from risk import facts
