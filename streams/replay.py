@@ -6,11 +6,12 @@ they were recorded: nobody behaves otherwise, and no bank answers an order it ne
 
 import sys
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from msgspec import structs
 
 from connectors.kafka import cluster_identity
 from connectors.log_reader import log_end, read_log
@@ -114,7 +115,7 @@ class Given:
 
     def instead_of(self, fact: PolicyActivated) -> PolicyActivated:
         """The same switch, to this policy."""
-        return replace(fact, version=self.parsed.version, digest=self.parsed.digest, files=self.files)
+        return structs.replace(fact, version=self.parsed.version, digest=self.parsed.digest, files=self.files)
 
 
 def compare(kafka: str, topics: Topics, given: Given, *, clock: str) -> Differences:

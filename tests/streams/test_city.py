@@ -1,17 +1,16 @@
 """The simulated city: equal plans give equal bytes, amounts add up, and what is planted is there to be found."""
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact, encode_fact
 from connectors.national_line import read_national
 from risk.facts import Fact, SettlementCompleted, SettlementReversed, VisitOpened
 from risk.local_time import local_day, to_date, to_ms
-from streams.city import settlements
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries, facts, labels, national_lines, preencoded
 
@@ -84,11 +83,6 @@ def test_honest_people_stay_clear_of_the_rules_that_are_planted():
         if fact.fixmedins_type == "1":
             per_day[fact.psn_no, local_day(to_ms(fact.occurred_at))].add(fact.fixmedins_code)
     assert {psn_no for (psn_no, _), places in per_day.items() if len(places) >= 3} <= planted
-
-
-def test_bulk_settlements_have_one_content_in_both_forms():
-    made = settlements.settlements_only(2_000, 50, seed=5)
-    assert [(fact.psn_no, encode_fact(fact)) for fact in made] == list(settlements.preencoded(2_000, 50, seed=5))
 
 
 def test_national_messages_map_to_the_same_facts_as_the_canonical_city():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from msgspec import structs
 
 from connectors.codec import encode_fact
 from connectors.embedded import MockKafka, RedisServer
@@ -92,7 +93,7 @@ def test_the_same_policy_differs_in_nothing(settings, capsys):
 
 def test_a_raised_line_names_the_alerts_that_would_be_gone(settings, other, capsys):
     bill = next(iter(settlements_only(1, 1, seed=3)))
-    append(settings, *(replace(bill, event_id=f"bill-{n}", setl_id=f"S{n}", mdtrt_id=f"V{n}", med_type="11",
+    append(settings, *(structs.replace(bill, event_id=f"bill-{n}", setl_id=f"S{n}", mdtrt_id=f"V{n}", med_type="11",
                                psn_no=f"p{n}", medfee_sumamt_fen=fen) for n, fen in enumerate((199_999, 200_000,
                                                                                               250_000)))
     )  # fmt: skip
@@ -124,8 +125,8 @@ def test_a_request_is_decided_again_and_the_change_of_outcome_is_named(settings,
 
 
 def test_a_hold_that_another_policy_ends_sooner_ends_though_the_log_has_no_timer_for_it(settings, other, capsys):
-    bill = replace(next(iter(settlements_only(1, 1, seed=3))), psn_no="430502-replay", mdtrt_id="elsewhere")
-    append(settings, *wants_credit(100_000), replace(bill, occurred_at=NOW + timedelta(minutes=20)))
+    bill = structs.replace(next(iter(settlements_only(1, 1, seed=3))), psn_no="430502-replay", mdtrt_id="elsewhere")
+    append(settings, *wants_credit(100_000), structs.replace(bill, occurred_at=NOW + timedelta(minutes=20)))
     code, found = replayed(settings, other(("holds.toml", "{ minutes = 30 }", "{ minutes = 10 }")), capsys)
     assert code == 1
     assert "decisions added authorization release" in {
@@ -134,8 +135,8 @@ def test_a_hold_that_another_policy_ends_sooner_ends_though_the_log_has_no_timer
 
 
 def test_a_timer_that_no_lane_has_appended_yet_is_no_difference(settings, capsys):
-    bill = replace(next(iter(settlements_only(1, 1, seed=3))), psn_no="430502-replay", mdtrt_id="elsewhere")
-    append(settings, *wants_credit(100_000), replace(bill, occurred_at=NOW + timedelta(minutes=40)))
+    bill = structs.replace(next(iter(settlements_only(1, 1, seed=3))), psn_no="430502-replay", mdtrt_id="elsewhere")
+    append(settings, *wants_credit(100_000), structs.replace(bill, occurred_at=NOW + timedelta(minutes=40)))
     assert replayed(settings, SHIPPED, capsys)[0] == 0
 
 
