@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from connectors.http.alert_feed import AlertFeed
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 ACKNOWLEDGED_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
 CONNECTIONS_WAITING = 4_096
+IDLE_MS = 30_000  # a connection that says nothing, or half a head, is closed: HIS pools open another
 LINGER_MS = 0.5
 _log = logging.getLogger(__name__)
 
@@ -191,6 +193,7 @@ async def serve_api(settings: "Settings", options: ApiOptions, ready: Ready, sto
         port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=IDLE_MS),
         websockets=False,
         backlog=CONNECTIONS_WAITING,
         backpressure=2 * options.limits.in_flight,

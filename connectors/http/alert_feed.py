@@ -1,6 +1,7 @@
 """Alerts as they are published: one reader of `alerts.v1` for all listeners of this process, and where they resume."""
 
 import asyncio
+import re
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -19,6 +20,8 @@ BATCH = 200
 WAIT_S = 0.2
 PATIENCE_S = 10.0
 
+_POSITIONS = re.compile(r"[0-9]{1,5}:(-1|[0-9]{1,18})(,[0-9]{1,5}:(-1|[0-9]{1,18}))*\Z")
+
 Positions = dict[int, int]
 """Per partition, the offset read last."""
 
@@ -33,10 +36,9 @@ class Published(NamedTuple):
 
 def parse_positions(text: str) -> Positions:
     """`0:15,1:3`, the id of an event; several partitions need several numbers to resume exactly."""
-    try:
-        return {int(part): int(offset) for part, _, offset in (pair.partition(":") for pair in text.split(","))}
-    except ValueError:
-        raise Problem("FIELD_INVALID", "Last-Event-ID", why="expected partition:offset, comma-separated") from None
+    if not _POSITIONS.match(text):
+        raise Problem("FIELD_INVALID", "Last-Event-ID", why="expected partition:offset, comma-separated")
+    return {int(part): int(offset) for part, _, offset in (pair.partition(":") for pair in text.split(","))}
 
 
 def format_positions(positions: Positions) -> str:
@@ -70,7 +72,7 @@ class AlertFeed:
         self._listeners += 1
         try:
             await self._ready()
-            at = self._before_newest(recent) if after is None else after
+            at = self._before_newest(recent) if after is None else self._known(after)
             seen = 0
             while not self._stop.is_set():
                 begin = dict(self._begin)
@@ -107,6 +109,14 @@ class AlertFeed:
         for _, published in self._kept_after(self._number - recent):
             at[published.partition] = min(published.offset - 1, at[published.partition])
         return at
+
+    def _known(self, after: Positions) -> Positions:
+        """`after` where it stands on the topic as it is: a log that lost its tail must not silence a listener."""
+        return {
+            partition: min(offset, self._end[partition])
+            for partition, offset in after.items()
+            if partition in self._end
+        }
 
     def _kept_after(self, seen: int) -> list[tuple[int, Published]]:
         """What is kept and was numbered after `seen`; numbers have no gaps."""

@@ -1,5 +1,6 @@
 """`GET /v1/alerts/stream`: the alerts that a token may see, as server-sent events."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -18,6 +19,7 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),
 ]
 RECENT_MAX = 1_000
+_RECENT = re.compile(r"[0-9]{1,4}\Z")
 
 
 class AlertStream:
@@ -32,7 +34,7 @@ class AlertStream:
         resumed = call.headers.get(b"last-event-id", b"").decode("latin-1") or call.query.get("last_event_id", "")
         after = parse_positions(resumed) if resumed else None
         recent = call.query.get("recent", "0")
-        if not recent.isdigit() or int(recent) > RECENT_MAX:
+        if not _RECENT.match(recent) or int(recent) > RECENT_MAX:
             raise Problem("FIELD_INVALID", "recent", why=f"a whole number up to {RECENT_MAX}")
         return Answer(200, headers=HEADERS, chunks=self._events(call.token, after, int(recent)))
 

@@ -17,6 +17,7 @@ from connectors.http.tokens import Token, TokenTable
 Header = tuple[bytes, bytes]
 JSON: list[Header] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 BODY_MAX = 64 * 1024
+BODY_WITHIN_S = 5.0  # a call is in flight while its body comes: whoever dawdles keeps others out
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -60,11 +61,12 @@ class Route:
     handler: Callable[[Call], Awaitable[Answer]]
     roles: frozenset[str] | None = frozenset()
     body_max: int = BODY_MAX
+    body_within_s: float = BODY_WITHIN_S
     kind: Kind = Kind.OTHER
 
 
 class Application:
-    """The ASGI callable. `note(route path, status, seconds)` hears of each call; `rate_per_s`: of tokens without one."""
+    """The ASGI callable. `note(route path, status, seconds)` hears of each call; `rate_per_s` is a token's else."""
 
     def __init__(
         self,
@@ -114,6 +116,8 @@ class Application:
         self, route: Route, ids: Sequence[str], scope: Mapping[str, Any], receive: Receive, *, arrived_s: float
     ) -> Answer:
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]) and sum(name == b"authorization" for name, _ in scope["headers"]) > 1:
+            raise Problem("UNAUTHENTICATED")  # who was asked before us may have read the other one
         token = _NOBODY
         if route.roles is not None:
             token = self._tokens.of(headers.get(b"authorization", b""))
@@ -122,9 +126,14 @@ class Application:
             rate_per_s = self._rate_per_s if token.rate_per_s is None else token.rate_per_s
             self._rate_limit.take(token.name, rate_per_s, arrived_s)
             self._shedding.check_process(route.kind, self.in_flight, arrived_s)
-        body = await _read(receive, headers, route.body_max) if route.method == "POST" else b""
-        raw_query = scope["query_string"]
-        query = dict(parse_qsl(raw_query.decode("latin-1"), keep_blank_values=True)) if raw_query else {}
+        body = b""
+        if route.method == "POST":
+            try:
+                async with asyncio.timeout(route.body_within_s):
+                    body = await _read(receive, headers, route.body_max)
+            except TimeoutError:
+                raise Problem("BODY_LATE", why=str(route.body_within_s)) from None
+        query = _query(scope["query_string"])
         return await route.handler(Call(token, ids, query, headers, body, arrived_s))
 
     def _find(self, scope: Mapping[str, Any]) -> tuple[Route, Sequence[str]]:
@@ -146,24 +155,30 @@ class Application:
 _NOBODY = Token(name="", roles=frozenset(), event_types=frozenset(), institutions=frozenset())
 
 
+def _query(raw: bytes) -> dict[str, str]:
+    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True) if raw else []
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
+        raise Problem("FIELD_INVALID", twice[:64], why="given twice")
+    return query
+
+
 async def _read(receive: Receive, headers: Mapping[bytes, bytes], size_max: int) -> bytes:
     """The whole body, refused before it is read if it says that it is too large."""
     if headers.get(b"content-length", b"0").isdigit() and int(headers.get(b"content-length", b"0")) > size_max:
         raise Problem("TOO_LARGE", why=str(size_max))
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        if len(body) > size_max:
-            raise Problem("TOO_LARGE", why=str(size_max))
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body"):
+    parts, size, is_more = [], 0, True
+    while is_more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("BODY_LATE", why="0")  # nobody reads it
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > size_max:
             raise Problem("TOO_LARGE", why=str(size_max))
-    return b"".join(parts)
+        is_more = bool(message.get("more_body"))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _send(answer: Answer, method: str, receive: Receive, send: Send) -> None:

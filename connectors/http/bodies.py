@@ -211,6 +211,7 @@ class ProblemAnswer(Struct, frozen=True, kw_only=True):
 
 Body = TypeVar("Body", bound=Struct)
 
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OWN_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _NAMED = re.compile(r"(missing required|unknown) field `([^`]*)`")
@@ -223,9 +224,12 @@ def decode_body(kind: type[Body], raw: bytes) -> Body:
     except msgspec.ValidationError as error:
         if "unknown field `x_" not in str(error):
             raise _named(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _MALFORMED as error:
         raise Problem("MALFORMED", why=str(error)) from None
-    fields = _OWN_FIELDS.decode(raw)
+    try:
+        fields = _OWN_FIELDS.decode(raw)  # reads to the end what the first pass left at the first unknown field
+    except _MALFORMED as error:
+        raise Problem("MALFORMED", why=str(error)) from None
     known = msgspec.json.encode({name: value for name, value in fields.items() if not name.startswith("x_")})
     try:
         return msgspec.json.decode(known, type=kind)

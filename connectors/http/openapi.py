@@ -37,6 +37,7 @@ REFUSALS = {
     "400": "Malformed; `field` names what",
     "401": "No token, or not one we know",
     "403": "Not this role, institution, event type or purpose",
+    "408": "The body did not come in time",
     "413": "The body is too large",
     "429": "Too fast for this token",
     "503": "Overload, or something behind us is away; see Retry-After",
@@ -60,7 +61,8 @@ def document() -> Node:
         "info": {
             "title": "Xinmai 信脉",
             "version": "1",
-            "description": "Credit payment at checkout, events in, alerts out. Money is integer fen; time is RFC 3339.",
+            "description": "Credit payment at checkout, events in, alerts out. Money is integer fen, without a decimal "
+            "point (5000, not 5000.0); time is RFC 3339.",
         },
         "security": [{"bearer": []}],
         "paths": _checkout_paths() | _read_paths() | _stream_paths() | _open_paths(),

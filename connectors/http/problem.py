@@ -30,6 +30,7 @@ TEXTS: dict[str, tuple[int, str, str]] = {
     "FORBIDDEN_PURPOSE": (403, "此令牌不能以该目的查询", "This token may not ask for that purpose."),
     "NOT_FOUND": (404, "没有找到", "Nothing is here under this name."),
     "METHOD_NOT_ALLOWED": (405, "此地址不支持该方法", "This address does not answer that method."),
+    "BODY_LATE": (408, "请求体未在 {why} 秒内发完，请重发", "The body did not come within {why} s; send it again."),
     "CONFLICT": (409, "与已有记录不一致", "This contradicts what is recorded."),
     "TOO_LARGE": (413, "请求体超过 {why} 字节", "The body is larger than {why} bytes."),
     "RATE_LIMITED": (429, "请求过于频繁，请稍后再试", "Too many calls with this token; try again after Retry-After."),

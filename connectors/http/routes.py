@@ -12,6 +12,7 @@ from connectors.http.shedding import Kind
 from connectors.http.tokens import COUNTERS, ROLES
 
 EVENTS_BODY_MAX = 8 * 1024 * 1024
+EVENTS_BODY_WITHIN_S = 60.0  # 8 MiB over a line of 1 Mbit/s
 SUPERVISORS = frozenset({"authority", "audit"})
 MAY_LOOK = COUNTERS | SUPERVISORS | {"person"}
 MAY_POST = frozenset({"hospital", "pharmacy", "bank", "authority"})
@@ -47,7 +48,14 @@ def routes(calls: Calls) -> list[Route]:
         Route(method="GET", path="/v1/orders/{id}", handler=reads.order, roles=MAY_LOOK | {"bank"}),
         # A query that is denied for its purpose is recorded too, so every role comes as far as that.
         Route(method="POST", path="/v1/credit-queries", handler=reads.credit, roles=ROLES),
-        Route(method="POST", path="/v1/events", handler=calls.events.post, roles=MAY_POST, body_max=EVENTS_BODY_MAX),
+        Route(
+            method="POST",
+            path="/v1/events",
+            handler=calls.events.post,
+            roles=MAY_POST,
+            body_max=EVENTS_BODY_MAX,
+            body_within_s=EVENTS_BODY_WITHIN_S,
+        ),
         Route(method="GET", path="/v1/alerts/stream", handler=calls.alerts.stream, roles=MAY_LOOK),
         Route(method="GET", path="/livez", handler=probes.live, roles=None),
         Route(method="GET", path="/readyz", handler=probes.ready, roles=None),

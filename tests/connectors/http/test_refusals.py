@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.http.fakes import HOSPITAL, Api, authorization
+from connectors.http.asgi import Answer, Application, Call, Route, json_answer
+from connectors.http.tokens import parse_tokens
+from tests.connectors.http.fakes import HOSPITAL, TOKENS, Api, authorization, now_s
 
 
 def refused(
@@ -132,5 +134,30 @@ def test_a_bug_is_a_500_that_says_nothing_of_itself() -> None:
         answer = await api.call("POST", "/v1/authorizations", authorization())
         assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
         assert len(api.errors) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_does_not_come_is_waited_for_no_longer_than_its_call_allows() -> None:
+    async def scenario() -> None:
+        async def handler(call: Call) -> Answer:
+            return json_answer(200, {})
+
+        route = Route(method="POST", path="/s", handler=handler, roles=None, body_within_s=0.02)
+        app = Application([route], parse_tokens(TOKENS), now_s)
+        sent: list[Any] = []
+        messages = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+        async def receive() -> Any:
+            return messages.pop() if messages else await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/s", "query_string": b"", "headers": []}
+        async with asyncio.timeout(20):
+            await app(scope, receive, send)
+        assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (408, "BODY_LATE")
+        assert app.in_flight == 0
 
     asyncio.run(scenario())
