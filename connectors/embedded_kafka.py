@@ -12,7 +12,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -60,6 +60,15 @@ class MockKafka:
         self.stop()
 
 
+class _Quorum(NamedTuple):
+    """The nodes that elect and replicate together, as one of them sees it."""
+
+    node: int
+    size: int
+    voters: str
+    cluster_id: str
+
+
 class RealKafka(ServerProcess):
     """One Apache Kafka node (KRaft, broker and controller in one) in a temporary directory, or in `directory`."""
 
@@ -77,8 +86,20 @@ class RealKafka(ServerProcess):
         self.port = port or own_port
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log = self.directory / "kafka.log"
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        self.quorum = _Quorum(1, 1, self.voter(1), cluster_id)
+
+    def voter(self, node: int) -> str:
+        """How this node is called as number `node` of a quorum."""
+        return f"{node}@127.0.0.1:{self._controller_port}"
 
     def start(self) -> Self:
+        self.launch()
+        self.wait()
+        return self
+
+    def launch(self) -> None:
+        """Start it without waiting: one node of several answers only once most of them run."""
         missing = kafka_missing(self._libraries)
         if missing:
             raise ConnectorError(self.name, missing, retryable=False)
@@ -89,8 +110,10 @@ class RealKafka(ServerProcess):
             self._format(settings)
         heap = [f"-Xmx{self._heap}", f"-Xms{self._heap}", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
         self._launch([*self._java(*heap), "kafka.Kafka", str(settings)], self.log)
+
+    def wait(self) -> None:
+        """Wait until it answers."""
         self._wait_until(self._answers, within_s=60, log=self.log)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -103,19 +126,19 @@ class RealKafka(ServerProcess):
         return [java, "-Djava.awt.headless=true", *options, "-cp", f"{self._libraries}/*"]
 
     def _format(self, settings: Path) -> None:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-        command = [*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool"]
-        command += ["format", "--ignore-formatted", "--cluster-id", cluster_id, "--config", str(settings)]
+        command = [*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+        command += ["--cluster-id", self.quorum.cluster_id, "--config", str(settings)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise ConnectorError(self.name, f"storage not formatted: {done.stdout}{done.stderr}", retryable=False)
 
     def _settings(self) -> dict[str, str | int]:
+        replicas, in_sync = self.quorum.size, min(2, self.quorum.size)
         listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}"
         return {
             "process.roles": "broker,controller",
-            "node.id": 1,
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "node.id": self.quorum.node,
+            "controller.quorum.voters": self.quorum.voters,
             "controller.listener.names": "CONTROLLER",
             "listeners": listeners,
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
@@ -123,17 +146,20 @@ class RealKafka(ServerProcess):
             "auto.create.topics.enable": "false",
             "log.message.timestamp.type": "LogAppendTime",
             "message.max.bytes": RECORD_BYTES_MAX,
-            "offsets.topic.replication.factor": 1,
+            "offsets.topic.replication.factor": replicas,
+            "min.insync.replicas": in_sync,
             "offsets.topic.num.partitions": 4,
             "offsets.retention.minutes": 2_147_483_647,  # an idle engine's published marks must not be forgotten
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": in_sync,
             "transaction.state.log.num.partitions": 4,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": replicas,
+            "share.coordinator.state.topic.min.isr": in_sync,
             "group.initial.rebalance.delay.ms": 0,
             "broker.session.timeout.ms": 2_000,  # after a kill it waits this long for its former self to expire
             "broker.heartbeat.interval.ms": 500,
+            "controller.quorum.election.timeout.ms": 500,  # the others miss it as soon
+            "controller.quorum.fetch.timeout.ms": 1_000,
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,  # the default takes a sixth of this heap
         }
 
@@ -146,6 +172,43 @@ class RealKafka(ServerProcess):
             return bool(metadata.brokers)
         except KafkaException:
             return False
+
+
+class RealKafkaCluster:
+    """Several nodes, each broker and controller: any one of three may die, and what was acknowledged stands."""
+
+    def __init__(self, nodes: int = 3, *, heap: str = "256m", libraries: Path = LIBRARIES) -> None:
+        self.nodes = [RealKafka(heap=heap, libraries=libraries) for _ in range(nodes)]
+        voters = ",".join(node.voter(number) for number, node in enumerate(self.nodes, 1))
+        cluster_id = self.nodes[0].quorum.cluster_id
+        for number, node in enumerate(self.nodes, 1):
+            node.quorum = _Quorum(number, nodes, voters, cluster_id)
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(node.bootstrap for node in self.nodes)
+
+    def __enter__(self) -> Self:
+        for node in self.nodes:
+            node.launch()
+        for node in self.nodes:
+            node.wait()
+        self._wait_for_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self.nodes:
+            node.kill9()  # in order each would wait for the others to take over
+            node.__exit__()
+
+    def _wait_for_all(self, within_s: float = 30.0) -> None:
+        """A topic with a replica on each node can be made only once each has joined."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        deadline = time.monotonic() + within_s
+        while len(admin.list_topics(timeout=5).brokers) < len(self.nodes):
+            if time.monotonic() > deadline:
+                raise ConnectorError("kafka", "not every node joined the cluster", retryable=True)
+            time.sleep(0.1)
 
 
 def _main() -> None:
