@@ -18,6 +18,7 @@ from tests.e2e.live_engine import INSTITUTION, LiveEngine, signed_person
 
 BUSY_PEOPLE = 10
 BUSY_EVERY = 10
+RECOVERS_WITHIN_S = 25
 Say = Callable[[str], None]
 
 
@@ -26,7 +27,7 @@ class Breaks(NamedTuple):
 
     after_share: float
     name: str
-    act: Callable[[], None]
+    act: Callable[[], object]
 
 
 class Servers(NamedTuple):
@@ -36,18 +37,18 @@ class Servers(NamedTuple):
     redis: str
     topics: Topics
     replication: int = 1
+    answer_within_ms: int = 1_000
 
 
-def questions(count: int) -> list[Question]:
+def questions(count: int, answer_within_ms: int = 1_000) -> list[Question]:
     """Distinct people, but every tenth is one of a few who come so often that their limit tells."""
     asked = []
     for number in range(count):
         is_busy = number % BUSY_EVERY == 0
         person = number // BUSY_EVERY % BUSY_PEOPLE if is_busy else BUSY_PEOPLE + number
         amount_fen = 123_000 if is_busy else 12_300
-        asked.append(
-            Question(f"A{number}", signed_person(person).psn_no, INSTITUTION, f"V{number}", amount_fen=amount_fen)
-        )
+        psn_no = signed_person(person).psn_no
+        asked.append(Question(f"A{number}", psn_no, INSTITUTION, f"V{number}", amount_fen, answer_within_ms))
     return asked
 
 
@@ -55,41 +56,55 @@ def run_day(
     servers: Servers, breaks: Sequence[Breaks], *, seconds: int, per_s: int, apis: int = 2, say: Say = lambda _: None
 ) -> dict[str, Any]:
     """One day: sign everybody, ask and break, drain, stop, and check all that was promised. An answer for people."""
-    asked = questions(seconds * per_s)
+    asked = questions((seconds + RECOVERS_WITHIN_S) * per_s, servers.answer_within_ms)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xinmai-day-")))
         engine = LiveEngine(
             servers.kafka, servers.redis, servers.topics, folder, apis=apis, replication=servers.replication
         )
         engine.sign(range(BUSY_PEOPLE + len(asked)))
-        say(f"{len(asked)} questions in {seconds} s to {apis} API processes; everybody has signed")
+        say(f"{per_s} questions a second for {seconds} s to {apis} API processes; everybody has signed")
         stack.enter_context(engine)
         engine.wait_until_drained(120)
-        counter, began_s = Counter(engine.ports), time.monotonic()
-        at_counter = Thread(target=counter.ask, args=(asked, per_s))
-        at_counter.start()
-        broke = []
-        for each in sorted(breaks):
-            time.sleep(max(0.0, began_s + each.after_share * seconds - time.monotonic()))
-            broke.append(f"{time.monotonic() - began_s:.1f} s {each.name}")
-            say(broke[-1])
-            each.act()
-        at_counter.join(seconds + 60)
-        assert not at_counter.is_alive(), "somebody still waits at the counter"
-        for line in by_second(counter.answers, began_s):
-            say(line)
+        counter = Counter(engine.ports)
+        broke = _open_the_counter(counter, asked, breaks, seconds=seconds, per_s=per_s, say=say)
         for api in engine.apis:
             api.stop()
         engine.wait_until_drained(120)
         engine.worker.stop()
-        longest_s = assert_answered_in_time(counter.answers)
-        books = assert_approvals_stand(servers.kafka, servers.redis, servers.topics, counter.answers)
-        return {
-            "asked": len(asked),
-            "calls": len(counter.answers),
-            "fallbacks": sum(answer.decision == "fallback" for answer in counter.answers),
-            "longest_wait_ms": round(longest_s * 1000),
-            "broke": broke,
-            **books,
-            "verify": assert_proved(servers.kafka, servers.redis, servers.topics),
-        }
+    longest_s = assert_answered_in_time(counter.answers)
+    books = assert_approvals_stand(servers.kafka, servers.redis, servers.topics, counter.answers)
+    return {
+        "asked": len({answer.question.authorization_id for answer in counter.answers}),
+        "calls": len(counter.answers),
+        "fallbacks": sum(answer.decision == "fallback" for answer in counter.answers),
+        "longest_wait_ms": round(longest_s * 1000),
+        "credit_again_after_s": {name: round(counter.credit_since(at_s)[0], 1) for name, at_s in broke.items()},
+        **books,
+        "verify": assert_proved(servers.kafka, servers.redis, servers.topics),
+    }
+
+
+def _open_the_counter(
+    counter: Counter, asked: list[Question], breaks: Sequence[Breaks], *, seconds: int, per_s: int, say: Say
+) -> dict[str, float]:
+    """Ask and break; after the last break go on until patients are given credit again. When each break was over."""
+    began_s = time.monotonic()
+    at_counter = Thread(target=counter.ask, args=(asked, per_s))
+    at_counter.start()
+    broke: dict[str, float] = {}
+    for each in sorted(breaks):
+        time.sleep(max(0.0, began_s + each.after_share * seconds - time.monotonic()))
+        say(f"{time.monotonic() - began_s:6.1f} s {each.name}")
+        each.act()
+        broke[each.name] = time.monotonic()
+        say(f"{broke[each.name] - began_s:6.1f} s done")
+    time.sleep(max(0.0, began_s + seconds - time.monotonic()))
+    while at_counter.is_alive() and len(counter.credit_since(max(broke.values(), default=began_s))) < per_s:
+        time.sleep(0.1)
+    counter.closed = True
+    at_counter.join(60)
+    assert not at_counter.is_alive(), "somebody still waits at the counter"
+    for line in by_second(counter.answers, began_s):
+        say(line)
+    return broke

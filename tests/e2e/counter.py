@@ -5,7 +5,7 @@ Whoever hears `fallback` asks once more, with the same words, at another API pro
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -58,18 +58,20 @@ class Counter:
         self._retries = retries
         self._free: list[list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = [[] for _ in ports]
         self.answers: list[Answer] = []
+        self.closed = False
 
-    def ask(self, questions: Sequence[Question], per_s: float, heard: Callable[[int], None] = lambda _: None) -> None:
-        """Ask all of them at their instants, and wait for every answer. `heard` is told how many were asked so far."""
-        asyncio.run(self._ask(questions, per_s, heard))
+    def ask(self, questions: Sequence[Question], per_s: float) -> None:
+        """Ask them at their instants until all were asked or the counter is `closed`; wait for every answer."""
+        asyncio.run(self._ask(questions, per_s))
 
-    async def _ask(self, questions: Sequence[Question], per_s: float, heard: Callable[[int], None]) -> None:
+    async def _ask(self, questions: Sequence[Question], per_s: float) -> None:
         began_s = time.monotonic()
         calls: list[asyncio.Task[None]] = []
         for number, question in enumerate(questions):
             await asyncio.sleep(max(0.0, began_s + number / per_s - time.monotonic()))
+            if self.closed:
+                break
             calls.append(asyncio.create_task(self._patient(question, number % len(self._ports))))
-            heard(number)
         await asyncio.gather(*calls)
         for connections in self._free:
             for _, writer in connections:
@@ -83,6 +85,10 @@ class Counter:
                 return
             await asyncio.sleep(RETRY_AFTER_S)
             api = (api + 1) % len(self._ports)
+
+    def credit_since(self, at_s: float) -> list[float]:
+        """How long after this instant each question was asked that was answered with credit, soonest first."""
+        return sorted(answer.sent_s - at_s for answer in self.answers if answer.has_credit and answer.sent_s >= at_s)
 
     async def call(self, question: Question, api: int) -> Answer:
         """One call over a connection of its own."""
