@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -28,9 +29,10 @@ def run_alerts(settings: "Settings", *, follow: bool, limit: int, rule_id: str |
         _say(alert, as_json)
     if follow:
         seen = {(alert["alert_id"], alert["episode"]) for alert in newest}
-        for alert in _once(bodies(settings.kafka, topic, newest=0, follow=True), seen):
-            if rule_id in (None, alert["rule_id"]):
-                _say(alert, as_json)
+        with suppress(KeyboardInterrupt):  # the reader has seen enough
+            for alert in _once(bodies(settings.kafka, topic, newest=0, follow=True), seen):
+                if rule_id in (None, alert["rule_id"]):
+                    _say(alert, as_json)
     return 0
 
 

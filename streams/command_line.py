@@ -158,7 +158,7 @@ def run(arguments: list[str]) -> int:
     except CycloptsError as error:
         return _complain(f"命令行参数有误 / bad command line: {str(error).rstrip('.')}. Try: xinmai --help")
     except KeyboardInterrupt:
-        return 0
+        return _complain("已中断，未全部完成 / stopped before the end")
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -104,9 +104,12 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
     home = HOME.resolve()
     _refuse_a_second(home)
     (home / "logs").mkdir(parents=True, exist_ok=True)
+    began_s = time.monotonic()
     with ExitStack() as stack:
+        stack.callback(say, "已全部停止 / all of it has ended")
+        say("启动 / starting: broker, Redis, bank simulator …")
         kafka, redis, embedded = _servers(stack, home)
-        bank = stack.enter_context(BankSimulator(book_file=home / "bank.ndjson"))
+        bank = stack.enter_context(BankSimulator(book_file=_book(home, embedded)))
         port = free_ports(1)[0]
         api = f"http://127.0.0.1:{port}"
         token, tokens = _write_tokens(home / "tokens.toml")
@@ -122,7 +125,9 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
             "XINMAI_BANK_SECRET": SIMULATOR_SECRET,
         }
         os.environ.update(told)  # our own commands, run in this process, find the engine as the children do
+        say("  主题与首份政策 / topics and the first policy …")
         _prepare()
+        say(f"  worker 与 API / worker and API … (logs: {HOME}/logs)")
         programs = [_program(stack, name, told, home) for name in ("worker", "api")]
         _wait_ready(api, programs, stopped)
         pids = {program.name: program.pid for program in programs}
@@ -143,7 +148,22 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         path.write_text(json.dumps(asdict(up)))
         path.chmod(0o600)
         stack.callback(path.unlink, missing_ok=True)
+        say(f"  就绪 / ready after {time.monotonic() - began_s:.0f} s")
+        stack.callback(say, "停止中 / stopping: API, worker, bank simulator, Redis, broker …")
         yield up, programs
+
+
+def say(line: str) -> None:
+    """Progress, for who waits; answers go to stdout."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _book(home: Path, embedded: bool) -> Path:
+    """The bank's book lives as long as the log that its orders are in: an embedded one begins anew each time."""
+    path = home / "bank.ndjson"
+    if embedded:
+        path.unlink(missing_ok=True)
+    return path
 
 
 def _refuse_a_second(home: Path) -> None:
