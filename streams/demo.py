@@ -25,12 +25,14 @@ from streams.demo_view import Seen, view
 from streams.logging_setup import log_to_stderr
 from streams.stop import Stop
 from streams.topic_reader import bodies
-from streams.up import NOTE_EN, NOTE_ZH, Program, Up, running_engine
+from streams.up import HOME, NOTE_EN, NOTE_ZH, Program, Up, running_engine
 
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "cases" / "national"
 CITY_S = 120.0
 CITY_DAYS = 2
 NEEDED = ("alert", "over-limit alert", "approve authorization", "deny authorization", "order", "bank result")
+LOOK = """While this runs: {api}/ is the console, {api}/openapi.json what the API takes and answers,
+{api}/metrics for Prometheus; in this folder: xinmai alerts --follow · xinmai show institution H43050200001"""
 TOPIC_OF = {
     "settlement": "events",
     "alert": "alerts",
@@ -49,7 +51,6 @@ def run_demo(*, seconds: float | None, as_json: bool) -> int:
         signal.signal(number, lambda *_: stopped.set())
     log_to_stderr()
     console = Console(stderr=as_json)
-    console.print("starting broker, Redis, worker, API and bank simulator on this machine …", style="dim")
     with running_engine(stopped) as (up, programs):
         seen = Seen()
         threads = _start(up, seen, stopped, seconds)
@@ -58,7 +59,7 @@ def run_demo(*, seconds: float | None, as_json: bool) -> int:
         stopped.set()
         for thread in threads:
             thread.join(5)
-        _farewell(console, up, seen, as_json)
+    _farewell(console, up, seen, as_json)
     missing = [what for what in NEEDED if what not in seen.firsts]
     if missing and seconds is not None:
         console.print(f"not seen within {seconds:.0f} s: {', '.join(missing)}", style="red")
@@ -99,7 +100,7 @@ def _stories(up: Up, seen: Seen, stopped: Event) -> None:
             lines = [line for line in path.read_bytes().splitlines() if line.strip()]
             results = engine.post("national", lines)
             with seen.lock:
-                seen.counts.update({f"sample lines {result}": count for result, count in results.items()})
+                seen.counts.update({("sample lines", result): count for result, count in results.items()})
         run = 0
         while not stopped.is_set():
             tag = f"{int(time.time()) % 1_000_000:06d}"
@@ -113,7 +114,7 @@ def _told(seen: Seen, what: str, body: dict[str, Any]) -> None:
         seen.note("settlement", body["event_id"])
     elif what == "trouble":
         with seen.lock:
-            seen.counts[f"trouble {body['results']}"] += 1
+            seen.counts["trouble", str(body["results"])] += 1
 
 
 def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
@@ -136,14 +137,19 @@ def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
 
 
 def _show(console: Console, up: Up, seen: Seen, ticks: Iterator[None]) -> None:
-    headline = f"信脉 Xinmai · API and console {up.api} · Kafka {up.kafka}"
+    headline = f"信脉 Xinmai · API and console {up.api} (token: {HOME}/up.json) · Kafka {up.kafka}"
     note = f"{NOTE_ZH} {NOTE_EN}" if up.embedded else ""
     if console.is_terminal:
+
+        def finding(firsts: dict[str, str]) -> str:
+            return "\n".join(_command(up, what, firsts[what]) for what in TOPIC_OF if what in firsts)
+
         with Live(view(seen, headline, note), console=console, auto_refresh=False, screen=True) as live:
             for _ in ticks:
-                live.update(view(seen, headline, note), refresh=True)
+                live.update(view(seen, headline, note, finding), refresh=True)
         return
     console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
+    console.print(LOOK.format(api=up.api), highlight=False, soft_wrap=True)
     said: frozenset[str] = frozenset()
     for _ in ticks:
         said = _say_firsts(console, up, seen, said)
@@ -169,25 +175,25 @@ def _say_firsts(console: Console, up: Up, seen: Seen, said: frozenset[str]) -> f
 
 
 def _found(up: Up, what: str, key: str) -> str:
-    topic = getattr(Topics(), TOPIC_OF[what])
-    return f"  {what}: {key}\n    kcat -b {up.kafka} -t {topic} -C -e -q | grep {key}"
+    return f"  {what}: {key}\n    {_command(up, what, key)}"
+
+
+def _command(up: Up, what: str, key: str) -> str:
+    return f"kcat -b {up.kafka} -t {getattr(Topics(), TOPIC_OF[what])} -C -e -q | grep {key}"
 
 
 def _farewell(console: Console, up: Up, seen: Seen, as_json: bool) -> None:
+    """After the servers have ended: what was there, and how to have it again."""
     with seen.lock:
         firsts, counts = dict(seen.firsts), dict(seen.counts)
     if as_json:
-        print(json.dumps({"api": up.api, "kafka": up.kafka, "ids": firsts, "counts": counts}, ensure_ascii=False))
-    console.print("\nWhat was seen, each findable on its topic while this runs:", style="bold")
+        told = {f"{what} {kind}": count for (what, kind), count in counts.items()}
+        print(json.dumps({"api": up.api, "kafka": up.kafka, "ids": firsts, "counts": told}, ensure_ascii=False))
+    console.print("\n曾在主题上 / seen on the topics while this ran:", style="bold")
     for what in TOPIC_OF:
         if what in firsts:
-            console.print(_found(up, what, firsts[what]), highlight=False, soft_wrap=True)
-    console.print("What to look at:", style="bold")
-    for line in (
-        f"{up.api}/            the console (token: .xinmai/up.json)",
-        f"{up.api}/openapi.json   what the API takes and answers",
-        f"{up.api}/metrics        Prometheus",
-        "while `up` or `demo` runs: xinmai alerts --follow · xinmai show institution H43050200001",
-        "README.md, then risk/__init__.py: the reading order",
-    ):
-        console.print(f"  {line}", highlight=False, soft_wrap=True)
+            line = f"  {what}: {firsts[what]}  ({getattr(Topics(), TOPIC_OF[what])})"
+            console.print(line, highlight=False, soft_wrap=True)
+    if up.embedded:
+        console.print("服务已随程序结束 / broker and Redis have ended with this program, and forgot.", highlight=False)
+    console.print("下一步 / next: xinmai up, then README.md, “Send one settlement by hand”.", highlight=False)
