@@ -22,7 +22,9 @@ setup: .venv/ready ## .venv with the locked dependencies; .venv/bin/xinmai is th
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed and not on PATH; or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "setting up .venv ($$($(BIN)/python --version)); the first time takes a minute or two"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r requirements.lock \
+		| awk -v all="$$(grep -c '==' requirements.lock)" '/^(Collecting|Requirement already)/ { if (++n % 10 == 0) print "  " n " of " all " packages found" } \
+		/^Installing collected/ { print "  installing them" } { fflush() }'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
