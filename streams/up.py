@@ -130,7 +130,6 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         say(f"  worker 与 API / worker and API … (logs: {HOME}/logs)")
         programs = [_program(stack, name, told, home) for name in ("worker", "api")]
         _wait_ready(api, programs, stopped)
-        pids = {program.name: program.pid for program in programs}
         up = Up(
             api=api,
             kafka=kafka,
@@ -142,15 +141,18 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
             bank=bank.url,
             embedded=embedded,
             pid=os.getpid(),
-            pids=pids,
+            pids={program.name: program.pid for program in programs},
         )
-        path = home / "up.json"
-        path.write_text(json.dumps(asdict(up)))
-        path.chmod(0o600)
-        stack.callback(path.unlink, missing_ok=True)
+        _tell_clients(stack, home / "up.json", up)
         say(f"  就绪 / ready after {time.monotonic() - began_s:.0f} s")
         stack.callback(say, "停止中 / stopping: API, worker, bank simulator, Redis, broker …")
         yield up, programs
+
+
+def _tell_clients(stack: ExitStack, path: Path, up: Up) -> None:
+    path.write_text(json.dumps(asdict(up)))
+    path.chmod(0o600)
+    stack.callback(path.unlink, missing_ok=True)
 
 
 def say(line: str) -> None:
