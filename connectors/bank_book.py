@@ -204,6 +204,8 @@ class Book:
                 "booked_at": answer["booked_at"],
                 "bank_code": order["bank_code"],
                 "payee_fixmedins_code": order.get("payee_fixmedins_code", ""),
+                "agreement_no": order["agreement_no"],
+                "original_order_id": order.get("original_order_id") or "",
             }
             for (order_id, attempt), answer in self.ledger.items()
             if answer["result"] in MOVING

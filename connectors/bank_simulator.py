@@ -4,7 +4,7 @@ It is nobody's real bank. What it received and moved stands in its book (bank_bo
 made from that alone. Besides the bank's own calls (bank.py) it has those of a stage manager, unsigned:
 
     GET  /simulator/book      its calls and bookings
-    POST /simulator/scripts   a Script: how the next calls are treated
+    POST /simulator/scripts   a Script: how the next calls are treated; {}: no script any more
     POST /simulator/lot       a Misfortune: failures by lot; {} ends it
     POST /simulator/clock     {"now_ms": t}: the instant that its books carry; {}: the wall's
     POST /simulator/plants    [Plant, ...]: differences in its statements; []: none any more
@@ -250,8 +250,10 @@ def _handler(bank: BankSimulator) -> type[QuietHandler]:
 def _managed(bank: BankSimulator, call: str, body: bytes) -> tuple[int, dict[str, str]]:
     said = json.loads(body)
     match call:
-        case "scripts":
+        case "scripts" if said:
             bank.script(**said)
+        case "scripts":
+            bank.forget_scripts()
         case "lot":
             bank.by_lot(Misfortune(**said) if said else None)
         case "plants":

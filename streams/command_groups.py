@@ -12,6 +12,7 @@ deadletters = App(name="deadletters", help="What was refused, and sending it aga
 orders = App(name="orders", help="Stop and restart orders to the bank; works within a second.")
 show = App(name="show", help="One subject as Redis has it now.")
 policy = App(name="policy", help="The dated, cited rules: check, show, activate.")
+fold = App(name="fold", help="The switch to another fold: a release that decides or packs otherwise.")
 simulate = App(name="simulate", help="Worlds to try the engine on.")
 
 
@@ -64,9 +65,7 @@ def orders_resume(*, bank: str | None = None, institution: str | None = None, js
 
 
 @orders.command(name="reconcile")
-def orders_reconcile(
-    *, date: str, bank: str | None = None, statement: Path | None = None, json: Json = False
-) -> int:
+def orders_reconcile(*, date: str, bank: str | None = None, statement: Path | None = None, json: Json = False) -> int:
     """The bank's statement of a day against the log, to the fen. Exit 0 equal, 1 differences, 2 could not run.
 
     Args:
@@ -135,6 +134,18 @@ def policy_activate(directory: Path, *, json: Json = False) -> int:
     return activate(settings(), directory, as_json=json)
 
 
+@fold.command(name="activate")
+def fold_activate(*, json: Json = False) -> int:
+    """Append the switch to this release's fold to every partition: lanes of older releases stop there.
+
+    Then, with the older release: stop its workers, and run its `xinmai verify` with XINMAI_SNAPSHOTS set, which writes
+    the switch snapshot. Then start this release, with the same XINMAI_SNAPSHOTS.
+    """
+    from streams.fold_commands import activate
+
+    return activate(settings(), as_json=json)
+
+
 @simulate.command(name="city")
 def simulate_city(
     *,
@@ -153,6 +164,8 @@ def simulate_city(
     out: str = "-",
     labels: Path | None = None,
     into: Literal["kafka", "http"] | None = None,
+    books: bool = False,
+    differences: int = 0,
     json: Json = False,
 ) -> int:
     """A seeded city: visits, fees, settlements, reversals, agreements, and labelled misconduct.
@@ -173,12 +186,19 @@ def simulate_city(
         out: File to write, `-` for stdout. Not used with --into.
         labels: File for the planted misconduct: {rule, level, subject, day, event_ids} per line.
         into: Send into the running engine, by Kafka or by HTTP, instead of writing.
+        books: Start an engine under the log's clock, live the city in it over HTTP with banks that fail, and compare
+            every day's log with the banks' statements. Exit 1 when they differ.
+        differences: With --books: plant so many in the statements at the end; they must be named, and nothing else.
     """
     from streams.city.command import plan_from, run_city
 
     plan = plan_from(
         start=start, people=people, institutions=institutions, days=days, seed=seed, visits_per_year=visits_per_year,
         signed_percent=signed_percent, late_percent=late_percent, duplicate_percent=duplicate_percent, plants=plants,
-        checkout=into == "http",
+        checkout=books or into == "http",
     )  # fmt: skip
+    if books:
+        from streams.city.books_command import run_books
+
+        return run_books(plan, differences=differences, as_json=json)
     return run_city(plan, form=format, out=out, labels_file=labels, into=into, speed=speed, as_json=json)

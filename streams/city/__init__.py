@@ -2,5 +2,5 @@
 
 Reading order: plan (how big, which days, which seed) → world (who and where) → happenings (what a visit is made of) →
 visits (honest traffic) → misconduct (planted, labelled) → stream (one order of delivery) → canonical and national (two
-spellings of it) → settlements (bulk for benchmarks).
+spellings of it) → settlements (bulk for benchmarks). The money side: quiet → bank_side → books → planted_differences.
 """

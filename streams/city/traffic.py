@@ -27,6 +27,8 @@ SETTLES_AFTER_MS = 25_000
 
 TURNED_AWAY = frozenset({"refused", "forbidden"})
 
+SETTLES = ("2207", "2304", "2102")
+
 Lines = list[tuple[str, bytes]]
 """(form, line): canonical or national."""
 
@@ -71,6 +73,8 @@ class Traffic:
         self._sent_s = time.monotonic()
         self.counts: Counter[str] = Counter()
         self.decisions: Counter[str] = Counter()
+        self.on_credit: list[Happening] = []
+        """Settlements sent under an authorization that was granted."""
 
     def run(self) -> None:
         """Send everything, or until stopped."""
@@ -79,24 +83,32 @@ class Traffic:
             self._wait(began_s, arrival_ms)
             if self._is_stopped():
                 break
-            if happening.infno == CHECKOUT:
-                self._send()
-                self._ask(happening)
-                continue
-            self._waiting.extend(spelled(self._as_paid(happening), self._form))
-            if len(self._waiting) >= CHUNK_LINES or time.monotonic() - self._sent_s > CHUNK_S:
-                self._send()
-        self._send()
+            self.deliver(happening)
+        self.flush()
+
+    def deliver(self, happening: Happening) -> None:
+        """Send or ask one thing; lines wait a moment for others."""
+        if happening.infno == CHECKOUT:
+            self.flush()
+            self._ask(happening)
+            return
+        paid = self._as_paid(happening)
+        if paid.infno in SETTLES and paid.bill is not None and paid.bill.authorization_id:
+            self.on_credit.append(paid)
+        self._waiting.extend(spelled(paid, self._form))
+        if len(self._waiting) >= CHUNK_LINES or time.monotonic() - self._sent_s > CHUNK_S:
+            self.flush()
 
     def _wait(self, began_s: float, arrival_ms: int) -> None:
         if self._speed <= 0 or arrival_ms < self._plan.start_ms:
             return
         due_s = began_s + (arrival_ms - self._plan.start_ms) / 1000 / self._speed
         while (left_s := due_s - time.monotonic()) > 0 and not self._is_stopped():
-            self._send()
+            self.flush()
             time.sleep(min(left_s, 0.1))
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what waits."""
         for form, lines in groupby(self._waiting, key=lambda pair: pair[0]):
             self.counts += self._engine.post(form, [line for _, line in lines])
         self._waiting.clear()
