@@ -148,26 +148,12 @@ def fold_activate(*, json: Json = False) -> int:
 
 @simulate.command(name="city")
 def simulate_city(
-    *,
-    people: int = 10_000,
-    institutions: int = 40,
-    days: int = 1,
-    speed: float = 0.0,
-    seed: int = 1,
-    start: str | None = None,
-    visits_per_year: float = 4.8,
-    signed_percent: float = 30.0,
-    late_percent: float = 1.0,
-    duplicate_percent: float = 1.0,
-    plants: int = 1,
-    format: Format = "canonical",
-    out: str = "-",
-    labels: Path | None = None,
-    into: Literal["kafka", "http"] | None = None,
-    books: bool = False,
-    differences: int = 0,
-    json: Json = False,
-) -> int:
+    *, people: int = 10_000, institutions: int = 40, days: int = 1, speed: float = 0.0, seed: int = 1,
+    start: str | None = None, visits_per_year: float = 4.8, signed_percent: float = 30.0, late_percent: float = 1.0,
+    duplicate_percent: float = 1.0, plants: int = 1, format: Format = "canonical", out: str = "-",
+    labels: Path | None = None, into: Literal["kafka", "http"] | None = None,
+    books: bool = False, differences: int = 0, json: Json = False,
+) -> int:  # fmt: skip
     """A seeded city: visits, fees, settlements, reversals, agreements, and labelled misconduct.
 
     Args:
