@@ -1,5 +1,5 @@
-"""Policies and published marks in the logs: what `topics create` puts there first, and what `policy activate` appends
-later.
+"""Policies, folds and published marks in the logs: what `topics create` puts there first, and what `policy activate`
+and `fold activate` append later.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,11 @@ from connectors.log_reader import log_end, read_log
 from connectors.policy_files import read_policy_dir
 from connectors.store import KEY_PREFIX, Store
 from connectors.topology import Topics, tags
-from risk.facts import PolicyActivated
+from risk.facts import FoldActivated, PolicyActivated
+from risk.person_fold import FOLD_VERSION
 from risk.policy import Policy, PolicyError, credit_questions_dropped, parse_policy
 from streams.ownership import GROUP
+from streams.shards import FIRST_FOLD
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -37,6 +39,7 @@ def prepare_logs(
     group: str = GROUP,
 ) -> Policy:
     """Create what is missing; the first policy is record 0 of every partition, and the published mark stands at 0.
+    (A later fold than the first is named before it.)
 
     Running it again changes nothing that is there, and finishes what an interrupted run left.
     """
@@ -45,15 +48,17 @@ def prepare_logs(
     create_topics(
         kafka, topics, partitions=partitions, subjects_partitions=subjects_partitions, replication=replication
     )
+    opening = [*_switches(), _activation(policy, files)]
     for topic, partition in _partitions(kafka, topics):
         if log_end(kafka, topic, partition)[1] == 0:
-            _append(kafka, [(topic, partition)], _activation(policy, files))
+            for record in opening:
+                _append(kafka, [(topic, partition)], record)
     for topic in (topics.events, topics.subjects):
         marked = published_marks(kafka, group, topic)
         missing = [
             partition for each, partition in _partitions(kafka, topics) if each == topic and partition not in marked
         ]
-        old = [partition for partition in missing if log_end(kafka, topic, partition)[1] > 1]
+        old = [partition for partition in missing if log_end(kafka, topic, partition)[1] > len(opening)]
         if old:
             raise ConnectorError(
                 "kafka",
@@ -84,6 +89,29 @@ def activate_policy(settings: "Settings", directory: Path) -> Policy:
     return policy
 
 
+def activate_fold(settings: "Settings") -> int:
+    """Append the switch to this release's fold to every partition of both logs: older releases stop at it. Said again
+    it changes nothing. Returns the fold; the first needs no switch.
+    """
+    for switch in _switches():
+        _append(settings.kafka, _partitions(settings.kafka, settings.topics), switch)
+    return FOLD_VERSION
+
+
+def _switches() -> list[bytes]:
+    """The record that names this release's fold; none for the first."""
+    if FOLD_VERSION == FIRST_FOLD:
+        return []
+    name = f"fold:{FOLD_VERSION}"
+    return [
+        encode_fact(
+            FoldActivated(
+                event_id=name, occurred_at=datetime.now(UTC), psn_no="", source="engine", fold_version=FOLD_VERSION
+            )
+        )
+    ]
+
+
 def _policies_in_force(settings: "Settings") -> Iterator[Policy]:
     """What the shards stand under, more than one within a switch; before any of them has begun, the log's first."""
     log = settings.topics.events
@@ -97,7 +125,7 @@ def _policies_in_force(settings: "Settings") -> Iterator[Policy]:
         yield from (parse_policy(orjson.loads(text)["files"]) for text in sorted(texts))
         return
     first, end = log_end(settings.kafka, log, 0)
-    for batch in read_log(settings.kafka, log, 0, (first, min(first + 1, end))):
+    for batch in read_log(settings.kafka, log, 0, (first, min(first + 2, end))):
         for _, _, value in batch:
             fact = decode_fact(value)
             if isinstance(fact, PolicyActivated):

@@ -9,7 +9,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from streams.command_groups import deadletters, orders, policy, show, simulate, topics
+from streams.command_groups import deadletters, fold, orders, policy, show, simulate, topics
 from streams.command_words import Format, Json, settings
 
 
@@ -27,7 +27,7 @@ app = App(
     version_flags=("--version",),
     help_format="plaintext",
 )
-for group in (topics, deadletters, orders, show, policy, simulate):
+for group in (topics, deadletters, orders, show, policy, fold, simulate):
     app.command(group)
 
 

@@ -16,7 +16,7 @@ from connectors.store import VALUES_PER_COMMIT, Commit, Position, Store
 from risk.outputs import Reply
 from risk.person_fold import FOLD_VERSION
 from streams.publisher import Sending
-from streams.shards import Effects, Record, Shard, ShardStopped
+from streams.shards import Effects, Record, Shard, ShardStopped, refuse_before_switch
 
 
 class Waiting(NamedTuple):
@@ -180,6 +180,7 @@ class Owned:
         """Fold the records, cut into commits. One that raises ends the work before it; alone it stops the shard."""
         said: list[Effects] = []
         commits: list[Commit] = []
+        refuse_before_switch(self.shard.state, taken[0].record, taken[0].meaning, self.tag)
         for index, (record, meaning, _) in enumerate(taken):
             try:
                 effects = self.shard.apply(record, meaning)

@@ -19,9 +19,10 @@ from risk.lifecycle import next_due
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.moment import Moment
 from risk.outputs import Reply
-from risk.person_fold import FOLD_VERSION, Person, apply
+from risk.person_fold import Person, apply
 from risk.policy import Policy
 from streams.shards import (
+    FIRST_FOLD,
     Effects,
     Hashes,
     Numbered,
@@ -56,7 +57,7 @@ class PersonShard:
     def __init__(self, tag: str, partition: int, *, partitions: int, subject_partitions: int, clock: str) -> None:
         self.values = Values(tag)
         self.partition = partition
-        self.state = ShardState(FOLD_VERSION, sent=(0,) * subject_partitions)
+        self.state = ShardState(FIRST_FOLD, sent=(0,) * subject_partitions)
         self._clock_ms = 0
         self._sent = [0] * subject_partitions
         self.policy: Policy | None = None

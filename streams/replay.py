@@ -22,7 +22,7 @@ from risk.facts import PolicyActivated
 from risk.policy import Policy, PolicyError, credit_questions_dropped, parse_policy
 from streams.policy_commands import not_usable
 from streams.replay_report import Differences, identity_of, show
-from streams.shards import Effects, Record
+from streams.shards import Effects, Record, refuse_before_switch
 from streams.stop import Stop
 from streams.verify import Log, begun, logs
 
@@ -66,6 +66,7 @@ class Twin:
     def fold(self, records: list[Record]) -> None:
         """Fold these records twice."""
         decoded = [self._recorded.decode(record) for record in records]
+        refuse_before_switch(self._recorded.state, records[0], decoded[0], self._recorded.values.tag)
         for shard in (self._recorded, self._otherwise):
             for address in shard.values.missing(shard.addresses(decoded)):
                 shard.values.load(address, None)

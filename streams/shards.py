@@ -20,6 +20,9 @@ from risk.outputs import Output, Reply, derived_id
 from risk.person_fold import FOLD_VERSION
 from risk.policy import Policy, PolicyError, parse_policy
 
+FIRST_FOLD = 1
+"""By what a log is folded until a record of it says otherwise."""
+
 Hashes = Callable[[str], Iterable[tuple[str, bytes]]]
 """The fields of one of a shard's index hashes, by its name (`schedule`, `orders`)."""
 
@@ -205,13 +208,34 @@ def in_force(policy: Policy | None, position: str) -> Policy:
 
 
 def switched_fold(state: ShardState, fact: FoldActivated, position: str) -> ShardState:
-    """From here on a newer fold decides; an older release stops."""
+    """From here on this fold decides; a release of an older one stops, and so does one of a newer. Said again, or late,
+    it changes nothing.
+    """
+    if fact.fold_version <= state.fold_version:
+        return state
     if fact.fold_version > FOLD_VERSION:
         raise ShardStopped(
             f"{position}: the log switches to fold {fact.fold_version}, this release folds {FOLD_VERSION}. "
-            "Upgrade the worker."
+            "Stop this release's workers, run its xinmai verify once with XINMAI_SNAPSHOTS set (the switch snapshot), "
+            "then start the release that appended the switch."
         )
+    if fact.fold_version < FOLD_VERSION:
+        raise ShardStopped(_not_ours(position, fact.fold_version))
     return state._replace(fold_version=fact.fold_version)
+
+
+def refuse_before_switch(state: ShardState, record: Record, meaning: Any, tag: str) -> None:
+    """What lies before a release's own switch is another fold's: neither judged nor proved here."""
+    if state.fold_version < FOLD_VERSION and not isinstance(meaning, FoldActivated):
+        raise ShardStopped(_not_ours(position_of(tag, record.offset), state.fold_version))
+
+
+def _not_ours(position: str, fold_version: int) -> str:
+    return (
+        f"{position} belongs to fold {fold_version}, this release folds {FOLD_VERSION}. Run the release of that fold "
+        "up to the switch (xinmai fold activate appends it), or start from the snapshot that it wrote there "
+        "(XINMAI_SNAPSHOTS)."
+    )
 
 
 def dead_letter(record: Record, position: str, error: BadRecord) -> Output:

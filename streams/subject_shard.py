@@ -18,10 +18,10 @@ from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_fold import FOLD_VERSION
 from risk.policy import Policy
 from risk.second_hop import Day, Subject, contribute, day_slot
 from streams.shards import (
+    FIRST_FOLD,
     Effects,
     Hashes,
     Record,
@@ -44,7 +44,7 @@ class SubjectShard:
     def __init__(self, tag: str, partition: int, *, partitions: int) -> None:
         self.values = Values(tag)
         self.partition = partition
-        self.state = ShardState(FOLD_VERSION, heard=(0,) * partitions)
+        self.state = ShardState(FIRST_FOLD, heard=(0,) * partitions)
         self.policy: Policy | None = None
         self._subjects: dict[Address, Subject] = {}
         self._days: dict[Address, Day] = {}

@@ -18,7 +18,7 @@ from connectors.state_codec import pack
 from connectors.store import Store, meta_key
 from connectors.topology import Topics, tags
 from streams.person_shard import PersonShard
-from streams.shards import Effects, Record, Shard
+from streams.shards import Effects, Record, Shard, refuse_before_switch
 from streams.snapshots import Snapshot, newest_snapshot, write_snapshot
 from streams.subject_shard import SubjectShard
 
@@ -95,6 +95,7 @@ def folded(kafka: str, log: Log, shard: Shard, span: tuple[int, int]) -> Iterato
     for batch in read_log(kafka, log.topic, log.partition, span):
         records = [Record(*each) for each in batch]
         decoded = [shard.decode(record) for record in records]
+        refuse_before_switch(shard.state, records[0], decoded[0], log.tag)
         for address in shard.values.missing(shard.addresses(decoded)):
             shard.values.load(address, None)
         yield [shard.apply(record, meaning) for record, meaning in zip(records, decoded, strict=True)]

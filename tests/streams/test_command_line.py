@@ -13,7 +13,8 @@ SHIPPED = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 COMMANDS = [
     "up", "demo", "worker", "api", "topics create", "topics check", "ingest", "alerts", "deadletters list",
     "deadletters retry", "orders pause", "orders resume", "show person", "show institution", "show staff",
-    "policy check", "policy show", "policy activate", "simulate city", "bench", "verify", "rebuild", "replay",
+    "policy check", "policy show", "policy activate", "fold activate", "simulate city", "bench", "verify",
+    "rebuild", "replay",
 ]  # fmt: skip
 
 
