@@ -19,6 +19,7 @@ from connectors.store import PULSE_CHANNEL, reply_channel
 PULSE_AGE_MAX_S = 1.0
 PING_EVERY_S = 1.0
 RECONNECT_AFTER_S = 0.2
+BACKLOG_RECORDS = 1_000  # behind fewer the pace between two pulses is that of the callers, not the lane's
 
 
 class LaneReply(msgspec.Struct, frozen=True):
@@ -44,11 +45,15 @@ class Pulse(msgspec.Struct, frozen=True):
 
 
 class ShardState(NamedTuple):
-    """The newest pulse of a shard, when it came, and since when records may be waiting, by this process's clock."""
+    """The newest pulse of a shard, when it came, and since when records may be waiting, by this process's clock.
+
+    `per_s`: how many records of a backlog its lane applies a second, 0 while that is not known.
+    """
 
     pulse: Pulse
     seen_s: float
     behind_since_s: float
+    per_s: float = 0.0
 
 
 _REPLIES = msgspec.json.Decoder(LaneReply | list[LaneReply])
@@ -71,7 +76,8 @@ class Pulses:
         before = self.shards.get(partition)
         first_s = now_s - max(0, pulse.at_ms - pulse.record_ms) / 1000
         behind_since_s = now_s if pulse.lag == 0 else first_s if before is None else before.behind_since_s
-        self.shards[partition] = ShardState(pulse, now_s, behind_since_s)
+        per_s = 0.0 if before is None else _pace(before, pulse)
+        self.shards[partition] = ShardState(pulse, now_s, behind_since_s, per_s)
 
     def is_live(self, partition: int, now_s: float) -> bool:
         """Whether a lane serves this shard."""
@@ -79,20 +85,30 @@ class Pulses:
         return shard is not None and shard.pulse.live and now_s - shard.seen_s <= PULSE_AGE_MAX_S
 
     def record_age_s(self, partition: int, now_s: float) -> float:
-        """How long a record appended now must at least wait, going by the one applied last.
+        """How long a record appended now must at least wait, going by the one applied last and by a backlog's pace.
 
         The record applied last may be old only because nobody came for hours; so its age counts no further back than
-        the last moment at which nothing was waiting.
+        the last moment at which nothing was waiting. A backlog that came all at once is young, and long.
         """
         shard = self.shards.get(partition)
         if shard is None or shard.pulse.lag == 0:
             return 0.0
-        return min((shard.pulse.at_ms - shard.pulse.record_ms) / 1000, now_s - shard.behind_since_s)
+        age_s = min((shard.pulse.at_ms - shard.pulse.record_ms) / 1000, now_s - shard.behind_since_s)
+        return max(age_s, shard.pulse.lag / shard.per_s) if shard.per_s else age_s
 
     def clock_ms(self, partition: int) -> int:
         """The shard's now under `XINMAI_CLOCK=log`, 0 before its first record."""
         shard = self.shards.get(partition)
         return 0 if shard is None else shard.pulse.clock_ms
+
+
+def _pace(before: ShardState, pulse: Pulse) -> float:
+    """Records a second through a backlog, the newest two pulses weighing as much as all before."""
+    spent_ms = pulse.at_ms - before.pulse.at_ms
+    if min(before.pulse.lag, pulse.lag) < BACKLOG_RECORDS or spent_ms <= 0:
+        return 0.0
+    newest_per_s = max(0, pulse.offset - before.pulse.offset) * 1000 / spent_ms
+    return (before.per_s + newest_per_s) / 2 if before.per_s else newest_per_s
 
 
 class Replies:

@@ -93,6 +93,22 @@ def test_the_age_of_what_waits_counts_from_when_nothing_waited() -> None:
     assert pulses.record_age_s(0, 100.2) == pytest.approx(0.15)
 
 
+def test_a_backlog_that_came_all_at_once_is_as_long_as_its_lane_needs_for_it() -> None:
+    #  at_ms     0        100      200      300
+    #  offset    5        5        505      1105      5,000 then 6,000 records a second
+    #  lag       0        9,000    8,500    7,900     the record applied last is young in all of them
+    pulses = Pulses()
+    pulses.note(Pulse("p0", 5, 0, 0, 0), 10.0)
+    pulses.note(Pulse("p0", 5, 90, 100, 9_000), 10.1)
+    assert pulses.record_age_s(0, 10.1) == pytest.approx(0.01)
+    pulses.note(Pulse("p0", 505, 95, 200, 8_500), 10.2)
+    assert pulses.record_age_s(0, 10.2) == pytest.approx(8_500 / 5_000)
+    pulses.note(Pulse("p0", 1_105, 98, 300, 7_900), 10.3)
+    assert pulses.record_age_s(0, 10.3) == pytest.approx(7_900 / 5_500)
+    pulses.note(Pulse("p0", 9_000, 390, 400, 5), 10.4)
+    assert pulses.record_age_s(0, 10.4) == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
