@@ -97,10 +97,13 @@ def without_accrual(credit: Credit, mdtrt_id: str) -> Credit:
 
 
 def remembered_stays(credit: Credit, context: Context) -> Credit:
-    """The record without stays that nobody remembers: their visit is forgotten and nothing is held for them."""
+    """The record without what waits for a visit that nobody remembers, and for which nothing is held."""
     known = {visit.mdtrt_id for visit in context.visits} | {hold.mdtrt_id for hold in credit.authorizations}
-    kept = tuple(each for each in credit.accruals if each.mdtrt_id in known)
-    return credit if len(kept) == len(credit.accruals) else credit._replace(accruals=kept)
+    accruals = tuple(each for each in credit.accruals if each.mdtrt_id in known)
+    wants = tuple(each for each in credit.wants if each.mdtrt_id in known or each.refused_until_ms)
+    if len(accruals) == len(credit.accruals) and len(wants) == len(credit.wants):
+        return credit
+    return credit._replace(accruals=accruals, wants=wants)
 
 
 def _is_followed(credit: Credit, mdtrt_id: str, context: Context) -> bool:

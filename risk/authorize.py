@@ -195,7 +195,7 @@ def with_want(credit: Credit, wanted: Want) -> Credit:
     if before is None and covered:
         return credit
     others = tuple(each for each in credit.wants if each is not before)
-    if covered:
+    if covered and (before is None or not before.topped_up_fen):
         return credit._replace(wants=others)
     want = wanted if before is None else before._replace(asked_fen=wanted.asked_fen)
     return credit._replace(wants=(*others, want))

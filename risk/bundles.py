@@ -127,7 +127,7 @@ def waiting_in(credit: Credit, bundle: Bundle) -> list[Obligation]:
     """The captures of a bundle that no order is at work on."""
     found = []
     for obligation in credit.obligations:
-        if covers(bundle, obligation) and obligation.claim_fen:
+        if covers(bundle, obligation) and obligation.claim_fen and not obligation.given_back:
             order = latest_order(credit, obligation)
             over = order is not None and order.state in (FundingState.SETTLED, FundingState.CANCELLED)
             if order is None or (over and not order.retry_ms):

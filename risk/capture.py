@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from risk.bundles import bundle_key, enqueue
 from risk.capture_decisions import Bill, captured, nothing_due, undone
-from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step
+from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step, Want
 from risk.decided import quality_alert
 from risk.facts import SettlementCompleted
 from risk.holds import HoldAction, after, end, with_ended, with_hold
@@ -115,6 +115,15 @@ def without_wants(credit: Credit, mdtrt_id: str) -> Credit:
     return credit._replace(wants=tuple(want for want in credit.wants if want.mdtrt_id != mdtrt_id))
 
 
+def ended_wants(credit: Credit, mdtrt_id: str) -> Credit:
+    """The visit ended: it asks for nothing more; what was paid for it waits for its bill."""
+    kept = [want for want in credit.wants if want.mdtrt_id != mdtrt_id or want.topped_up_fen]
+    if len(kept) == len(credit.wants) and not any(want.mdtrt_id == mdtrt_id for want in kept):
+        return credit
+    ended = (each._replace(asked_fen=0, refused_until_ms=0) if each.mdtrt_id == mdtrt_id else each for each in kept)
+    return credit._replace(wants=tuple(ended))
+
+
 # --- booking ---------------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +170,9 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
     agreement, service, placed_day, captured_fen = booking[:4]
     assert 0 <= captured_fen <= bill.tender_fen, bill
     capture_id = derived_id("cp_", agreement.agreement_no, bill.setl_id, context.event_id)
+    # the institution is the creditor of a debit: what it was paid beforehand needs no debit any more
+    topped_up_fen = min(bill.topped_up_fen, bill.tender_fen - captured_fen)
+    paid_fen = min(bill.topped_up_fen - topped_up_fen, captured_fen) if agreement.mode == CARD_WITHHOLD else 0
     obligation = Obligation(
         capture_id,
         bill.setl_id,
@@ -176,20 +188,21 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         placed_day,
         context.now_ms,
         bill.confirmed,
-        topped_up_fen=(topped_up_fen := min(bill.topped_up_fen, bill.tender_fen - captured_fen)),
-        # the institution is the creditor of a debit: what it was paid beforehand needs no debit any more
-        paid_fen=min(bill.topped_up_fen - topped_up_fen, captured_fen) if agreement.mode == CARD_WITHHOLD else 0,
+        topped_up_fen=topped_up_fen,
+        paid_fen=paid_fen,
         event_id=context.event_id,
     )
     credit = credit._replace(obligations=(*credit.obligations, obligation))
+    left_fen = bill.topped_up_fen - topped_up_fen - paid_fen
+    if left_fen and not bill.final:  # paid early: it waits for the next bill of the visit
+        rest = Want(bill.mdtrt_id, bill.fixmedins_code, service, 0, topped_up_fen=left_fen)
+        credit, left_fen = credit._replace(wants=(*without_wants(credit, bill.mdtrt_id).wants, rest)), 0
     ordered: list[Output | Reply] = []
     if captured_fen:
         credit = enqueue(credit, obligation, context, ends_stay=bill.final)
         credit, ordered = emit(credit, context)
-    decided = captured(
-        credit, obligation, agreement, context, taken_fen=booking.taken_fen, released_fen=booking.released_fen
-    )
-    return credit, [decided, *ordered]
+    told = (booking.taken_fen, booking.released_fen, left_fen)
+    return credit, [captured(credit, obligation, agreement, context, told=told), *ordered]
 
 
 # --- the same settlement, told twice ---------------------------------------------------------------------------------

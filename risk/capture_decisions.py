@@ -32,10 +32,10 @@ def captured(
     agreement: Agreement,
     context: Context,
     *,
-    taken_fen: int = 0,
-    released_fen: int | None = None,
+    told: tuple[int, int | None, int] = (0, None, 0),
 ) -> Output:
-    """The decision about one captured settlement, and what it did to its hold."""
+    """The decision about one captured settlement. `told`: out of the hold, back from it, too much paid early."""
+    taken_fen, released_fen, surplus_fen = told
     said: list[Said] = []
     if obligation.top_up_fen:
         outcome = Outcome.SPLIT if obligation.captured_fen else Outcome.TOP_UP
@@ -53,6 +53,9 @@ def captured(
         "service": obligation.service,
         "due_fen": obligation.due_fen,
         "from_hold_fen": taken_fen,
+        "topped_up_fen": obligation.topped_up_fen,
+        "paid_fen": obligation.paid_fen,
+        "counter_return_fen": surplus_fen,
         "reasons": [reason_body(each, context.terms) for each in in_order(said)],
     }
     if released_fen is not None:
@@ -97,6 +100,7 @@ def _decision_only(bill: Bill, said: tuple[Said, ...], outcome: Outcome, context
         "captured_fen": 0,
         "top_up_fen": bill.tender_fen if outcome is Outcome.TOP_UP else 0,
         "due_fen": bill.tender_fen,
+        "counter_return_fen": bill.topped_up_fen if outcome is Outcome.NOTHING_DUE and bill.final else 0,
         "reasons": [reason_body(each, context.terms) for each in said],
     }
     decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, bill.setl_id)

@@ -115,7 +115,10 @@ class Ended(NamedTuple):
 
 
 class Obligation(NamedTuple):
-    """One settlement on credit. `due_fen` = tendered = captured + top-up. `paid_fen`: repaid, or paid otherwise."""
+    """One settlement on credit. `due_fen` = tendered = captured + top-up. `paid_fen`: repaid, or paid otherwise.
+
+    `given_back`: the event by which the bank returned a debit without our order, while the settlement still stands.
+    """
 
     capture_id: str
     setl_id: str
@@ -136,6 +139,7 @@ class Obligation(NamedTuple):
     reversed_by: str = ""
     ended_ms: int = 0
     event_id: str = ""
+    given_back: str = ""
 
     @property
     def claim_fen(self) -> int:

@@ -19,9 +19,13 @@ def forgotten(credit: Credit, now_ms: int) -> Credit:
 
 
 def _open_wants(credit: Credit) -> Credit:
-    """A want lasts as long as its visit has an open authorization, or its refusal counts."""
+    """A want lasts as long as its visit has an open authorization, its refusal counts, or money waits for the bill."""
     live = {(each.mdtrt_id, each.service) for each in credit.authorizations}
-    wants = tuple(want for want in credit.wants if want.refused_until_ms or (want.mdtrt_id, want.service) in live)
+    wants = tuple(
+        want
+        for want in credit.wants
+        if want.refused_until_ms or want.topped_up_fen or (want.mdtrt_id, want.service) in live
+    )
     return credit if len(wants) == len(credit.wants) else credit._replace(wants=wants)
 
 

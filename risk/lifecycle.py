@@ -81,7 +81,7 @@ def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Co
     visit = context.visit
     if visit is None:
         return credit, said
-    credit = capture.without_wants(visit_ended(credit, visit, context), visit.mdtrt_id)
+    credit = capture.ended_wants(visit_ended(credit, visit, context), visit.mdtrt_id)
     if isinstance(fact, VisitCancelled):
         credit = without_accrual(credit, visit.mdtrt_id)
     for hold in credit.authorizations:
@@ -139,7 +139,7 @@ HANDLERS: dict[type[Fact], Handler] = {
     TopupReceived: obligations.topped_up,
     BankOrderResult: order_answers.order_result,
     BankRepaid: obligations.repaid,
-    BankRefunded: obligations.repaid,
+    BankRefunded: obligations.refunded,
     BankOverdue: obligations.overdue,
     BankCured: obligations.cured,
 }
@@ -245,7 +245,7 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
     if "bundle" in context.terms:
         credit, more = emit(credit, context)
         credit = forgotten(credit, context.now_ms)
-        if credit.accruals:
+        if credit.accruals or credit.wants:
             credit = remembered_stays(credit, context)
         credit, alarms = watch(credit, fact, context)
         said = [*said, *more, *alarms]

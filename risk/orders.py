@@ -221,6 +221,9 @@ def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement,
         return Said(ReasonCode.INSURED_ABNORMAL, Outcome.HOLD, "deceased", None, "services_on")
     if not agreement.is_valid(context.now_ms):
         return Said(ReasonCode.MANDATE_INVALID, Outcome.HOLD, agreement.agreement_no, None, "bundle")
+    for each in obligations:
+        if each.given_back and each.claim_fen:
+            return Said(ReasonCode.REVERSAL_PENDING, Outcome.HOLD, each.setl_id, None, "bundle")
     if credit.standing.disputes:
         for each in obligations:
             if disputed(credit, each.setl_id, each.mdtrt_id, each.capture_id, each.event_id):

@@ -54,6 +54,8 @@ class ReasonCode(StrEnum):
     DATA_QUALITY = "DATA_QUALITY"
     DISPUTED = "DISPUTED"
     BANK_REFUSED = "BANK_REFUSED"
+    REVERSAL_PENDING = "REVERSAL_PENDING"
+    SURPLUS = "SURPLUS"
     STALE_STATE = "STALE_STATE"
     DEPENDENCY_DOWN = "DEPENDENCY_DOWN"
 
@@ -101,6 +103,11 @@ TEXTS: dict[ReasonCode, tuple[str, str]] = {
         "Disputed; nothing is taken until it is decided",
     ),
     ReasonCode.BANK_REFUSED: ("银行未放款，由本人补缴", "The bank refused; the person pays the institution"),
+    ReasonCode.REVERSAL_PENDING: (
+        "银行已退款而结算未冲正，冲正前不再扣款",
+        "The bank gave money back while the settlement stands; nothing is taken until that is settled",
+    ),
+    ReasonCode.SURPLUS: ("多付部分应退还", "More was paid than is owed: the rest is to be given back"),
     ReasonCode.STALE_STATE: ("系统繁忙", "The engine is behind"),
     ReasonCode.DEPENDENCY_DOWN: ("系统暂不可用", "The engine is not available"),
 }

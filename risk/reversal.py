@@ -11,7 +11,7 @@ from risk.bundles import bundle_key, enqueue
 from risk.capture import with_obligation
 from risk.capture_decisions import captured
 from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
-from risk.exposure import held_fen, latest_order
+from risk.exposure import Moved, held_fen, latest_order, moved
 from risk.facts import SettlementReinstated, SettlementReversed
 from risk.holds import HoldAction, after, end, ended_hold, open_hold, with_hold, without_ended
 from risk.limits import agreement_of
@@ -19,6 +19,7 @@ from risk.local_time import DAY_MS, day_start_ms, local_day
 from risk.orders import cancel, emit
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome
+from risk.signed import CREDIT_LINE
 
 _VISIT_FORGOTTEN_MS = 2 * DAY_MS
 
@@ -37,7 +38,7 @@ def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, 
         return credit, []
     back_fen = obligation.captured_fen
     held_before_fen = held_fen(credit)
-    credit = with_obligation(credit, obligation._replace(reversed_by=context.event_id))
+    credit = with_obligation(credit, obligation._replace(reversed_by=context.event_id, given_back=""))
     credit = _reopened(credit, obligation, back_fen, context)
     reopened_fen = held_fen(credit) - held_before_fen
     decided = _gone_back(credit, obligation, back_fen, reopened_fen, context=context)
@@ -138,6 +139,8 @@ def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, reopened_f
         "service": obligation.service,
         "reversed_fen": back_fen,
         "reopened_fen": reopened_fen,
+        # paid at the counter for what is undone: given back there, or put toward the new bill under a new ref
+        "counter_return_fen": obligation.topped_up_fen + (obligation.paid_fen if obligation.mode != CREDIT_LINE else 0),
         "held_fen": hold.held_fen if hold is not None else 0,
         "captured_fen": 0,
         "top_up_fen": 0,
@@ -164,6 +167,10 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
         else:
             credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
     capture_id = derived_id("cp_", obligation.agreement_no, obligation.setl_id, context.event_id)
+    told = moved(credit).get(obligation.setl_id, Moved())
+    if obligation.mode == CREDIT_LINE and told.refunded_fen:  # what the bank got back it does not count as repaid
+        net_fen = told.funded_fen - told.refunded_fen
+        obligation = obligation._replace(paid_fen=min(obligation.paid_fen, net_fen))
     obligation = obligation._replace(
         reversed_by="",
         ended_ms=0,
@@ -180,5 +187,5 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
     credit, said = emit(credit, context)
     agreement = agreement_of(credit, obligation.agreement_no)
     assert agreement is not None, obligation
-    decided = captured(credit, obligation, agreement, context, taken_fen=taken_fen, released_fen=released_fen)
+    decided = captured(credit, obligation, agreement, context, told=(taken_fen, released_fen, 0))
     return credit, [decided, *said]

@@ -297,6 +297,18 @@ class Life:
             **fields,
         )
 
+    def top_up(self, amount_fen, ref="", mdtrt_id="M1", **fields):
+        """Paid at the counter."""
+        return self.tell(
+            facts.TopupReceived, mdtrt_id=mdtrt_id, amount_fen=amount_fen, channel="counter",
+            ref=ref or f"r{next(self._numbers)}", fixmedins_code=HOSPITAL, **fields,
+        )  # fmt: skip
+
+    def repaid(self, amount_fen, agreement_no="line", kind=facts.BankRepaid, **fields):
+        """The bank reports a payment, or with BankRefunded money that went back."""
+        bank_ref = f"b{next(self._numbers)}"
+        return self.tell(kind, agreement_no=agreement_no, amount_fen=amount_fen, bank_ref=bank_ref, **fields)
+
     # --- what it adds up to
 
     @property

@@ -33,6 +33,8 @@ class Ledger:
                 self._authorization(body)
             elif body["kind"] == "capture":
                 self._capture(body)
+            elif body["kind"] == "payment":
+                self._payment(body)
             elif "reversed_fen" in body:
                 self._reversal(body)
             elif body["reasons"] and body["reasons"][0]["code"] == "BANK_REFUSED":
@@ -70,6 +72,9 @@ class Ledger:
         assert body["captured_fen"] + body["top_up_fen"] == body["due_fen"], "money is conserved"
         if setl_id not in self.captured:
             self.opened.append(setl_id)
+            self.paid[setl_id] += body["paid_fen"]  # paid at the counter before the bill
+        elif not self.standing[setl_id] and self.moved[setl_id, "back"] and self._is_line(body):
+            self.paid[setl_id] = min(self.paid[setl_id], self.net(setl_id))  # returned by the bank: owed again
         self.captured[setl_id] = body["captured_fen"]
         self.standing[setl_id] = True
         self.services[setl_id] = body["service"]
@@ -80,6 +85,23 @@ class Ledger:
         if "released_fen" in body:
             assert self.held.pop(name) == body["released_fen"]
             self.ends[name] += 1
+
+    def _is_line(self, body):
+        return not body["agreement_no"].startswith("card")
+
+    def _payment(self, body):
+        """Every fen of a payment is booked, waits for a bill, or is surplus; what was refunded is told elsewhere."""
+        booked = 0
+        for item in body["items"]:
+            back = item.get("refunded_fen", 0)
+            assert item["paid_fen"] <= self.owed(item["setl_id"]), "nobody pays more than is owed"
+            if back and not self.agreements[item["setl_id"]].startswith("card"):
+                self.paid[item["setl_id"]] += min(back, self.owed(item["setl_id"]))
+            self.moved[item["setl_id"], "back"] += back
+            self.paid[item["setl_id"]] += item["paid_fen"]
+            booked += item["paid_fen"] + item["top_up_fen"] + back
+        elsewhere = body["surplus_fen"] + body.get("waiting_fen", 0) + body.get("unplaced_fen", 0)
+        assert booked + elsewhere == body["amount_fen"], "money is conserved"
 
     def _reversal(self, body):
         self.standing[body["setl_id"]] = False
@@ -100,12 +122,18 @@ class Ledger:
             amount_fen -= part
             self.moved[item[0], "back" if self.kinds[order_id] == "refund" else "in"] += part
 
-    def pay(self, setl_ids, amount_fen):
-        """Somebody paid otherwise."""
-        for setl_id in setl_ids:
-            part = min(amount_fen, self.owed(setl_id))
-            self.paid[setl_id] += part
+    def late(self, order_id, amount_fen):
+        """The bank says later what it moved: what fits no item any more came for the first one."""
+        kind = self.kinds[order_id]
+        if kind == "cancel" or not amount_fen:
+            return
+        side = "back" if kind == "refund" else "in"
+        for item in self.asked[order_id]:
+            part = min(amount_fen, item[1])
+            item[1] -= part
             amount_fen -= part
+            self.moved[item[0], side] += part
+        self.moved[self.asked[order_id][0][0], side] += amount_fen
 
     def claim(self, setl_id):
         """What stands."""

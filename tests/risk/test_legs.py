@@ -132,7 +132,6 @@ def test_no_more_than_two_attempts_leave_on_one_day():
 
 
 def test_a_third_attempt_of_a_day_waits_for_the_next_morning():
-    from tests.risk.credit_life import shaoyang
 
     steep = (
         "value = [{ hours = 6 }, { hours = 24 }",

@@ -52,7 +52,7 @@ class Person:
 
 
 class Money(RuleBasedStateMachine):
-    """Eighteen things that happen."""
+    """Everything that happens."""
 
     def __init__(self):
         super().__init__()
@@ -169,11 +169,32 @@ class Money(RuleBasedStateMachine):
         person = self.people[who]
         line = next((each.agreement_no for each in person.life.credit.agreements if each.mode == "credit_line"), None)
         if line is not None:
-            setl_ids = [each for each in person.book.opened if person.book.agreements[each] == line]
-            person.book.pay(setl_ids, amount)
-            person.hear(
-                person.life.tell(facts.BankRepaid, agreement_no=line, bank_ref=self.fresh("b"), amount_fen=amount)
-            )
+            person.hear(person.life.repaid(amount, line))
+
+    @rule(who=people, mdtrt=visits, amount=amounts, bill=st.one_of(st.none(), bills))
+    def pay_at_the_counter(self, *, who, mdtrt, amount, bill):
+        person = self.people[who]
+        person.hear(person.life.top_up(amount, self.fresh("c"), mdtrt, setl_id=bill))
+
+    @rule(who=people, amount=amounts, mdtrt=st.one_of(st.none(), visits))
+    def the_bank_gives_back_unasked(self, who, amount, mdtrt):
+        person = self.people[who]
+        number = person.life.credit.agreements[0].agreement_no
+        person.hear(person.life.repaid(amount, number, facts.BankRefunded, mdtrt_id=mdtrt))
+
+    @rule(who=people, data=st.data(), result=st.sampled_from(["settled", "partial", "rejected", "cancelled"]))
+    def bank_speaks_late(self, who, data, result):
+        person = self.people[who]
+        over = [each for each in person.life.credit.orders if each.order_id in person.sent and not each.in_flight]
+        if over:
+            order = data.draw(st.sampled_from(over))
+            sent = person.sent[order.order_id]
+            amount = {"settled": sent["amount_fen"], "partial": sent["amount_fen"] // 2}.get(result, 0)
+            told = dict(order.told).get(sent["attempt"], 0)
+            rest = sum(item.amount_fen - item.moved_fen for item in order.items)
+            more = max(0, amount - told)
+            person.book.late(order.order_id, min(more, rest) if order.kind == "refund" else more)
+            person.hear(person.life.bank(sent, result, amount, cause="bank"))
 
     @rule(who=people, hours=st.sampled_from([0.2, 1, 9, 26, 80]))
     def time_passes(self, who, hours):

@@ -1,0 +1,223 @@
+"""Money that comes and goes beside our orders: where it is booked, what is given back and by whom, nothing twice."""
+
+import pytest
+
+from risk import facts
+from risk.exposure import funding_of, moved, used_of
+from tests.risk.credit_life import Life
+
+
+def bills(*amounts, mode="card", now="2024-03-01"):
+    """Settlements on credit of one visit, not ordered yet."""
+    life = Life(now).sign(level="A", agreements=(mode,))
+    for number, amount_fen in enumerate(amounts, 1):
+        life.authorize(amount_fen, f"A{number}")
+        life.settle(amount_fen, f"S{number}", authorization_id=f"A{number}")
+        life.now_ms += 60_000
+    return life
+
+
+def debited(*amounts):
+    """...whose one debit is on its way."""
+    life = bills(*amounts)
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    return life, order
+
+
+def owed(life):
+    return [used_of(each, moved(life.credit)) for each in life.credit.obligations]
+
+
+# --- allocation ------------------------------------------------------------------------------------------------------
+
+
+def test_a_part_payment_pays_the_oldest_bill_first():
+    life = bills(30_000, 20_000)
+    (decision,) = life.top_up(40_000).decisions
+    assert owed(life) == [0, 10_000]
+    assert decision["kind"] == "payment"
+    assert decision["items"] == [
+        {"setl_id": "S1", "top_up_fen": 0, "paid_fen": 30_000},
+        {"setl_id": "S2", "top_up_fen": 0, "paid_fen": 10_000},
+    ]
+    assert (decision["decision"], decision["surplus_fen"]) == ("nothing_due", 0)
+
+
+def test_a_named_bill_is_paid_before_an_older_one():
+    life = bills(30_000, 20_000)
+    life.top_up(20_000, setl_id="S2")
+    assert owed(life) == [30_000, 0]
+
+
+def test_what_repays_the_bank_goes_to_the_order_it_names_else_to_the_oldest():
+    life = bills(30_000, 20_000, mode="line")
+    orders = [each.order_id for each in life.credit.orders]
+    life.repaid(5_000, order_id=orders[1])
+    assert owed(life) == [30_000, 15_000]
+    life.repaid(35_000)
+    assert owed(life) == [0, 10_000]
+
+
+def test_more_than_everything_owed_is_surplus_and_whoever_took_it_gives_it_back():
+    life = bills(30_000)
+    (decision,) = life.top_up(30_001).decisions
+    assert (decision["decision"], decision["surplus_fen"], decision["given_back_by"]) == ("release", 1, "institution")
+    assert decision["reasons"][0]["code"] == "SURPLUS"
+    life = bills(30_000, mode="line")
+    decision = life.repaid(30_002).decisions[0]
+    assert (decision["surplus_fen"], decision["given_back_by"]) == (2, "bank")
+
+
+def test_a_counter_takes_no_repayment_for_the_bank():
+    life = bills(30_000, mode="line")
+    (decision,) = life.top_up(30_000).decisions
+    assert (owed(life), decision["surplus_fen"]) == ([30_000], 30_000)
+
+
+def test_a_payment_for_a_visit_without_credit_is_nothing_of_ours():
+    assert bills(30_000).top_up(5_000, mdtrt_id="M9") == []
+
+
+# --- paid early ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_paid_before_the_bill_is_not_debited_again():
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    (decision,) = life.top_up(30_000).decisions
+    assert decision["waiting_fen"] == 30_000
+    (decision,) = life.settle(80_000, authorization_id="A1").decisions
+    assert (decision["paid_fen"], decision["counter_return_fen"]) == (30_000, 0)
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    assert order["amount_fen"] == 50_000
+
+
+def test_it_outlives_the_discharge_and_what_is_too_much_is_given_back_at_the_last_bill():
+    life = Life("2024-03-01").sign()
+    life.visit("M1", med_type="21")
+    life.authorize(80_000, service="deposit_free", scope="visit", med_type="21")
+    life.top_up(100_000)
+    life.settle(50_000, "S1", med_type="21", mid_setl_flag="1")
+    life.close()
+    decision = life.settle(20_000, "S2", med_type="21").decisions[0]
+    assert (decision["paid_fen"], decision["counter_return_fen"]) == (20_000, 30_000)
+    assert life.used == 0
+    assert life.pass_time(hours=100).orders == []
+
+
+def test_an_estimate_below_the_hold_forgets_no_payment():
+    life = Life().sign()
+    life.authorize(80_000)
+    life.top_up(30_000)
+    life.estimate(10_000)
+    assert life.credit.wants[0].topped_up_fen == 30_000
+
+
+# --- while a debit is on its way -------------------------------------------------------------------------------------
+
+
+def test_a_payment_at_the_counter_calls_the_debit_back():
+    life, order = debited(80_000)
+    (wish,) = life.top_up(80_000).orders
+    assert (wish["kind"], wish["original_order_id"], life.used) == ("cancel", order["order_id"], 0)
+    life.bank(wish, "cancelled")
+    assert life.pass_time(hours=300).orders == []
+
+
+@pytest.mark.parametrize(("paid", "back"), [(80_000, 80_000), (30_000, 30_000), (1, 1)])
+def test_a_debit_that_came_all_the_same_is_refunded_by_what_was_paid(paid, back):
+    life, order = debited(80_000)
+    life.top_up(paid)
+    (refund,) = life.bank(order, "settled").orders
+    assert (refund["kind"], refund["amount_fen"], life.used) == ("refund", back, 0)
+    life.bank(refund, "settled")
+    assert life.pass_time(hours=300).orders == []
+
+
+def test_a_refused_debit_asks_only_for_what_the_counter_left():
+    life, order = debited(80_000)
+    life.top_up(30_000)
+    life.bank(order, "rejected", code="X", cause="person")
+    (again,) = life.pass_time(until=("2024-03-02", 14)).orders
+    assert again["amount_fen"] == 50_000
+
+
+def test_an_unknown_debit_is_not_called_back_before_the_query():
+    life, order = debited(80_000)
+    life.bank(order, "unknown")
+    assert life.top_up(80_000).orders == []
+    (refund,) = life.bank(order, "settled").orders
+    assert refund["amount_fen"] == 80_000
+
+
+def test_a_debit_of_two_bills_is_called_back_only_when_both_are_paid():
+    life, _ = debited(30_000, 20_000)
+    assert life.top_up(30_000).orders == []
+    assert [each["kind"] for each in life.top_up(20_000).orders] == ["cancel"]
+
+
+# --- returned by the bank --------------------------------------------------------------------------------------------
+
+
+def test_a_debit_that_the_bank_gave_back_waits_for_its_reversal_and_is_not_refunded_twice():
+    life, order = debited(80_000)
+    life.bank(order, "settled")
+    told = life.repaid(80_000, "card", facts.BankRefunded)
+    held = [each for each in told.decisions if each["kind"] == "after_visit"]
+    assert [(each["decision"], each["reasons"][0]["code"]) for each in held] == [("hold", "REVERSAL_PENDING")]
+    assert life.used == 80_000
+    assert life.pass_time(hours=300).orders == []
+    assert life.reverse().orders == []
+    assert life.used == 0
+
+
+def test_a_new_bill_of_the_visit_does_not_take_it_again():
+    life, order = debited(80_000)
+    life.bank(order, "settled")
+    life.repaid(80_000, "card", facts.BankRefunded)
+    life.authorize(10_000, "A2")
+    life.settle(10_000, "S2", authorization_id="A2")
+    (order,) = life.pass_time(hours=60).orders
+    assert [each["setl_id"] for each in order["items"]] == ["S2"]
+
+
+def test_a_notice_of_our_own_refund_is_booked_once():
+    life, order = debited(80_000)
+    life.bank(order, "settled")
+    (refund,) = life.reverse().orders
+    before = life.credit
+    life.repaid(80_000, "card", facts.BankRefunded)
+    life.repaid(80_000, "card", facts.BankRefunded, order_id=refund["order_id"])
+    assert life.credit == before
+    life.bank(refund, "settled")
+    assert funding_of(life.credit, life.credit.obligations[0]).value == "refunded"
+    assert life.repaid(80_000, "card", facts.BankRefunded).decisions[0]["unplaced_fen"] == 80_000
+
+
+def test_a_refund_to_the_line_pays_the_line():
+    life = bills(80_000, mode="line")
+    draw = life.credit.orders[0]
+    life.bank({"order_id": draw.order_id, "attempt": 1, "amount_fen": 80_000}, "settled")
+    life.repaid(30_000, "line", facts.BankRefunded)
+    assert life.used == 50_000
+    (refund,) = life.reverse().orders
+    assert refund["amount_fen"] == 50_000
+
+
+def test_refunded_after_repayment_and_reinstated_it_is_owed_again():
+    life = bills(80_000, mode="line")
+    draw = life.credit.orders[0]
+    life.bank({"order_id": draw.order_id, "attempt": 1, "amount_fen": 80_000}, "settled")
+    life.repaid(80_000)
+    (refund,) = life.reverse().orders
+    life.bank(refund, "settled")  # the bank owed the person that money, and paid it back
+    (again,) = life.reinstate().orders
+    assert (again["kind"], again["amount_fen"], life.used) == ("draw", 80_000, 80_000)
+
+
+def test_what_was_paid_at_the_counter_for_an_undone_bill_is_given_back_there():
+    life = bills(80_000)
+    life.top_up(30_000)
+    decision = life.reverse().decisions[0]
+    assert decision["counter_return_fen"] == 30_000
+    assert life.used == 0
