@@ -226,7 +226,9 @@ def switched_fold(state: ShardState, fact: FoldActivated, position: str) -> Shar
 
 def refuse_before_switch(state: ShardState, record: Record, meaning: Any, tag: str) -> None:
     """What lies before a release's own switch is another fold's: neither judged nor proved here."""
-    if state.fold_version < FOLD_VERSION and not isinstance(meaning, FoldActivated):
+    if state.fold_version == FOLD_VERSION:
+        return
+    if not (isinstance(meaning, FoldActivated) and meaning.fold_version > state.fold_version):
         raise ShardStopped(_not_ours(position_of(tag, record.offset), state.fold_version))
 
 
