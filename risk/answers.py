@@ -17,6 +17,14 @@ EMERGENCY = {
     "text_en": "Emergency: treatment first, no deposit",
 }
 
+POVERTY_ALLEVIATED = {
+    "code": "POVERTY_ALLEVIATED",
+    "text_zh": "脱贫人口：先诊疗后付费，不收押金",
+    "text_en": "Entitled to treatment before payment, no deposit",
+}
+
+ENTITLEMENTS = {"emergency": EMERGENCY, "poverty_alleviated": POVERTY_ALLEVIATED}
+
 CONFLICTS = {
     "CONFLICT": ("同一编号的内容不同", "The same id was used with other content"),
     "HOLD_OPEN": ("该就诊已有未结束的占用", "This visit already has an open hold of this kind"),
@@ -84,12 +92,18 @@ def authorization_body(
         "available_fen": left_fen,
         "max_approvable_fen": promise.maximum_fen,
         "expires_at": rfc3339(expires_ms) if expires_ms else None,
-        "entitlements": [EMERGENCY] if promise.emergency else [],
+        "passes_at": rfc3339(promise.passes_ms) if promise.passes_ms and request is None else None,
+        "entitlements": [ENTITLEMENTS[each] for each in _entitlements_of(promise)],
         "reasons": reasons_body(said, _terms_of(promise, context), asked_fen, promise.maximum_fen),
         "policy_version": promise.policy_version,
         "log_position": promise.position,
         "replayed": replayed,
     }
+
+
+def _entitlements_of(promise: Promise) -> tuple[str, ...]:
+    """What was shown beside the decision: an emergency first."""
+    return (*(("emergency",) if promise.emergency else ()), *promise.entitlements)
 
 
 def _terms_of(promise: Promise, context: Context) -> Terms:

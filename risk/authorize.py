@@ -102,7 +102,9 @@ def _decided(credit: Credit, fact: AuthorizationRequested, question: Question) -
         decision_id,
         (hash64(fact.attempt),),
         (),
-        question.emergency,
+        "emergency" in question.entitlements,
+        tuple(each for each in question.entitlements if each != "emergency"),
+        verdict.passes_ms,
     )
     credit = without_ended(credit, authorization_key(*identity))
     subject: Authorization | Ended
@@ -231,8 +233,9 @@ def ask(
     agreement = choose_agreement(credit, service, agreement_no, context.now_ms)
     level = level_in_force(credit, context.now_ms)
     found = ceilings(credit, service, agreement, context) if offers_credit(context) else ()
+    entitled = (*(("emergency",) if emergency else ()), *credit.standing.entitlements)
     return Question(
-        credit, context, service, fixmedins_code, agreement_no, agreement, amount_fen, emergency, level, found
+        credit, context, service, fixmedins_code, agreement_no, agreement, amount_fen, entitled, level, found
     )
 
 
@@ -251,7 +254,7 @@ def ask_increase(credit: Credit, context: Context, hold: Authorization, amount_f
         hold.agreement_no,
         agreement,
         amount_fen,
-        False,
+        (),
         level,
         found,
     )

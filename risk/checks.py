@@ -27,7 +27,7 @@ class Question(NamedTuple):
     agreement_asked: str
     agreement: Agreement | None
     amount_fen: int
-    emergency: bool
+    entitlements: tuple[str, ...]
     level: Level
     ceilings: tuple[Ceiling, ...]
 
@@ -38,11 +38,15 @@ class Question(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the checks say: the reasons in order of the checks, how much is approved, how much would have been."""
+    """What the checks say: the reasons in order of the checks, how much is approved, how much would have been.
+
+    `passes_ms`: when the same request would pass, if only the caps of a day or month stand against it; else 0.
+    """
 
     said: tuple[Said, ...]
     approved_fen: int
     maximum_fen: int
+    passes_ms: int = 0
 
     @property
     def outcome(self) -> Outcome:
@@ -194,8 +198,8 @@ def month_cap(question: Question) -> Said | None:
 
 
 def entitled(question: Question) -> Said | None:
-    """In an emergency treatment comes first, whatever was decided about payment."""
-    return _note(ReasonCode.ENTITLEMENT_OVERRIDE) if question.emergency else None
+    """Treatment comes first in an emergency and for 脱贫人口, whatever was decided about payment (domain.md 6 L11)."""
+    return _note(ReasonCode.ENTITLEMENT_OVERRIDE, "|".join(question.entitlements)) if question.entitlements else None
 
 
 # The order of domain.md 3.4 step 3. Where the policy offers no credit at all, service_off alone is asked.
@@ -236,8 +240,18 @@ def judge(question: Question, checks: tuple[Check, ...] = CHECKS) -> Verdict:
     if not offers_credit(question.context):
         checks = (service_off,)
     said = tuple(reason for check in checks if (reason := check(question)) is not None)
-    maximum_fen = 0 if Verdict(said, 0, 0).blocked else question.left_fen
-    return Verdict(said, min(question.amount_fen, maximum_fen), maximum_fen)
+    blocked = Verdict(said, 0, 0).blocked
+    maximum_fen = 0 if blocked else question.left_fen
+    passes_ms = 0 if blocked or maximum_fen >= question.amount_fen else _passes_ms(question)
+    return Verdict(said, min(question.amount_fen, maximum_fen), maximum_fen, passes_ms)
+
+
+def _passes_ms(question: Question) -> int:
+    """When every ceiling in the way has freed by the clock; 0 if one never does, or is too low for the amount."""
+    failing = [each for each in question.ceilings if each.left_fen < question.amount_fen]
+    if any(not each.frees_ms or each.allowed_fen < question.amount_fen for each in failing):
+        return 0
+    return max((each.frees_ms for each in failing), default=0)
 
 
 def place_of(context: Context) -> str:

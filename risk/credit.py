@@ -57,7 +57,10 @@ class Request(NamedTuple):
 
 
 class Promise(NamedTuple):
-    """What was asked and answered, to be answered again. `body`, `fields`: digests of the request (requests.py)."""
+    """What was asked and answered, to be answered again. `body`, `fields`: digests of the request (requests.py).
+
+    `passes_ms`: when a cap that alone stood against it frees enough again; 0 = none did, or it never will.
+    """
 
     body: int
     fields: int
@@ -72,6 +75,8 @@ class Promise(NamedTuple):
     attempts: tuple[int, ...] = ()
     requests: tuple[Request, ...] = ()
     emergency: bool = False
+    entitlements: tuple[str, ...] = ()
+    passes_ms: int = 0
 
     @property
     def outcome(self) -> Outcome:

@@ -3,11 +3,12 @@
 contract.md "Credit, defined once" holds the meanings. Nothing here refuses anybody.
 """
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from risk.credit import Authorization, Context, Credit
 from risk.exposure import dated_fen, exposure_fen
-from risk.local_time import local_day
+from risk.local_time import day_of, day_start_ms, local_day, to_date
 from risk.policy_values import UNRATED, level_is_eligible
 from risk.reasons import ReasonCode
 from risk.signed import CREDIT_LINE, Agreement, Level
@@ -16,12 +17,16 @@ NO_RECORD = Level(UNRATED, "no_record", 0, 0, 0)
 
 
 class Ceiling(NamedTuple):
-    """One limit, and what it leaves for this request. `clause` names the policy's clause, "" = the bank's own line."""
+    """One limit, and what it leaves for this request. `clause` names the policy's clause, "" = the bank's own line.
+
+    `frees_ms`: when all of it is free again by itself; 0 = by no clock.
+    """
 
     code: ReasonCode
     allowed_fen: int
     left_fen: int
     clause: str
+    frees_ms: int = 0
 
 
 def level_in_force(credit: Credit, now_ms: int) -> Level:
@@ -103,8 +108,14 @@ def ceilings(
         clause = context.terms.get(name)
         if clause is not None and clause.value is not None:
             left_fen = clause.value - dated_fen(credit, day, month=month)
-            found.append(Ceiling(code, clause.value, left_fen, name))
+            frees_ms = 0 if hold is not None else day_start_ms(_next_month(day) if month else day + 1)
+            found.append(Ceiling(code, clause.value, left_fen, name, frees_ms))
     return tuple(found)
+
+
+def _next_month(day: int) -> int:
+    """The first day of the month after this local day's."""
+    return day_of((to_date(day).replace(day=1) + timedelta(days=31)).replace(day=1))
 
 
 def available_fen(

@@ -96,7 +96,7 @@ TEXTS: dict[ReasonCode, tuple[str, str]] = {
     ReasonCode.LIMIT_EXCEEDED: ("超出可用额度", "Beyond what is available under the limit"),
     ReasonCode.DAILY_CAP: ("超出当日限额", "Beyond the cap of the day"),
     ReasonCode.MONTH_CAP: ("超出当月限额", "Beyond the cap of the month"),
-    ReasonCode.ENTITLEMENT_OVERRIDE: ("急诊抢救：先救治，不收押金", "Emergency: treatment first, no deposit"),
+    ReasonCode.ENTITLEMENT_OVERRIDE: ("先救治，不收押金", "Treatment first, no deposit"),
     ReasonCode.DATA_QUALITY: ("结算金额不平，暂不扣款", "The settlement's amounts do not add; no credit moves"),
     ReasonCode.DISPUTED: (
         "本人已提出异议，结案前不扣款",

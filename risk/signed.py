@@ -59,6 +59,8 @@ class Standing(NamedTuple):
     listings: tuple[Listing, ...] = ()
     suspensions: tuple[Suspension, ...] = ()
     disputes: tuple[Dispute, ...] = ()
+    entitlements: tuple[str, ...] = ()
+    entitlements_ms: int = 0
 
 
 class Agreement(NamedTuple):

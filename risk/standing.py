@@ -27,10 +27,14 @@ from risk.signed import Agreement, Dispute, Level, Listing, Standing, Suspension
 
 
 def status_changed(credit: Credit, fact: InsuredStatusChanged, context: Context) -> Credit:
-    """The scheme states the insurance status."""
-    if context.occurred_ms < credit.standing.status_ms:
-        return credit
-    return _with(credit, credit.standing._replace(status=fact.status, status_ms=context.occurred_ms))
+    """The scheme states the insurance status, and what the person is entitled to."""
+    told = credit.standing
+    if context.occurred_ms >= told.status_ms:
+        told = told._replace(status=fact.status, status_ms=context.occurred_ms)
+    if fact.entitlements is not None and context.occurred_ms >= told.entitlements_ms:
+        named = tuple(sorted(set(fact.entitlements) - {"none"}))
+        told = told._replace(entitlements=named, entitlements_ms=context.occurred_ms)
+    return _with(credit, told)
 
 
 def commitment_signed(credit: Credit, fact: CommitmentSigned, context: Context) -> Credit:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from risk.answers import authorization_body, capture_body, captured_of
+from risk.answers import ENTITLEMENTS, authorization_body, capture_body, captured_of
 from risk.authorize import ask
 from risk.capture_decisions import order_id_of
 from risk.checks import CHECKS, institution_not_live, judge
@@ -44,6 +44,7 @@ def view(credit: Credit | None, context: Context) -> dict[str, Any]:
         ],
         "obligations": [_obligation(record, each, context) for each in record.obligations if not each.ended_ms],
         "marks": _marks(record, context),
+        "entitlements": [ENTITLEMENTS[each] for each in record.standing.entitlements],
         "blocks": _blocks(record, context),
         "policy_version": context.policy.version,
     }

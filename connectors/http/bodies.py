@@ -120,6 +120,7 @@ class AuthorizationAnswer(Struct, frozen=True, kw_only=True):
     policy_version: str | None
     log_position: str | None
     replayed: bool
+    passes_at: str | UnsetType | None = UNSET
     captures: list[dict[str, Any]] | UnsetType = UNSET
     as_of: dict[str, Any] | UnsetType = UNSET
 

@@ -13,8 +13,8 @@ AUTHORIZATION_FIELDS = frozenset(
     {
         "authorization_id", "request_id", "psn_no", "mdtrt_id", "fixmedins_code", "service", "scope", "agreement_no",
         "decision", "state", "approved_fen", "held_fen", "captured_fen", "top_up_fen", "available_fen",
-        "max_approvable_fen", "expires_at", "entitlements", "policy_version", "log_position", "replayed", "as_of",
-        "setl_id", "order_id", "funding_state", "reasons",
+        "max_approvable_fen", "passes_at", "expires_at", "entitlements", "policy_version", "log_position", "replayed",
+        "as_of", "setl_id", "order_id", "funding_state", "reasons",
     }
 )  # fmt: skip
 PROBLEM_FIELDS = frozenset({"code", "field", "open_id", "detail_zh", "detail_en"})

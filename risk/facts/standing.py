@@ -6,9 +6,13 @@ from risk.facts.base import Fact, FundingMode, Instant, Service, Whole
 
 
 class InsuredStatusChanged(Fact, frozen=True, kw_only=True, tag="insured.status_changed"):
-    """The insurance status as the scheme states it."""
+    """The insurance status as the scheme states it, and what the person is entitled to whatever the credit says.
+
+    `entitlements` absent: nothing new was said of them; `none` alone: there are none any more.
+    """
 
     status: Literal["normal", "suspended", "terminated", "deceased"]
+    entitlements: tuple[Literal["poverty_alleviated", "none"], ...] | None = None
 
 
 class CommitmentSigned(Fact, frozen=True, kw_only=True, tag="commitment.signed"):

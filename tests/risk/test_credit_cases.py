@@ -8,7 +8,7 @@ import pytest
 
 from risk import facts
 from risk.local_time import SHANGHAI, to_datetime
-from tests.risk.credit_life import HOSPITAL, Life
+from tests.risk.credit_life import HOSPITAL, Life, shaoyang
 
 CASES = Path(__file__).parents[1] / "cases" / "credit"
 
@@ -21,8 +21,23 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day, time(23, 59, 59), SHANGHAI)
 
 
+def _cap(name, fen):
+    """One line of limits.toml, and what a case puts in its place."""
+    note = (
+        '\nnote = "No document asks for a ceiling per day; the limit is one already."' if name.startswith("day") else ""
+    )
+    head = f'[[{name}]]\neffective_from = 2023-01-01\ndocument = "ours [proposal] 本平台提议"\n'
+    head += f'article = "默认额度 (default limits)"{note}\nvalue = '
+    return head + ('"none"' if fen == "none" else str(fen))
+
+
 def prepared(case):
-    life = Life(case.pop("day").isoformat())
+    caps = {
+        name: (_cap(name, "none"), _cap(name, case.pop(name)))
+        for name in ("day_cap_fen", "month_cap_fen")
+        if name in case
+    }
+    life = Life(case.pop("day").isoformat(), policy=shaoyang(**caps))
     life.sign(
         level=case.pop("level", "B"),
         agreements=case.pop("agreements", ["card"]),
@@ -30,6 +45,10 @@ def prepared(case):
         commitment=case.pop("commitment", True),
         status=case.pop("status", "normal"),
     )
+    if "entitled" in case:
+        life.tell(facts.InsuredStatusChanged, status="normal", entitlements=("poverty_alleviated",))
+        life.now_ms += 1
+        life.tell(facts.InsuredStatusChanged, status="normal", entitlements=tuple(case.pop("entitled")))
     if case.pop("investigated", False):
         life.tell(facts.CreditLevelSet, level="UNRATED", unrated_reason="under_investigation", decided_by="医保局")
     if case.pop("listed", False):
@@ -71,6 +90,7 @@ def test_a_request_is_decided_as_the_law_case_says(case):
     assert told["top_up_fen"] == case.get("top_up_fen", 0)
     codes = [reason["code"] for reason in told["reasons"] if reason["code"] != "OK"]
     assert codes == case.get("reasons", [])
+    assert told["passes_at"] == case.get("passes_at")
     assert [each["code"] for each in told["entitlements"]] == case.get("entitlements", [])
     for reason in told["reasons"]:
         assert reason["text_zh"]
