@@ -1,4 +1,4 @@
-"""What operators rely on names only metrics that exist, and their rules wake them when they should."""
+"""What operators rely on: dashboards and rules name metrics that exist, the image and compose.yaml what is there."""
 
 import json
 import re
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import generate_latest
 
 from connectors.http.metrics import Metrics as ApiMetrics
@@ -14,6 +15,7 @@ from streams.metrics import Metrics as WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 DASHBOARD = ROOT / "config" / "grafana" / "dashboard.json"
+COMPOSE = ROOT / "compose.yaml"
 RULES = ROOT / "config" / "prometheus" / "alert_rules.yml"
 
 
@@ -56,3 +58,44 @@ def test_the_dashboard_has_no_two_panels_in_one_place() -> None:
 def test_prometheus_accepts_its_configuration(arguments: tuple[str, ...]) -> None:
     done = subprocess.run(["promtool", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _services() -> dict[str, dict]:
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
+
+
+def test_compose_sets_only_variables_that_are_read() -> None:
+    told = {name for service in _services().values() for name in service.get("environment", {}) if "XINMAI" in name}
+    described = set(re.findall(r"XINMAI_[A-Z_]+", (ROOT / "streams" / "settings.py").read_text(encoding="utf-8")))
+    assert told - described == set()
+
+
+def test_compose_is_whole_and_listens_on_loopback_only() -> None:
+    document, services = yaml.safe_load(COMPOSE.read_text(encoding="utf-8")), _services()
+    for name, service in services.items():
+        assert set(service.get("depends_on", {})) <= services.keys(), name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        for volume in service.get("volumes", []):
+            source = volume["source"] if isinstance(volume, dict) else volume.partition(":")[0]
+            if not source.startswith("."):
+                assert source in document["volumes"], f"{name}: {source}"
+            elif "${" not in source:
+                assert (ROOT / source).exists(), f"{name}: {source}"
+
+
+def test_prometheus_scrapes_services_and_ports_that_compose_starts() -> None:
+    prometheus = yaml.safe_load((RULES.parent / "prometheus.yml").read_text(encoding="utf-8"))
+    services = _services()
+    for job in prometheus["scrape_configs"]:
+        for target in job["static_configs"][0]["targets"]:
+            name, _, port = target.partition(":")
+            listens = services[name]["environment"]
+            assert f"0.0.0.0:{port}" in (listens.get("XINMAI_PROBES"), listens.get("XINMAI_LISTEN"))
+
+
+def test_the_image_copies_what_is_there_and_what_its_ignore_file_lets_in() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    names = {name for line in copied for name in line.split()}
+    let_in = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert {name for name in names if not (ROOT / name).exists()} == set()
+    assert names == let_in
