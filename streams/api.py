@@ -22,6 +22,7 @@ from granian.server.embed import Server
 from connectors.http.alert_feed import AlertFeed
 from connectors.http.alerts import AlertStream
 from connectors.http.asgi import Application
+from connectors.http.bank_notices import BankNotices
 from connectors.http.checkout import Checkout, Place
 from connectors.http.events import Events
 from connectors.http.log import KafkaLog
@@ -37,6 +38,7 @@ from connectors.kafka import consumer, producer
 from connectors.replies import Pulses, Replies, listen
 from connectors.server_process import free_ports
 from connectors.store import Store
+from streams.banks import bank_keys
 from streams.edges import now_ms, open_edge
 from streams.pacing import Backlog
 from streams.stop import Stop
@@ -155,10 +157,12 @@ class Api:
             ack_within_s=ACKNOWLEDGED_WITHIN_S,
             delivered=self._backlog.delivered,
         )
+        events = Events(intake, monotonic_s)
         return Calls(
             checkout=checkout,
             reads=reads,
-            events=Events(intake, monotonic_s),
+            events=events,
+            bank_notices=BankNotices(events, bank_keys(self._settings), now_ms),
             alerts=AlertStream(self.feed),
             probes=Probes(self.log, self.replies, self.metrics, partitions=edge.partitions, monotonic_s=monotonic_s),
         )

@@ -1,5 +1,6 @@
 """The banks of the settings: a file with an entry a bank, one gateway for all others, or both."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from connectors.bank import BankAccess, BankGateway
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
 def bank_gateway(settings: "Settings") -> BankGateway:
     """The client of all banks; an order to a bank that nobody names waits."""
     return BankGateway(named_banks(settings), other_banks=other_banks(settings))
+
+
+def bank_keys(settings: "Settings") -> Callable[[str], str]:
+    """The key that a bank signs its notices with; "": it has none, and is not heard."""
+    named, others = named_banks(settings), other_banks(settings)
+
+    def key_of(bank_code: str) -> str:
+        access = named.get(bank_code, others)
+        return access.secret if access is not None else ""
+
+    return key_of
 
 
 def named_banks(settings: "Settings") -> dict[str, BankAccess]:

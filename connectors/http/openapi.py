@@ -68,7 +68,10 @@ def document() -> Node:
         "paths": _checkout_paths() | _read_paths() | _stream_paths() | _open_paths(),
         "components": {
             "schemas": components,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "bankSignature": {"type": "apiKey", "in": "header", "name": "X-Xinmai-Signature"},
+            },
         },
     }
 
@@ -128,7 +131,10 @@ def _stream_paths() -> Node:
         ],
     )
     stream["responses"]["200"] = {"description": "A stream", "content": {"text/event-stream": {}}}
-    return {"/v1/events": {"post": post}, "/v1/alerts/stream": {"get": stream}}
+    notices = _call("postBankNotices", "What a bank tells, signed with its key", answer="EventsAnswer")
+    notices["requestBody"] = {"required": False, "content": {"application/x-ndjson": lines}}
+    notices["security"] = [{"bankSignature": []}]
+    return {"/v1/events": {"post": post}, "/v1/bank-notices": {"post": notices}, "/v1/alerts/stream": {"get": stream}}
 
 
 def _open_paths() -> Node:

@@ -21,6 +21,11 @@ TEXTS: dict[str, tuple[int, str, str]] = {
         "缺少访问令牌或令牌无效，请在 Authorization 头中使用 Bearer 令牌",
         "No token, or not one we know. Send it as 'Authorization: Bearer <token>'.",
     ),
+    "UNSIGNED": (
+        401,
+        "银行签名无效：{why}",
+        "Not signed as the bank it names: {why}. See connectors/bank_signature.py for what is signed.",
+    ),
     "FORBIDDEN_ROLE": (403, "此令牌的角色不能使用本接口", "The role of this token may not make this call."),
     "FORBIDDEN_INSTITUTION": (
         403,

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from connectors.bank_notice import NOTICES_PATH
 from connectors.http.alerts import AlertStream
 from connectors.http.asgi import Route
+from connectors.http.bank_notices import BankNotices
 from connectors.http.checkout import Checkout
 from connectors.http.events import Events
 from connectors.http.probes import Probes
@@ -25,6 +27,7 @@ class Calls:
     checkout: Checkout
     reads: Reads
     events: Events
+    bank_notices: BankNotices
     alerts: AlertStream
     probes: Probes
 
@@ -56,6 +59,8 @@ def routes(calls: Calls) -> list[Route]:
             body_max=EVENTS_BODY_MAX,
             body_within_s=EVENTS_BODY_WITHIN_S,
         ),
+        # open to everyone who can sign as a bank
+        Route(method="POST", path=NOTICES_PATH, handler=calls.bank_notices.post, roles=None),
         Route(method="GET", path="/v1/alerts/stream", handler=calls.alerts.stream, roles=MAY_LOOK),
         Route(method="GET", path="/livez", handler=probes.live, roles=None),
         Route(method="GET", path="/readyz", handler=probes.ready, roles=None),

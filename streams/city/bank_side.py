@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from risk.facts import BankCured, BankOverdue, BankRepaid, Fact
+from risk.facts import AgreementLineChanged, BankCured, BankOverdue, BankRepaid, Fact
 from risk.local_time import local_day, to_datetime, to_ms
 
 
@@ -65,10 +65,11 @@ class BankSide:
         # what is repaid beyond the rest of a draw goes back to the person: the bank's affair
         return {order_id: max(0, fen - self._repaid_fen.get(order_id, 0)) for order_id, fen in owed.items()}
 
-    def notices(self, now_ms: int) -> list[Fact]:
-        """What the bank tells on this day: payments, arrears, and that they were paid."""
+    def notices(self, now_ms: int) -> list[tuple[str, Fact]]:
+        """What banks tell on this day, and which bank does: payments, arrears, and that they were paid."""
         rows = self.bookings()
-        owed, today, told = self.loans_fen(rows), local_day(now_ms), []
+        owed, today = self.loans_fen(rows), local_day(now_ms)
+        told: list[tuple[str, Fact]] = []
         for row in rows:
             if row["kind"] != "draw":
                 continue
@@ -79,7 +80,7 @@ class BankSide:
                 if age >= instalment.days and ref not in self._told:
                     self._told.add(ref)
                     fen = owed[row["order_id"]] * instalment.percent // 100
-                    told += self._paid(row, ref, fen, now_ms) if fen else []
+                    told += [(row["bank_code"], fact) for fact in self._paid(row, ref, fen, now_ms)]
                     owed[row["order_id"]] -= fen
             if (
                 age >= OVERDUE_DAYS
@@ -87,10 +88,12 @@ class BankSide:
                 and (ref := f"overdue:{row['order_id']}") not in self._told
             ):
                 self._told.add(ref)
-                told.append(BankOverdue(**_common(row, ref, now_ms)))
+                told += [(row["bank_code"], fact) for fact in _in_arrears(row, ref, now_ms)]
         return told
 
     def _paid(self, row: dict[str, Any], ref: str, amount_fen: int, now_ms: int) -> list[Fact]:
+        if not amount_fen:
+            return []
         self._repaid_fen[row["order_id"]] = self._repaid_fen.get(row["order_id"], 0) + amount_fen
         paid: list[Fact] = [
             BankRepaid(**_common(row, ref, now_ms), order_id=row["order_id"], amount_fen=amount_fen),
@@ -102,6 +105,13 @@ class BankSide:
     def _plan(self, order_id: str) -> tuple[Instalment, ...]:
         lot = int.from_bytes(blake2b(f"{self._seed}:{order_id}".encode(), digest_size=4).digest()) % 100
         return next(plan for below, plan in PLANS if lot < below)
+
+
+def _in_arrears(row: dict[str, Any], ref: str, now_ms: int) -> list[Fact]:
+    """The bank says so, and lends no more."""
+    common = _common(row, ref, now_ms)
+    cut = {name: value for name, value in common.items() if name != "bank_ref"} | {"event_id": f"notice:cut:{ref}"}
+    return [BankOverdue(**common), AgreementLineChanged(**cut, bank_line_fen=0)]
 
 
 def _common(row: dict[str, Any], ref: str, now_ms: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from connectors.bank_notice import notify
 from connectors.codec import encode_fact
 from risk.facts import Fact, InsuredStatusChanged, SettlementReinstated, SettlementReversed, TopupReceived
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms, local_day, to_datetime
@@ -116,8 +117,10 @@ class BooksRun:
         self._hour(now_ms)
         ends_day = now_ms + 1_000 == day_start_ms(local_day(now_ms) + 1)
         if not ends_day and now_ms - day_start_ms(local_day(now_ms)) == STOPS_MS[1]:
-            facts = [*self._bank.notices(now_ms), *self._second_thoughts(now_ms)]
+            notices, facts = self._bank.notices(now_ms), list(self._second_thoughts(now_ms))
+            self._counts.update(fact.event_type for _, fact in notices)
             self._counts.update(fact.event_type for fact in facts)
+            self._told_by_banks(notices)
             self._post(facts)
         if now_ms == outage_ms:
             time.sleep(OUTAGE_S)  # who has an order at that bank waits
@@ -138,6 +141,15 @@ class BooksRun:
         lines = [encode_fact(fact) for fact in facts]
         if lines:
             self._traffic.counts += self._engine.post("canonical", lines)
+
+    def _told_by_banks(self, notices: Iterable[tuple[str, Fact]]) -> None:
+        """Each bank signs its own."""
+        lines: dict[str, list[bytes]] = {}
+        for bank_code, fact in notices:
+            lines.setdefault(bank_code, []).append(encode_fact(fact))
+        for bank_code, told in lines.items():
+            answer = notify(self._engine.client, bank_code, self._settings.bank_secret, told).raise_for_status()
+            self._traffic.counts += Counter(f"notice {result['result']}" for result in answer.json()["results"])
 
     def _second_thoughts(self, now_ms: int) -> Iterator[Fact]:
         """Settlements of days ago that are undone, reinstated, or paid at the counter after all."""

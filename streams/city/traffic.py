@@ -172,16 +172,14 @@ class IntoHttp:
     """Through the API, as hospitals, banks and authorities do."""
 
     def __init__(self, api: str, token: str) -> None:
-        self._client = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self.client = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=30)
         self.reasons: Counter[str] = Counter()
 
     def post(self, form: str, lines: list[bytes]) -> Counter[str]:
         """Post lines; an engine that is busy says when to come again."""
         content_type = "application/x-ndjson" + ("; profile=national" if form == "national" else "")
         for _ in range(100):
-            response = self._client.post(
-                "/v1/events", content=b"\n".join(lines), headers={"Content-Type": content_type}
-            )
+            response = self.client.post("/v1/events", content=b"\n".join(lines), headers={"Content-Type": content_type})
             if response.status_code not in (429, 503):
                 break
             time.sleep(min(2.0, float(response.headers.get("Retry-After", "0.2"))))
@@ -193,10 +191,10 @@ class IntoHttp:
 
     def authorize(self, body: dict[str, Any]) -> dict[str, Any]:
         """The API's answer; whatever is no decision counts as ordinary payment."""
-        response = self._client.post("/v1/authorizations", content=orjson.dumps(body))
+        response = self.client.post("/v1/authorizations", content=orjson.dumps(body))
         answer: dict[str, Any] = orjson.loads(response.content)
         return answer if response.status_code == 200 else {"decision": f"http_{response.status_code}", **answer}
 
     def close(self) -> None:
         """Hang up."""
-        self._client.close()
+        self.client.close()

@@ -13,6 +13,7 @@ from connectors.errors import ConnectorError
 from connectors.http.alert_feed import AlertFeed
 from connectors.http.alerts import AlertStream
 from connectors.http.asgi import Application
+from connectors.http.bank_notices import BankNotices
 from connectors.http.checkout import Checkout, Place
 from connectors.http.events import Events
 from connectors.http.log import LogFull
@@ -198,7 +199,8 @@ class Api:
         calls = Calls(
             checkout=checkout,
             reads=reads,
-            events=Events(self.intake, now_s),
+            events=(events := Events(self.intake, now_s)),
+            bank_notices=BankNotices(events, lambda code: {"BCM": "key of BCM"}.get(code, ""), lambda: 1_000_000),
             alerts=AlertStream(self.feed),
             probes=Probes(self.log, self.replies, self.metrics, partitions=PARTITIONS, monotonic_s=now_s),
         )
