@@ -9,7 +9,16 @@ log, record     `events.v1`: everything that can change what is remembered of a 
 fact            a record that says what happened: visit, fee line, settlement, agreement, level, bank result
 fold            (what is remembered, one record) → (what is remembered, what is said). Live, proof, rebuild: the same
 shard           a partition's people, its slot in Redis, its one writer (a lane, streams/) and its atomic commit
+lane            the process that alone writes a shard: reads the log in batches, folds, says, commits (streams/lane.py)
+epoch           how often a shard was claimed; each claim raises it, so a lane that lost its shard can write no more
 position        `p2c@6`: shard and offset; where in the log something was decided
+applied offset  the last record a shard has folded; kept in Redis beside the values and moved with them, or not at all
+published mark  below it all outputs of a partition are out; what is folded below it again is folded silently
+topology        which cluster, topic and partition count the state is of; with another one a shard refuses to go on
+digest          XOR of the hashes of all of a shard's values: two folds of one log have equal ones (xinmai verify)
+snapshot        a shard's values in a file, at one offset, written by a proof that found them right
+fold version    raised where code packs or decides otherwise; the log says from which record on (xinmai fold activate)
+pulse           what a lane tells ten times a second: how far each shard is. Checkout and intake pace themselves by it
 output, reply   a record for alerts, decisions or withholding, its id a function of its cause; the answer to a checkout
 policy, terms   dated, cited values of a place (config/policies/); what of it is in force on one day
 clause          one of those values with its document, article and first day. An answer names the clause it rests on
@@ -42,9 +51,10 @@ Reading order
                      judging.py (episodes), visits.py; contributions.py → second_hop.py (D01, M01, Q01, Q02); pruning.py
 5. credit            credit.py (the record) and signed.py, lifecycle.py (its life on one screen), then with the money:
                      standing.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one transition table)
-                     → linking.py, capture.py, capture_request.py → bundles.py, orders.py → obligations.py →
-                     reversal.py; beside it accrual.py, requests.py, demand.py (L80, L90, L100), forgetting.py
-6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, view.py
+                     → linking.py, capture.py, capture_request.py → bundles.py, orders.py, attempts.py,
+                     order_answers.py → obligations.py, legs.py → reversal.py; beside it fee_lines.py and accrual.py,
+                     requests.py, demand.py (L80, L90, L100), senders.py, reconciliation.py, forgetting.py
+6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, yuan.py, view.py, refused.py
 
 The cases that say what must come of it are data: tests/cases/rules/*.toml and tests/cases/credit/*.toml.
 """
