@@ -1,0 +1,78 @@
+"""A backlog in front of checkout: while a shard cannot answer in time, patients hear `fallback` at once. Not a test."""
+
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from connectors.embedded import RealKafka, RedisServer
+from connectors.topology import Topics
+from streams.city.settlements import preencoded
+from tests.e2e.bad_day import Say, questions
+from tests.e2e.books import (
+    SLACK_S,
+    assert_answered_in_time,
+    assert_approvals_stand,
+    assert_proved,
+    by_second,
+    told_by_log,
+)
+from tests.e2e.counter import Counter
+from tests.e2e.live_engine import LiveEngine
+
+PER_S = 50
+AT_ONCE_S = 0.5  # of a deadline of one second
+NOTICED_S = 2.5
+DRAINED_PER_S = 3_000
+
+
+def run(kafka: RealKafka, redis: RedisServer, topics: Topics, *, records: int, say: Say = print) -> dict[str, Any]:
+    """Settlements nobody paced are appended past the edge; patients ask before, meanwhile and after."""
+    within_s = 30 + records // DRAINED_PER_S
+    asked = questions(within_s * PER_S)
+    backlog = list(preencoded(records, 5_000, 1))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xinmai-backlog-")))
+        engine = LiveEngine(kafka.bootstrap, redis.url, topics, folder)
+        engine.sign(range(len(asked)))
+        stack.enter_context(engine)
+        engine.wait_until_drained(60)
+        counter = Counter(engine.ports, retries=0)
+        at_counter, began_s = Thread(target=counter.ask, args=(asked, PER_S)), time.monotonic()
+        at_counter.start()
+        time.sleep(2)
+        engine.append_encoded(backlog)
+        appended_s = time.monotonic()
+        say(f"{records} records appended in {appended_s - began_s - 2:.1f} s, {engine.unapplied()} not applied yet")
+        while engine.unapplied() > PER_S and at_counter.is_alive():
+            time.sleep(0.2)
+        drained_s = time.monotonic()
+        say(f"drained after {drained_s - appended_s:.1f} s")
+        time.sleep(3)
+        counter.closed = True
+        at_counter.join(60)
+        for line in by_second(counter.answers, began_s):
+            say(line)
+        for api in engine.apis:
+            api.stop()
+        engine.wait_until_drained(60)
+        engine.worker.stop()
+    assert_answered_in_time(counter.answers)
+    books = assert_approvals_stand(kafka.bootstrap, redis.url, topics, counter.answers)
+    requested = told_by_log(kafka.bootstrap, topics).requested.keys()
+    behind = [each for each in counter.answers if appended_s + NOTICED_S < each.sent_s < drained_s - NOTICED_S]
+    after = [each for each in counter.answers if each.sent_s > drained_s + SLACK_S]
+    return {
+        "records": records,
+        "asked_behind_it": len(behind),
+        "of_these_fell_back_at_once": sum(
+            answer.decision == "fallback" and answer.took_s < AT_ONCE_S for answer in behind
+        ),
+        "of_these_in_the_log": len({each.question.authorization_id for each in behind} & requested),
+        "asked_after_it": len(after),
+        "of_these_answered": sum(answer.decision != "fallback" for answer in after),
+        **books,
+        "verify": assert_proved(kafka.bootstrap, redis.url, topics),
+    }

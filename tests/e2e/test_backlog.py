@@ -1,0 +1,26 @@
+"""A backlog in front of checkout. XINMAI_BACKLOG_RECORDS=1000000 makes it a million; the suite is content with less.
+
+Its numbers are printed (pytest -s).
+"""
+
+import json
+import os
+
+import pytest
+
+from connectors.embedded import RealKafka, RedisServer
+from connectors.topology import Topics
+from tests.e2e.backlog import run
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+def test_behind_a_backlog_patients_hear_fallback_at_once_and_nothing_is_appended(real_kafka: RealKafka, topics: Topics):
+    records = int(os.environ.get("XINMAI_BACKLOG_RECORDS", "20000"))
+    with RedisServer("any") as redis:
+        answer = run(real_kafka, redis, topics, records=records)
+    print(json.dumps(answer, indent=2))
+    assert answer["asked_behind_it"] > 0, "the backlog was gone before anybody could ask"
+    assert answer["of_these_fell_back_at_once"] == answer["asked_behind_it"]
+    assert answer["of_these_in_the_log"] == 0
+    assert answer["of_these_answered"] > 0.9 * answer["asked_after_it"]
