@@ -26,12 +26,21 @@ POVERTY_ALLEVIATED = {
 ENTITLEMENTS = {"emergency": EMERGENCY, "poverty_alleviated": POVERTY_ALLEVIATED}
 
 CONFLICTS = {
-    "CONFLICT": ("同一编号的内容不同", "The same id was used with other content"),
-    "HOLD_OPEN": ("该就诊已有未结束的占用", "This visit already has an open hold of this kind"),
-    "NOT_OPEN": ("该授权已结束", "The authorization is not open any more"),
-    "REVERSED": ("该结算已冲正", "This settlement was reversed"),
-    "NOT_FOUND": ("没有该授权", "No such authorization"),
-    "INVALID": ("金额必须为正", "The amount must be positive"),
+    "CONFLICT": (
+        "该编号已用于内容不同的另一请求；请核对，或换用新编号",
+        "This id was used before with other content; check it, or choose a new one",
+    ),
+    "HOLD_OPEN": (
+        "该次就诊已有一笔信用支付授权未结束；请先结算或撤销（编号见 open_id）",
+        "This visit already has an open hold of this kind (open_id); settle or release it first",
+    ),
+    "NOT_OPEN": (
+        "该笔授权已结束，不能再操作；如仍需信用支付请重新申请",
+        "The authorization has ended; ask for a new one if credit is still wanted",
+    ),
+    "REVERSED": ("该笔结算已撤销（冲正），不能再扣款", "This settlement was reversed; nothing can be captured for it"),
+    "NOT_FOUND": ("没有这笔授权；请核对编号和机构", "No such authorization; check its id and institution"),
+    "INVALID": ("金额必须大于零", "The amount must be positive"),
 }
 
 

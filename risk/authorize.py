@@ -242,7 +242,7 @@ def ask(
 def ask_increase(credit: Credit, context: Context, hold: Authorization, amount_fen: int) -> Question:
     """A question about a hold that should grow; its level was judged when it was placed."""
     agreement = agreement_of(credit, hold.agreement_no)
-    if agreement is not None and not agreement.is_valid(context.now_ms):
+    if agreement is not None and not agreement.lends(hold.service, context.now_ms):
         agreement = None
     level = level_in_force(credit, context.now_ms)
     found = ceilings(credit, hold.service, agreement, context, hold=hold)

@@ -57,6 +57,7 @@ from risk.local_time import local_day
 from risk.orders import emit
 from risk.outputs import Output, Reply
 from risk.reversal import Settled
+from risk.unsigning import terminated, wound_down
 from risk.view import authorization_view, order_view, view
 
 __all__ = [
@@ -121,7 +122,7 @@ HANDLERS: dict[type[Fact], Handler] = {
     CreditDisputeClosed: standing.dispute_closed,
     AgreementSigned: standing.agreement_signed,
     AgreementLineChanged: standing.line_changed,
-    AgreementTerminated: standing.agreement_terminated,
+    AgreementTerminated: terminated,
     # what a checkout asks
     AuthorizationRequested: requested,
     AuthorizationIncreaseRequested: asked.increase_requested,
@@ -247,7 +248,8 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
         credit = forgotten(credit, context.now_ms)
         if credit.accruals or credit.wants:
             credit = remembered_stays(credit, context)
+        credit, ended = wound_down(credit, context)
         credit, alarms = watch(credit, fact, context)
-        said = [*said, *more, *alarms]
+        said = [*said, *more, *ended, *alarms]
     assert_sound(credit)
     return (credit if credit != EMPTY else None), said

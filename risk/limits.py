@@ -72,7 +72,7 @@ def policy_limit_fen(credit: Credit, service: str, context: Context) -> int:
 
 def agreements_for(credit: Credit, service: str, now_ms: int) -> list[Agreement]:
     """The valid agreements that cover a service, oldest first."""
-    found = [each for each in credit.agreements if service in each.services and each.is_valid(now_ms)]
+    found = [each for each in credit.agreements if each.lends(service, now_ms)]
     if len(found) > 1:
         found.sort(key=lambda each: (each.signed_ms, each.agreement_no))
     return found
@@ -122,7 +122,7 @@ def available_fen(
     credit: Credit, service: str, agreement: Agreement | None, context: Context, *, hold: Authorization | None = None
 ) -> int:
     """What may still be held: the least that any ceiling leaves, never below 0; nothing on an agreement that ended."""
-    if agreement is not None and not agreement.is_valid(context.now_ms):
+    if agreement is not None and not agreement.lends(service, context.now_ms):
         return 0
     return max(0, min(ceiling.left_fen for ceiling in ceilings(credit, service, agreement, context, hold=hold)))
 

@@ -56,6 +56,7 @@ class ReasonCode(StrEnum):
     BANK_REFUSED = "BANK_REFUSED"
     REVERSAL_PENDING = "REVERSAL_PENDING"
     SURPLUS = "SURPLUS"
+    EXPOSURE_OPEN = "EXPOSURE_OPEN"
     STALE_STATE = "STALE_STATE"
     DEPENDENCY_DOWN = "DEPENDENCY_DOWN"
 
@@ -106,6 +107,10 @@ TEXTS: dict[ReasonCode, tuple[str, str]] = {
     ReasonCode.REVERSAL_PENDING: (
         "银行已退款而结算未冲正，冲正前不再扣款",
         "The bank gave money back while the settlement stands; nothing is taken until that is settled",
+    ),
+    ReasonCode.EXPOSURE_OPEN: (
+        "尚有占用或未还款项，结清后自动解约",
+        "Something is still held or owed: the agreement ends when it is settled",
     ),
     ReasonCode.SURPLUS: ("多付部分应退还", "More was paid than is owed: the rest is to be given back"),
     ReasonCode.STALE_STATE: ("系统繁忙", "The engine is behind"),

@@ -12,12 +12,12 @@ from risk.outputs import Output
 CONFLICT, SENDER_FORBIDDEN = "CONFLICT", "SENDER_FORBIDDEN"
 _WHY = {
     CONFLICT: (
-        "同一业务键，金额不同；请核对原记录。",
-        "The same business key came with other amounts; check the original record.",
+        "同一笔业务（编号相同）再次报送，但金额不同；请核对原单据，有误时先撤销再重报。",
+        "The same business came again with other amounts. Check the original; reverse it before sending anew.",
     ),
     SENDER_FORBIDDEN: (
-        "发送方不能说明其他机构或银行的业务。",
-        "The sender may not speak about the business of another institution or bank.",
+        "报送方只能报送本机构（本银行）的业务；请由该业务所属的机构或银行报送。",
+        "The sender may speak of its own business only; let the institution or bank it belongs to send it.",
     ),
 }
 

@@ -64,7 +64,7 @@ class Standing(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """A mandate with a bank. `line_fen` counts for credit_line only."""
+    """A mandate with a bank. `line_fen` counts for credit_line only. `ending_ms`: the person wished it to end."""
 
     agreement_no: str
     bank_code: str
@@ -78,7 +78,12 @@ class Agreement(NamedTuple):
     overdue_ms: int = 0
     cured_ms: int = 0
     shared: bool = False
+    ending_ms: int = 0
 
     def is_valid(self, now_ms: int) -> bool:
-        """Neither ended nor past its last day."""
+        """Neither ended nor past its last day: what is owed may be debited under it."""
         return not self.ended_ms and (not self.valid_to_ms or now_ms <= self.valid_to_ms)
+
+    def lends(self, service: str, now_ms: int) -> bool:
+        """May anything new be held under it for this service?"""
+        return service in self.services and not self.ending_ms and self.is_valid(now_ms)

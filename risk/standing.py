@@ -9,7 +9,6 @@ from risk.credit import Context, Credit
 from risk.facts import (
     AgreementLineChanged,
     AgreementSigned,
-    AgreementTerminated,
     CommitmentSigned,
     CreditDelisted,
     CreditDisputeClosed,
@@ -133,7 +132,7 @@ def agreement_signed(credit: Credit, fact: AgreementSigned, context: Context) ->
     told_ms, before = context.occurred_ms, agreement_of(credit, fact.agreement_no)
     line_fen, line_ms = fact.bank_line_fen or 0, told_ms
     if before is not None:
-        if told_ms < max(before.signed_ms, before.ended_ms):
+        if told_ms < max(before.signed_ms, before.ended_ms, before.ending_ms):
             return credit
         if before.line_ms > told_ms:
             line_fen, line_ms = before.line_fen, before.line_ms
@@ -159,14 +158,6 @@ def line_changed(credit: Credit, fact: AgreementLineChanged, context: Context) -
     if before is None or context.occurred_ms < before.line_ms:
         return credit
     return with_agreement(credit, before._replace(line_fen=fact.bank_line_fen, line_ms=context.occurred_ms))
-
-
-def agreement_terminated(credit: Credit, fact: AgreementTerminated, context: Context) -> Credit:
-    """The mandate ended: no new hold, no increase, no debit under it."""
-    before = agreement_of(credit, fact.agreement_no)
-    if before is None or before.ended_ms or context.occurred_ms < before.signed_ms:
-        return credit
-    return with_agreement(credit, before._replace(ended_ms=context.occurred_ms))
 
 
 def with_agreement(credit: Credit, agreement: Agreement) -> Credit:

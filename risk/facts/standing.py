@@ -44,10 +44,11 @@ class AgreementLineChanged(Fact, frozen=True, kw_only=True, tag="agreement.line_
 
 
 class AgreementTerminated(Fact, frozen=True, kw_only=True, tag="agreement.terminated"):
-    """The mandate ended."""
+    """The mandate ended: by the bank's word at once, by the person's wish when nothing is held or owed any more."""
 
     agreement_no: str
     bank_line_fen: Whole | None = None
+    requested_by: Literal["person", "bank"] | None = None
 
 
 class CreditLevelSet(Fact, frozen=True, kw_only=True, tag="credit.level_set"):

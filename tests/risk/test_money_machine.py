@@ -48,7 +48,10 @@ class Person:
         for setl_id in book.captured:
             assert book.net(setl_id) >= 0, "nothing goes back that did not come"
         for pool in view(credit, self.life.context())["limits"]:
-            assert 0 <= pool["available_fen"] <= max(0, pool["limit_fen"] - pool["held_fen"] - pool["used_fen"])
+            if any(agreement.ending_ms or agreement.ended_ms for agreement in credit.agreements):
+                assert 0 <= pool["available_fen"] <= pool["limit_fen"]  # the limit is of those that still lend
+            else:
+                assert 0 <= pool["available_fen"] <= max(0, pool["limit_fen"] - pool["held_fen"] - pool["used_fen"])
 
 
 class Money(RuleBasedStateMachine):
@@ -220,6 +223,18 @@ class Money(RuleBasedStateMachine):
         person.life.now_ms += 1
         number = person.life.credit.agreements[-1].agreement_no
         person.hear(person.life.tell(facts.AgreementLineChanged, agreement_no=number, bank_line_fen=line_fen))
+
+    @rule(who=people, by=st.sampled_from(["person", "person", "bank"]))
+    def agreement_ends_and_is_signed_again(self, who, by):
+        person = self.people[who]
+        before = person.life.credit.agreements[0]
+        person.life.now_ms += 1
+        person.hear(person.life.tell(facts.AgreementTerminated, agreement_no=before.agreement_no, requested_by=by))
+        if by == "bank":
+            person.life.now_ms += 1
+            told = {"agreement_no": before.agreement_no, "bank_code": "BOCOM", "funding_mode": before.mode}
+            told |= {"services": before.services, "bank_line_fen": before.line_fen}
+            person.hear(person.life.tell(facts.AgreementSigned, **told))
 
     @rule(who=people, bill=bills, is_open=st.booleans())
     def disputed(self, who, bill, is_open):
