@@ -240,7 +240,8 @@ async def _listen_once(address: RedisAddress, api_id: str, replies: Replies) -> 
         if address.path:
             _, line = await loop.create_unix_connection(wire, address.path)
         else:
-            _, line = await loop.create_connection(wire, address.host, address.port)
+            tls = None if address.tls is None else address.tls.context()
+            _, line = await loop.create_connection(wire, address.host, address.port, ssl=tls)
     try:
         while not line.closed.done():
             line.ping()
