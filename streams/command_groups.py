@@ -13,7 +13,6 @@ orders = App(name="orders", help="Stop and restart orders to the bank; works wit
 show = App(name="show", help="One subject as Redis has it now.")
 policy = App(name="policy", help="The dated, cited rules: check, show, activate.")
 fold = App(name="fold", help="The switch to another fold: a release that decides or packs otherwise.")
-fold = App(name="fold", help="The switch to another fold: a release that decides or packs otherwise.")
 simulate = App(name="simulate", help="Worlds to try the engine on.")
 
 
@@ -147,40 +146,14 @@ def fold_activate(*, json: Json = False) -> int:
     return activate(settings(), as_json=json)
 
 
-@fold.command(name="activate")
-def fold_activate(*, json: Json = False) -> int:
-    """Append the switch to this release's fold to every partition: lanes of older releases stop there.
-
-    Then, with the older release: stop its workers, and run its `xinmai verify` with XINMAI_SNAPSHOTS set, which writes
-    the switch snapshot. Then start this release, with the same XINMAI_SNAPSHOTS.
-    """
-    from streams.fold_commands import activate
-
-    return activate(settings(), as_json=json)
-
-
 @simulate.command(name="city")
 def simulate_city(
-    *,
-    people: int = 10_000,
-    institutions: int = 40,
-    days: int = 1,
-    speed: float = 0.0,
-    seed: int = 1,
-    start: str | None = None,
-    visits_per_year: float = 4.8,
-    signed_percent: float = 30.0,
-    late_percent: float = 1.0,
-    duplicate_percent: float = 1.0,
-    plants: int = 1,
-    format: Format = "canonical",
-    out: str = "-",
-    labels: Path | None = None,
-    into: Literal["kafka", "http"] | None = None,
-    books: bool = False,
-    differences: int = 0,
-    json: Json = False,
-) -> int:
+    *, people: int = 10_000, institutions: int = 40, days: int = 1, speed: float = 0.0, seed: int = 1,
+    start: str | None = None, visits_per_year: float = 4.8, signed_percent: float = 30.0, late_percent: float = 1.0,
+    duplicate_percent: float = 1.0, plants: int = 1, format: Format = "canonical", out: str = "-",
+    labels: Path | None = None, into: Literal["kafka", "http"] | None = None,
+    books: bool = False, differences: int = 0, json: Json = False,
+) -> int:  # fmt: skip
     """A seeded city: visits, fees, settlements, reversals, agreements, and labelled misconduct.
 
     Args:
