@@ -22,19 +22,19 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "this {field} is not known here; compare it with config/schemas",
     ),
     "EVENT_TYPE_FORBIDDEN": (
-        "本令牌无权发送此类事件，请由有权的机构发送",
+        "当前访问凭证（令牌）无权报送此类业务，请由主管该业务的单位报送",
         "this token may not post this event type; the body in charge of it must send it",
     ),
     "ENGINE_ONLY": (
-        "此类事件只能由引擎写入，请使用对应接口",
+        "此类记录由平台自动生成，不能直接报送；请调用产生它的业务接口",
         "only the engine appends this event type; use the call that causes it",
     ),
     "INSTITUTION_FORBIDDEN": (
-        "{field}不是本令牌所属机构，请用该机构的令牌发送",
+        "{field}不是当前访问凭证（令牌）所属的机构，请用该机构自己的凭证报送",
         "{field} is not the institution of this token; send it with that institution's own token",
     ),
     "BANK_FORBIDDEN": (
-        "{field}不是本令牌所属银行，请用该银行的令牌发送",
+        "{field}不是当前访问凭证（令牌）所属的银行，请用该银行自己的凭证报送",
         "{field} is not the bank of this token; send it with that bank's own token",
     ),
     "UNKNOWN_FIELD": (
@@ -83,20 +83,27 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "EMPTY": ("{field}不能为空", "{field} may not be empty"),
     "TOO_LONG": ("{field}超过{limit}个字符", "{field} is longer than {limit} characters"),
-    "CONTROL_CHARACTER": ("{field}含有控制字符，请清除后重发", "{field} has a control character; remove it"),
+    "CONTROL_CHARACTER": ("{field}含有看不见的控制字符，请清除后重发", "{field} has a control character; remove it"),
     "NOT_TRIMMED": ("{field}首尾有空格，请去除后重发", "{field} begins or ends with a blank; remove it"),
     "RESERVED_EVENT_ID": (
-        "event_id前缀{limit}为引擎保留，请换用其他编号",
+        "event_id不能以{limit}开头（平台自用），请换用其他编号",
         "an event_id may not begin with {limit}: the engine's own; choose another",
     ),
-    "EXACTLY_ONE_OF": ("{limit}必须且只能填一个", "give exactly one of {limit}"),
+    "EXACTLY_ONE_OF": ("{limit}之中必须且只能填一个", "give exactly one of {limit}"),
     "CONTRADICTION": ("{field}与其他字段矛盾：{limit}", "{field} contradicts another field: {limit}"),
     "UNKNOWN_INFNO": ("交易编号{field}无法识别", "this {field} is no transaction of the national interface"),
     "FAILED_TRANSACTION": (
-        "交易失败或无应答（infcode不为0），不产生事件",
+        "该笔交易失败或没有应答（infcode不为0），没有发生资金往来，不予登记",
         "the transaction failed or got no answer (infcode is not 0): no event",
     ),
-    "NOTHING_TO_RECORD": ("该交易不产生事件", "this transaction makes no event"),
+    "NOTHING_TO_RECORD": ("该类交易无需登记", "this transaction makes no event"),
+}
+_LIMITS_ZH = {
+    "string": "文字",
+    "string (RFC 3339)": "时间文字，如2026-03-10T08:00:00+08:00",
+    "whole number": "整数",
+    "true/false": "true 或 false（是或否）",
+    "list": "列表",
 }
 _FORBIDDEN = frozenset({"EVENT_TYPE_FORBIDDEN", "ENGINE_ONLY", "INSTITUTION_FORBIDDEN", "BANK_FORBIDDEN"})
 _PLAIN_NAME = pattern(r"[a-z][a-z0-9_]{0,40}")
@@ -112,7 +119,7 @@ class Refused(Exception):
         # A name that is not one of ours may itself hold personal data.
         self.field = field if field is None or _PLAIN_NAME.fullmatch(field) else "?"
         zh, en = _TEXTS[reason]
-        self.detail_zh = zh.format(field=self.field, limit=limit)
+        self.detail_zh = zh.format(field=self.field, limit=_LIMITS_ZH.get(str(limit), limit))
         self.detail_en = en.format(field=self.field, limit=limit)
         super().__init__(f"{reason}: {self.detail_en}")
 
