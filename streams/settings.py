@@ -2,7 +2,7 @@
 
 | variable | meaning | default |
 |---|---|---|
-| XINMAI_KAFKA, XINMAI_REDIS | bootstrap servers; redis://host:port, or redis+cluster://a:1,b:2; rediss is TLS | a running `up` |
+| XINMAI_KAFKA, XINMAI_REDIS | bootstrap servers; redis(s)://host:port, redis+cluster://a:1,b:2 | a running `up` |
 | XINMAI_API, XINMAI_TOKEN | where the API is (clients), what to show it | a running `up` |
 | XINMAI_LISTEN | host:port the API listens on | the address in XINMAI_API, else 127.0.0.1:8080 |
 | XINMAI_TOKENS | token file of the API: TOML, [[tokens]] of connectors/http/tokens.py | none: nobody may call |
