@@ -37,8 +37,10 @@ from streams.agents import (
 from streams.alert_routes import AlertRedrive, AlertRouter, Route
 from streams.banks import bank_gateway
 from streams.lane_process import lane_main
+from streams.letter_count import register_letter_count
 from streams.liveness import Liveness
 from streams.metrics import Metrics
+from streams.national_intake import NationalIntake
 from streams.open_orders import open_orders
 from streams.order_submission import OpenOrders, OrderBody, OrderSubmitter, Surroundings
 from streams.orders import PauseBoard
@@ -141,6 +143,7 @@ def compose(settings: "Settings", partitions: int) -> faust.Worker:
         app,
         watch,
         LaneService(supervisor),
+        NationalIntake(settings, pager(router, settings.worker)),
         loop=loop,
         loglevel=os.environ.get("XINMAI_LOG", "WARNING"),
         override_logging=False,
@@ -189,6 +192,7 @@ def compose_agents(
         alert_appended=metrics.alert_appended,
     )
     app = build_app(settings.kafka, topics, parts)
+    register_letter_count(app, topics.deadletter, lambda reason: metrics.deadletters_total.labels(reason).inc())
 
     async def close_readers() -> None:
         for close in (liveness.stop, redrive.close, lambda: facts.flush(5)):

@@ -1,22 +1,19 @@
-"""`xinmai ingest`: a file or stdin of events into the log, paced by the lanes; the raw national topic the same way."""
+"""`xinmai ingest`: a file or stdin of events into the log, paced by the lanes."""
 
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
-
-from connectors.append import Record
 from connectors.canonical_line import LINE_BYTES_MAX
 from connectors.errors import ConnectorError
-from connectors.intake import Intake, LineResult, Sender, read_lines, split_lines
-from connectors.kafka import consumer, producer
+from connectors.intake import Intake, LineResult, Sender
+from connectors.kafka import producer
 from streams.edges import is_embedded, open_edge
 from streams.pacing import Pacer
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 CHUNK_LINES = 250
 SHOWN_MAX = 20
 LANES_WITHIN_S = 3.0
-AGAIN_AFTER_S = 1.0
 
 Form = Literal["canonical", "national"]
 
@@ -122,64 +118,3 @@ def _print(tally: Tally, seconds: float, *, as_json: bool) -> None:
         print(f"  line {result.line}: {result.reason}: {result.detail_en} ({result.detail_zh})")
     if tally.turned_away > len(tally.shown):
         print(f"  and {tally.turned_away - len(tally.shown)} more: xinmai deadletters list")
-
-
-def run_national(
-    settings: "Settings", is_stopped: Callable[[], bool], report: Callable[[str], None] = lambda _: None
-) -> None:
-    """Read the raw national topic until stopped, for a thread of the worker. Kafka away: `report` hears it, then again.
-
-    An offset is committed after its facts are acknowledged: what is read twice is a duplicate by its msgid.
-    """
-    while not is_stopped():
-        try:
-            _read_national(settings, is_stopped)
-        except (ConnectorError, KafkaException) as error:
-            report(f"national intake: {error}")
-            sleep(AGAIN_AFTER_S)
-
-
-def _read_national(settings: "Settings", is_stopped: Callable[[], bool]) -> None:
-    with Pacer(settings.redis, settings.topics.events) as pacer:
-        intake = Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
-        reader = consumer(settings.kafka, f"{settings.prefix}national", **{"auto.offset.reset": "earliest"})
-        reader.subscribe([settings.topics.national])
-        try:
-            while not is_stopped():
-                if intake.has_room():
-                    take_national(intake, reader)
-                else:
-                    _hold(reader)
-        finally:
-            reader.close()
-
-
-def take_national(intake: Intake, reader: Consumer) -> int:
-    """Take the messages that are there; how many."""
-    messages = [message for message in reader.consume(CHUNK_LINES, timeout=0.2) if _is_record(message)]
-    records: list[Record] = []
-    for message in messages:
-        origin = f"kafka:{message.topic()}/{message.partition()}@{message.offset()}"
-        lines = split_lines(message.value() or b"")
-        records += read_lines(intake.edge, lines, Sender("national"), form="national", origin=origin).records
-    if messages:
-        intake.append(records)
-        reader.commit(asynchronous=False)
-    return len(messages)
-
-
-def _hold(reader: Consumer) -> None:
-    """Stay a member of the group without reading: the lanes are behind."""
-    held = reader.assignment()
-    reader.pause(held)
-    reader.consume(1, timeout=0.05)
-    reader.resume(held)
-
-
-def _is_record(message: Message) -> bool:
-    error = message.error()
-    if error is None:
-        return True
-    if error.code() == KafkaError._PARTITION_EOF:
-        return False
-    raise ConnectorError("kafka", str(error), retryable=bool(error.retriable()))

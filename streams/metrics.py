@@ -58,7 +58,6 @@ class Metrics:
             "decision": self.decisions_total,
             "alert": self.alerts_total,
             "order": self.orders_total,
-            "deadletter": self.deadletters_total,
             "reclaim": self.reclaims_total,
         }
 

@@ -20,7 +20,7 @@ from connectors.store import PULSE_CHANNEL
 from connectors.topology import Topics
 from streams.deadletters import Letters, read_letters, run_list, run_retry
 from streams.edges import open_edge
-from streams.ingest import numbered_lines, origin_of, run_ingest, run_national
+from streams.ingest import numbered_lines, origin_of, run_ingest
 from streams.pacing import Backlog
 from streams.settings import Settings
 
@@ -145,25 +145,6 @@ def test_on_a_broker_that_forgets_nothing_is_sent_while_nobody_reads(settings, c
 def test_a_file_that_is_not_there_cannot_run(settings, capsys):
     assert run_ingest(settings, "nowhere.jsonl", format="canonical", as_json=False) == 2
     assert "nowhere.jsonl" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("lane")
-def test_the_raw_national_topic_is_read_into_the_log(settings):
-    writer = producer(settings.kafka)
-    for line in (SAMPLES / "county_day.jsonl").read_bytes().splitlines():
-        writer.produce(settings.topics.national, line)
-    writer.flush(10)
-    end_s = monotonic() + 120
-    reading = Thread(target=run_national, args=(settings, lambda: monotonic() > end_s or bool(seen)))
-    seen: list[bytes] = []
-    reading.start()
-    facts = values(settings, settings.topics.events, 51)
-    seen += facts
-    reading.join()
-    assert len(facts) == 51
-    letters = read_letters(settings.kafka, settings.topics.deadletter)
-    assert [letter["reason"] for letter in letters.open] == ["PSN_NO_MISSING"]
-    assert letters.open[0]["origin"].startswith(f"kafka:{settings.topics.national}/")
 
 
 def test_the_edge_asks_kafka_how_many_partitions_there_are(settings):

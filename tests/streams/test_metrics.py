@@ -90,14 +90,14 @@ def test_only_policies_in_force_are_shown_and_the_table_of_working_days_runs_out
 
 def test_every_metric_of_a_worker_is_set_by_something_it_hears():
     metrics = Metrics()
-    counts = [["order", "debit", "emitted", 1], ["deadletter", "NOT_JSON", 1], *PULSE["tally"]["counts"]]
+    counts = [["order", "debit", "emitted", 1], *PULSE["tally"]["counts"]]
     metrics.heard({**PULSE, "tally": {**PULSE["tally"], "counts": counts}})
     metrics.alert_appended("2026-01-02T08:00:00.000+08:00", 1_767_312_000.5)
     metrics.policies_seen([parse_policy(read_policy_dir(POLICY))], day_of(date(2026, 1, 2)))
     asyncio.run(watched_for_a_moment(metrics))
-    by_the_router = {"xinmai_alert_deliveries"}  # tests/streams/test_agents.py
+    by_the_agents = {"xinmai_alert_deliveries", "xinmai_deadletters"}  # tests/streams/test_agents.py, test_worker.py
     unset = {family.name for family in metrics.registry.collect() if not is_set(family)}
-    assert unset == by_the_router
+    assert unset == by_the_agents
 
 
 async def watched_for_a_moment(metrics: Metrics) -> None:

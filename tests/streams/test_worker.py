@@ -11,7 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from connectors.kafka import producer
 from connectors.server_process import free_ports
+
+NATIONAL = Path(__file__).parents[1] / "cases" / "national" / "county_day.jsonl"
 
 
 @pytest.fixture
@@ -78,6 +81,23 @@ def test_a_worker_serves_shows_its_numbers_and_ends_clean_on_sigterm(worker):
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
     assert not any(is_running(pid) for pid in lanes)
+
+
+def test_the_raw_national_topic_goes_into_the_log_and_its_dead_letters_are_counted(worker, mock_kafka, topics):
+    _, probes = worker
+    sender = producer(mock_kafka.bootstrap)
+    for line in NATIONAL.read_bytes().splitlines():
+        sender.produce(topics.national, line)
+    sender.flush(10)
+    until(lambda: applied(probes) == 51, 60)
+    until(lambda: 'xinmai_deadletters_total{reason="PSN_NO_MISSING"} 1.0' in httpx.get(f"{probes}/metrics").text, 60)
+
+
+def applied(probes: str) -> int:
+    """How many facts the lanes have taken in, whatever became of them."""
+    text = httpx.get(f"{probes}/metrics").text
+    pattern = r'^xinmai_events_total{result="\w+",type="(?!policy|timer|subject)[\w.]+"} (\S+)$'
+    return sum(int(float(count)) for count in re.findall(pattern, text, re.MULTILINE))
 
 
 def test_a_killed_lane_comes_back_and_a_killed_worker_leaves_no_lane(worker):

@@ -1,0 +1,44 @@
+"""Dead letters counted where they lie, whoever refused the input: an API, a lane, or a command that has ended.
+
+Every letter is read by one worker of the group, so the sum over the workers is the number of letters.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import faust
+import msgspec
+
+
+class Letter(msgspec.Struct):
+    """What is counted of a letter. A resolution names none: it says that an earlier letter was retried."""
+
+    reason: str = ""
+
+
+_LETTER = msgspec.json.Decoder(Letter)
+REASON_LENGTH_MAX = 40  # ours are shorter; whatever else lies on the topic must not fill the metrics
+
+
+def reason_of(value: bytes | None) -> str | None:
+    """Why a line was refused; None for what is no letter."""
+    try:
+        reason = _LETTER.decode(value or b"").reason
+    except msgspec.DecodeError:
+        return None
+    return reason[:REASON_LENGTH_MAX] or None
+
+
+def register_letter_count(app: faust.App, topic_name: str, count: Callable[[str], None]) -> Any:
+    """Attach the agent; `count` hears of each letter its reason."""
+    topic = app.topic(
+        topic_name, key_serializer="raw", value_serializer="raw", value_type=bytes, key_type=bytes, internal=False
+    )
+
+    @app.agent(topic, name="count_letters")
+    async def count_letters(values: Any) -> None:
+        async for value in values:
+            if reason := reason_of(value):
+                count(reason)
+
+    return count_letters
