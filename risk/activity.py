@@ -6,7 +6,9 @@ forgotten on absolute local-day boundaries (pruning.py; design.md 4). Hashes are
 
 from hashlib import blake2b
 from struct import Struct
-from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import astuple, replace
 
 from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day
 
@@ -32,7 +34,11 @@ def hash32(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=4).digest())
 
 
-class Row(NamedTuple):
+class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A part of a value as the store keeps it: an array in the order of its fields."""
+
+
+class Row(Stored, frozen=True):
     """A settlement that a window may still need."""
 
     at_ms: int
@@ -48,7 +54,7 @@ class Row(NamedTuple):
     state: int = COUNTED
 
 
-class Receipt(NamedTuple):
+class Receipt(Stored, frozen=True):
     """What a duplicate and a late reversal need of a settlement for 400 days."""
 
     setl: int
@@ -59,7 +65,7 @@ class Receipt(NamedTuple):
     state: int
 
 
-class Visit(NamedTuple):
+class Visit(Stored, frozen=True):
     """A visit or an admission, until two days after its end."""
 
     mdtrt_id: str
@@ -83,14 +89,14 @@ class Visit(NamedTuple):
         return self.med_type.startswith(("2", "52"))
 
 
-class Tombstone(NamedTuple):
+class Tombstone(Stored, frozen=True):
     """A reversal that came before its original."""
 
     key: int
     at_ms: int
 
 
-class Undone(NamedTuple):
+class Undone(Stored, frozen=True):
     """Which message reversed which settlement: 2601 names the message only."""
 
     message: int
@@ -98,7 +104,7 @@ class Undone(NamedTuple):
     at_ms: int
 
 
-class Episode(NamedTuple):
+class Episode(Stored, frozen=True, order=True):
     """An alert that is open since `crossing_id`. `period` is the local day or year of a calendar measure, else 0.
 
     It ends below the re-arm point it was opened with: a reversal carries no place to look the annual cap up by.
@@ -113,7 +119,7 @@ class Episode(NamedTuple):
     reached: int = 0  # the measure as last seen, where the values it was made of are not read again
 
 
-class Activity(NamedTuple):
+class Activity(Stored, frozen=True):
     """Everything remembered of one person's conduct."""
 
     newest_ms: int = 0  # newest counted settlement; never goes back
@@ -151,7 +157,7 @@ def visit_of_row(activity: Activity, row: Row) -> Visit | None:
 def with_visit(activity: Activity, visit: Visit) -> Activity:
     """The activity with this visit put in the place of the one of the same number."""
     others = tuple(other for other in activity.visits if other.mdtrt_id != visit.mdtrt_id)
-    return activity._replace(visits=(*others, visit))
+    return replace(activity, visits=(*others, visit))
 
 
 def visit_end_ms(visit: Visit, grace_ms: int) -> int:
@@ -187,7 +193,7 @@ def with_receipt(activity: Activity, receipt: Receipt) -> Activity:
     """The activity with this receipt in the place of the one of the same settlement."""
     packed, start = activity.receipts, _find(activity.receipts, RECEIPT, receipt.setl)
     assert start >= 0, "only a counted settlement changes its receipt"
-    return activity._replace(receipts=packed[:start] + RECEIPT.pack(*receipt) + packed[start + RECEIPT.size :])
+    return replace(activity, receipts=packed[:start] + RECEIPT.pack(*astuple(receipt)) + packed[start + RECEIPT.size :])
 
 
 # --- business keys ---------------------------------------------------------------------------------------------------
@@ -201,7 +207,7 @@ def seen_content(activity: Activity, key: int) -> int | None:
 
 def with_seen(activity: Activity, key: int, content: int, day: int) -> Activity:
     """The activity that remembers this business key for 400 days."""
-    return activity._replace(seen=activity.seen + SEEN.pack(key, content, max(0, day)))
+    return replace(activity, seen=activity.seen + SEEN.pack(key, content, max(0, day)))
 
 
 def line_content(visit: Visit, key: int) -> int | None:
@@ -212,7 +218,7 @@ def line_content(visit: Visit, key: int) -> int | None:
 
 def with_line(visit: Visit, key: int, content: int) -> Visit:
     """The visit that remembers one fee line more."""
-    return visit._replace(lines=visit.lines + _LINE.pack(key, content))
+    return replace(visit, lines=visit.lines + _LINE.pack(key, content))
 
 
 # --- rows and sums ---------------------------------------------------------------------------------------------------
@@ -234,7 +240,7 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
         newest_ms,
         max(activity.touched_ms, row.at_ms),
         area,
-        activity.receipts + RECEIPT.pack(*receipt),
+        activity.receipts + RECEIPT.pack(*astuple(receipt)),
         activity.seen,
         rows,
         _added(activity.years, year, row.fund_fen) if counted else activity.years,
@@ -261,8 +267,8 @@ def _added(years: tuple[tuple[int, int], ...], year: int, delta_fen: int) -> tup
 
 def with_row_state(activity: Activity, setl: int, state: int) -> Activity:
     """The activity in which the settlement's row, if it is still there, has that state."""
-    rows = tuple(row._replace(state=state) if row.setl == setl else row for row in activity.rows)
-    return activity._replace(rows=rows)
+    rows = tuple(replace(row, state=state) if row.setl == setl else row for row in activity.rows)
+    return replace(activity, rows=rows)
 
 
 def row_of(activity: Activity, setl: int) -> Row | None:
@@ -277,4 +283,4 @@ def year_sum(activity: Activity, year: int) -> int:
 
 def with_year_sum(activity: Activity, year: int, delta_fen: int) -> Activity:
     """The activity with the year's sum changed."""
-    return activity._replace(years=_added(activity.years, year, delta_fen))
+    return replace(activity, years=_added(activity.years, year, delta_fen))

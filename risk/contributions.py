@@ -5,15 +5,16 @@ person: distinct people are counted by a 64-bit hash.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
 
-from risk.activity import Row, hash64
+from msgspec.structs import replace
+
+from risk.activity import Row, Stored, hash64
 
 INSTITUTION, STAFF = "i", "s"
 BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT = 1, 2, 4  # marks; SILENT: counts, opens and closes nothing
 
 
-class Contribution(NamedTuple):
+class Contribution(Stored, frozen=True):
     """+1 or -1 settlement to one subject, moved by the record `event_id`; `original_id` is the settlement itself."""
 
     subject_kind: str
@@ -34,13 +35,24 @@ class Contribution(NamedTuple):
 def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:
     """The contributions of one settlement: to its institution under the code as sent, to its doctor if that is one."""
 
-    person = person_hash(psn_no)
-    moved = (sign, row.at_ms, moved_ms, event_id, row.event_id, person, row.fixmedins_type, row.med_type)
-    amounts = (row.medfee_fen, row.fund_fen, marks)
-    found = [Contribution(INSTITUTION, row.fixmedins_code, *moved, *amounts)]
-    if row.dr_code and not marks & BAD_DOCTOR_CODE:
-        found.append(Contribution(STAFF, row.dr_code, *moved, *amounts))
-    return found
+    to_institution = Contribution(
+        INSTITUTION,
+        row.fixmedins_code,
+        sign,
+        row.at_ms,
+        moved_ms,
+        event_id,
+        row.event_id,
+        person_hash(psn_no),
+        row.fixmedins_type,
+        row.med_type,
+        row.medfee_fen,
+        row.fund_fen,
+        marks,
+    )
+    if not row.dr_code or marks & BAD_DOCTOR_CODE:
+        return [to_institution]
+    return [to_institution, replace(to_institution, subject_kind=STAFF, subject_id=row.dr_code)]
 
 
 @lru_cache(maxsize=65_536)

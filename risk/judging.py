@@ -1,5 +1,7 @@
 """One settlement judged against the person rules: what it closes, what it opens, what it shows by itself."""
 
+from msgspec.structs import replace
+
 from risk.activity import Activity, Episode, Row
 from risk.alerts import Crossing
 from risk.facts import SettlementCompleted
@@ -40,7 +42,7 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
             )
             opened.append(_opened(fact, reading, moment))
     opened += [_opened(fact, single, moment) for single in alone]
-    return activity._replace(episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
+    return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
 
 
 def in_order(alerts: list[Output]) -> list[Output]:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from risk.alerts import Crossing, alert
+from risk.local_time import local_day
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.terms import Clause, Terms
@@ -18,6 +19,11 @@ class Moment(NamedTuple):
     now_ms: int
     policy: Policy
     terms: Terms
+
+    @property
+    def day(self) -> int:
+        """The local day of the record."""
+        return local_day(self.occurred_ms)
 
     def quality_alert(self, rule_id: str, institution: str, **optional: Any) -> list[Output]:
         """A data-quality alert about this record at an institution (Q03-Q06), if the policy has the rule."""

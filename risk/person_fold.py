@@ -5,7 +5,10 @@ visits, lifecycle.py moves money.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from risk.activity import (
     COUNTED,
@@ -68,14 +71,14 @@ Recount = Callable[[Credit, Receipt | None, Any, Context], Step]
 """What a settlement undone, or counted again, does to the money: `lifecycle.reverse`, `lifecycle.reinstate`."""
 
 
-class Person(NamedTuple):
+class Person(Struct, frozen=True, gc=False):
     """Everything the engine remembers of one person; `credit` is None for who never signed."""
 
     activity: Activity = NOTHING
     credit: Credit | None = None
 
 
-class Applied(NamedTuple):
+class Applied(Struct, frozen=True, gc=False):
     """`result`: applied, duplicate, conflict, waiting or refused (a token about what is not its own)."""
 
     person: Person
@@ -86,9 +89,9 @@ class Applied(NamedTuple):
 
 def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Fold one record of this person."""
+    if isinstance(fact, SettlementCompleted):  # first and plainly: most records are
+        return _touched(person, _settled(person, fact, moment), moment)
     match fact:
-        case SettlementCompleted():
-            applied = _settled(person, fact, moment)
         case SettlementReversed():
             counted = reverse_settlement(fact.psn_no, person.activity, fact, moment)
             applied = _recounted(person, fact, moment, counted=counted, money=reverse)
@@ -112,32 +115,28 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
             applied = _visited(person, fact, moment)
         case _:
             applied = _once(person, fact, moment)
-    if applied.result == "refused":
+    return _touched(person, applied, moment)
+
+
+def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
+    """The newest record moves the day; when the day turns, what nothing needs any more is forgotten."""
+    before, activity = person.activity, applied.person.activity
+    if moment.occurred_ms <= before.touched_ms or applied.result == "refused":
         return applied
-    activity = _touched(applied.person.activity, person.activity, moment)
+    if activity.touched_ms < moment.occurred_ms:
+        activity = replace(activity, touched_ms=moment.occurred_ms)
+    if before.touched_ms and (
+        local_day(before.touched_ms) != moment.day or local_day(before.newest_ms) != local_day(activity.newest_ms)
+    ):
+        grace = moment.terms.get("visit_grace_ms")
+        activity = pruned(
+            activity,
+            rows_kept_ms=rows_kept_ms(moment.policy),
+            grace_ms=grace.value if grace is not None else _DEFAULT_GRACE_MS,
+        )
     if activity is applied.person.activity:
         return applied
     return Applied(Person(activity, applied.person.credit), applied.result, applied.said, applied.contributions)
-
-
-def _touched(activity: Activity, before: Activity, moment: Moment) -> Activity:
-    """The newest record moves the day; when the day turns, what nothing needs any more is forgotten."""
-    before_ms = before.touched_ms
-    if moment.occurred_ms <= before_ms:
-        return activity
-    if activity.touched_ms < moment.occurred_ms:
-        activity = activity._replace(touched_ms=moment.occurred_ms)
-    if not before_ms or (
-        local_day(before_ms) == local_day(moment.occurred_ms)
-        and local_day(before.newest_ms) == local_day(activity.newest_ms)
-    ):
-        return activity
-    grace = moment.terms.get("visit_grace_ms")
-    return pruned(
-        activity,
-        rows_kept_ms=rows_kept_ms(moment.policy),
-        grace_ms=grace.value if grace is not None else _DEFAULT_GRACE_MS,
-    )
 
 
 def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) -> Context:
@@ -158,24 +157,25 @@ def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) ->
 def _with_credit(applied: Applied, step: Step) -> Applied:
     """What happened to the activity, and then to the credit record."""
     credit, more = step
-    return applied._replace(person=applied.person._replace(credit=credit), said=[*applied.said, *more])
+    return replace(applied, person=replace(applied.person, credit=credit), said=[*applied.said, *more])
 
 
 def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Applied:
-    if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, None, fact.setl_id)):
+    credit = person.credit
+    if credit is not None and not speaks_for(fact.source, INSTITUTION, institution_of(credit, None, fact.setl_id)):
         return _refused(person, fact, moment)
-    visit = visit_of(person.activity, fact.mdtrt_id)
+    visit = visit_of(person.activity, fact.mdtrt_id) if person.activity.visits else None
     told, fact = fact, filled(fact, visit)
     counted = count_settlement(fact.psn_no, person.activity, fact, moment)
     said: list[Output] = counted.outputs
     if counted.result == "conflict":
         said = [*said, dead_letter(told, moment, CONFLICT)]
-    after = person._replace(activity=counted.activity)
-    on_credit = person.credit is not None or fact.credit_fen or fact.authorization_id
-    if counted.result != "applied" or not _counts(counted.row) or not on_credit:
-        return Applied(after, counted.result, list(said), counted.contributions)
-    step = settle(person.credit, fact, _context(after, fact, moment, visit), amounts_add_up(fact))
-    return _with_credit(Applied(after, counted.result, list(said), counted.contributions), step)
+    after = Person(counted.activity, credit)
+    applied = Applied(after, counted.result, list(said), counted.contributions)
+    on_credit = credit is not None or fact.credit_fen or fact.authorization_id
+    if not on_credit or counted.result != "applied" or not _counts(counted.row):
+        return applied
+    return _with_credit(applied, settle(credit, fact, _context(after, fact, moment, visit), amounts_add_up(fact)))
 
 
 def _counts(row: Row | None) -> bool:
@@ -189,7 +189,7 @@ def _recounted(
     """A settlement was undone, or counts again: first in conduct, then, by `money`, in credit."""
     if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, counted.row, fact.setl_id or "")):
         return _refused(person, fact, moment)
-    after = person._replace(activity=counted.activity)
+    after = replace(person, activity=counted.activity)
     applied = Applied(after, counted.result, list(counted.outputs), counted.contributions)
     if counted.result != "applied" or person.credit is None:
         return applied
@@ -211,7 +211,7 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
     code = done.visit.fixmedins_code if done.visit is not None and not getattr(fact, "fixmedins_code", "") else ""
     if not speaks_for(fact.source, INSTITUTION, code):
         return _refused(person, fact, moment)
-    after = person._replace(activity=done.activity)
+    after = replace(person, activity=done.activity)
     if done.result == "conflict":
         code = done.visit.fixmedins_code if done.visit is not None else ""
         return Applied(after, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], [])
@@ -252,7 +252,7 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
         return Applied(
             person, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], []
         )
-    after = person._replace(activity=with_seen(person.activity, key, content, local_day(moment.occurred_ms)))
+    after = replace(person, activity=with_seen(person.activity, key, content, local_day(moment.occurred_ms)))
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", None) or "")
     step = apply_credit(person.credit, fact, _context(after, fact, moment, visit))
     return _with_credit(Applied(after, "applied", [], []), step)

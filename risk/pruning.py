@@ -2,6 +2,8 @@
 
 from struct import Struct
 
+from msgspec.structs import replace
+
 from risk.activity import (
     LINES_AFTER_VISIT_MS,
     RECEIPT,
@@ -38,7 +40,7 @@ def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
         )
     if activity.undone:
         changes["undone"] = tuple(each for each in activity.undone if activity.touched_ms - each.at_ms <= TOMBSTONE_MS)
-    return activity._replace(**changes) if changes else activity  # type: ignore[arg-type]
+    return replace(activity, **changes) if changes else activity
 
 
 def _has_old(packed: bytes, record: Struct, day_field: int, today: int) -> bool:

@@ -1,15 +1,17 @@
 """Institutions and staff, from the contributions that person shards send: D01, M01, Q01, Q02, and the totals of a local
 day.
 
-A busy subject is one value for what is short-lived and one value per local day, so that only the day touched is
-rewritten.
+A busy subject is one value for its newest day with what is short-lived, and one for each earlier day, so that only the
+day touched is rewritten.
 """
 
 from bisect import bisect_left
 from struct import Struct
 from typing import NamedTuple
 
-from risk.activity import LATE_MS, Episode
+from msgspec.structs import replace
+
+from risk.activity import LATE_MS, Episode, Stored
 from risk.alerts import Crossing
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, INSTITUTION, SILENT, STAFF, Contribution
 from risk.local_time import MINUTE_MS, local_day
@@ -22,22 +24,14 @@ _KIND_NAMES = {INSTITUTION: "institution", STAFF: "staff"}
 _PERSON = Struct(">QH")  # hash64, how many counted settlements that day
 
 
-class Recent(NamedTuple):
+class Recent(Stored, frozen=True):
     """A settlement that a short window may still need."""
 
     at_ms: int
     event_id: str
 
 
-class Subject(NamedTuple):
-    """What is short-lived of one subject: the newest time seen, the short window, the open episodes."""
-
-    newest_ms: int = 0
-    recent: tuple[Recent, ...] = ()
-    episodes: tuple[Episode, ...] = ()
-
-
-class Day(NamedTuple):
+class Day(Stored, frozen=True):
     """One subject on one local day: totals, people (sorted, each with its count), quality findings already raised."""
 
     settlements: int = 0
@@ -48,50 +42,73 @@ class Day(NamedTuple):
     date: int = 0
 
 
+NO_DAY = Day()
+
+
+class Subject(Stored, frozen=True):
+    """What is short-lived of one subject: the newest time seen, the short window, the open episodes, the newest day."""
+
+    newest_ms: int = 0
+    recent: tuple[Recent, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    day: Day = NO_DAY
+
+
 DAYS_KEPT = {INSTITUTION: 128, STAFF: 8}
-"""A subject's days lie in a ring: a newer one takes the place of the one so many days before it, and nothing grows.
+"""A subject's earlier days lie in a ring: a newer one takes the place of the one so many days before it, and nothing
+grows.
 
 An institution's totals outlast the 92 days in which a settlement can still be reversed by its row; a doctor's people
 are needed only as long as a date can still open or close an episode.
 """
 
 
-def day_slot(given: Contribution) -> int:
-    """The place in the ring of the local day the contribution falls on."""
-    return local_day(given.at_ms) % DAYS_KEPT[given.subject_kind]
+def slot_of(subject_kind: str, date: int) -> int:
+    """The place of a local day in the ring."""
+    return date % DAYS_KEPT[subject_kind]
 
 
 class Moved(NamedTuple):
-    """What one contribution did to its subject."""
+    """What one contribution did: the subject, and the earlier day that changed or has just become one."""
 
     subject: Subject
-    day: Day
+    earlier: Day | None
     outputs: list[Output]
 
 
-def contribute(subject: Subject, day: Day, given: Contribution, moment: Moment) -> Moved:
-    """Apply one contribution: totals always; rules only where it is not late and not silent."""
-    today = local_day(given.at_ms)
-    if day.date > today:
-        return Moved(subject, day, [])  # its place in the ring is a later day's: too old for any total or rule
-    if day.date < today:
-        day = Day(date=today)
+def contribute(subject: Subject, earlier: Day, given: Contribution, moment: Moment) -> Moved:
+    """Apply one contribution: totals always; rules only where it is not late and not silent.
+
+    `earlier` is what the ring holds at the contribution's day, if that day is not the subject's newest.
+    """
+    today, newest = local_day(given.at_ms), subject.day
+    if today == newest.date:
+        subject, day, outputs = _on_day(subject, newest, given, moment)
+        return Moved(Subject(subject.newest_ms, subject.recent, subject.episodes, day), None, outputs)
+    if today > newest.date:
+        subject, day, outputs = _on_day(subject, Day(date=today), given, moment)
+        subject = Subject(subject.newest_ms, subject.recent, subject.episodes, day)
+        return Moved(subject, newest if newest.date else None, outputs)
+    if today <= newest.date - DAYS_KEPT[given.subject_kind]:
+        return Moved(subject, None, [])  # its place in the ring is a later day's: too old for any total or rule
+    return Moved(*_on_day(subject, earlier if earlier.date == today else Day(date=today), given, moment))
+
+
+def _on_day(subject: Subject, day: Day, given: Contribution, moment: Moment) -> tuple[Subject, Day, list[Output]]:
     on_day = _with_totals(day, given, moment)
-    known = _with_reached(_with_recent(subject, given, moment), on_day, today)
+    known = _with_reached(_with_recent(subject, given, moment), on_day, day.date)
     late_by_ms = subject.newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
     if given.sign > 0 and given.at_ms > known.newest_ms:
-        known = Subject(given.at_ms, known.recent, known.episodes)
-    if given.marks & SILENT:
-        return Moved(known, on_day, [])
+        known = Subject(given.at_ms, known.recent, known.episodes, known.day)
+    if given.marks & SILENT or late_by_ms > LATE_MS:
+        return known, on_day, []
     if given.subject_kind == STAFF:
-        return (
-            _beyond_capacity(known, (day, on_day), given, moment) if late_by_ms <= LATE_MS else Moved(known, on_day, [])
-        )
-    on_day, found = _placeholders(on_day, given, moment) if late_by_ms <= LATE_MS else (on_day, [])
+        return _beyond_capacity(known, (day, on_day), given, moment)
+    on_day, found = _placeholders(on_day, given, moment)
     if given.marks & BAD_INSTITUTION_CODE or late_by_ms > SHORT_LATE_MS:
-        return Moved(known, on_day, found)
+        return known, on_day, found
     known, bursts = _burst(known, given, moment)
-    return Moved(known, on_day, found + bursts)
+    return known, on_day, found + bursts
 
 
 def _with_reached(subject: Subject, day: Day, today: int) -> Subject:
@@ -99,9 +116,9 @@ def _with_reached(subject: Subject, day: Day, today: int) -> Subject:
     if not subject.episodes or all(episode.period != today for episode in subject.episodes):
         return subject
     episodes = (
-        episode._replace(reached=people_of(day)) if episode.period == today else episode for episode in subject.episodes
+        replace(episode, reached=people_of(day)) if episode.period == today else episode for episode in subject.episodes
     )
-    return subject._replace(episodes=tuple(episodes))
+    return replace(subject, episodes=tuple(episodes))
 
 
 def people_of(day: Day) -> int:
@@ -131,13 +148,17 @@ def _with_person(people: bytes, person: int, sign: int) -> bytes:
 
     The order is that of the hashes, so it is canonical.
     """
-    records = [_PERSON.unpack_from(people, start) for start in range(0, len(people), _PERSON.size)]
-    at = bisect_left(records, (person, 0))
-    known = at < len(records) and records[at][0] == person
-    count = (records[at][1] if known else 0) + sign
-    start = at * _PERSON.size
-    rest = people[start + _PERSON.size :] if known else people[start:]
-    return people[:start] + (_PERSON.pack(person, count) if count > 0 else b"") + rest
+    size = _PERSON.size
+    at = size * bisect_left(range(len(people) // size), person, key=lambda place: _hash_at(people, place))
+    known, count = at < len(people) and _PERSON.unpack_from(people, at)[0] == person, sign
+    if known:
+        count += _PERSON.unpack_from(people, at)[1]
+    entry = _PERSON.pack(person, count) if count > 0 else b""
+    return people[:at] + entry + people[at + size if known else at :]
+
+
+def _hash_at(people: bytes, place: int) -> int:
+    return int.from_bytes(people[place * _PERSON.size : place * _PERSON.size + 8])
 
 
 def _with_recent(subject: Subject, given: Contribution, moment: Moment) -> Subject:
@@ -146,14 +167,14 @@ def _with_recent(subject: Subject, given: Contribution, moment: Moment) -> Subje
     if clause is None or given.subject_kind != INSTITUTION or not _bursts_at(clause, given):
         return subject
     if given.sign < 0:
-        return subject._replace(recent=tuple(row for row in subject.recent if row.event_id != given.original_id))
+        return replace(subject, recent=tuple(row for row in subject.recent if row.event_id != given.original_id))
     newest_ms = max(subject.newest_ms, given.at_ms)
     floor_ms = (newest_ms - clause.value.levels[0].window_ms - SHORT_LATE_MS) // MINUTE_MS * MINUTE_MS
     rows = [row for row in subject.recent if row.at_ms >= floor_ms]
     if given.at_ms >= floor_ms:
         rows.append(Recent(given.at_ms, given.original_id))
         rows.sort(key=lambda row: row.at_ms)
-    return subject._replace(recent=tuple(rows))
+    return replace(subject, recent=tuple(rows))
 
 
 def _bursts_at(clause: Clause, given: Contribution) -> bool:
@@ -177,17 +198,19 @@ def _burst(subject: Subject, given: Contribution, moment: Moment) -> tuple[Subje
         open_one = None
     if open_one is None and given.sign > 0 and len(window) >= level.theta:
         episode = Episode("D01", 1, 0, given.event_id, level.rearm, level.theta)
-        subject = subject._replace(episodes=(*subject.episodes, episode))
+        subject = replace(subject, episodes=(*subject.episodes, episode))
         evidence = tuple(row.event_id for row in window)
         outputs.append(_alert(episode, len(window), given, moment, evidence=evidence))
     return subject, outputs
 
 
-def _beyond_capacity(subject: Subject, days: tuple[Day, Day], given: Contribution, moment: Moment) -> Moved:
+def _beyond_capacity(
+    subject: Subject, days: tuple[Day, Day], given: Contribution, moment: Moment
+) -> tuple[Subject, Day, list[Output]]:
     """M01: more patients on one local date than one doctor can see; `days` = the date before and after this one."""
     before, day = days
     outputs: list[Output] = []
-    today = local_day(given.at_ms)
+    today = day.date
     clause = moment.terms.get("M01")
     if given.sign > 0:
         for episode in sorted(each for each in subject.episodes if each.period and each.period < today):
@@ -195,7 +218,7 @@ def _beyond_capacity(subject: Subject, days: tuple[Day, Day], given: Contributio
             if clause is not None:  # a rule that is no longer in force has nothing more to say
                 outputs.append(_alert(episode, episode.reached, given, moment, word="closed"))
     if clause is None or not clause.value.admits(given.med_type, given.fixmedins_type):
-        return Moved(subject, day, outputs)
+        return subject, day, outputs
     level = clause.value.levels[0]
     open_one = next((each for each in subject.episodes if each.rule_id == "M01" and each.period == today), None)
     left = people_of(before if given.sign > 0 else day)
@@ -205,9 +228,9 @@ def _beyond_capacity(subject: Subject, days: tuple[Day, Day], given: Contributio
         open_one = None
     if open_one is None and given.sign > 0 and people_of(day) >= level.theta:
         episode = Episode("M01", 1, today, given.event_id, level.rearm, level.theta, people_of(day))
-        subject = subject._replace(episodes=(*subject.episodes, episode))
+        subject = replace(subject, episodes=(*subject.episodes, episode))
         outputs.append(_alert(episode, people_of(day), given, moment))
-    return Moved(subject, day, outputs)
+    return subject, day, outputs
 
 
 def _placeholders(day: Day, given: Contribution, moment: Moment) -> tuple[Day, list[Output]]:
@@ -219,13 +242,13 @@ def _placeholders(day: Day, given: Contribution, moment: Moment) -> tuple[Day, l
         clause = moment.terms.get(rule_id)
         if clause is None or given.sign < 0 or not given.marks & mark or day.raised & mark:
             continue
-        day = day._replace(raised=day.raised | mark)
+        day = replace(day, raised=day.raised | mark)
         outputs.append(_alert(Episode(rule_id, 1, 0, given.event_id, 0, 0), 1, given, moment))
     return day, outputs
 
 
 def _without(subject: Subject, episode: Episode) -> Subject:
-    return subject._replace(episodes=tuple(each for each in subject.episodes if each != episode))
+    return replace(subject, episodes=tuple(each for each in subject.episodes if each != episode))
 
 
 def _alert(

@@ -3,7 +3,9 @@
 It moves no money: what credit makes of a settlement is capture.py. Counting never depends on judging (rules.md).
 """
 
+from binascii import crc32
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -20,7 +22,6 @@ from risk.activity import (
     Tombstone,
     Undone,
     Visit,
-    hash32,
     hash64,
     receipt_of,
     row_of,
@@ -32,12 +33,13 @@ from risk.activity import (
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, SILENT, Contribution, contributions
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
-from risk.local_time import day_start_ms, local_day
+from risk.local_time import day_start_ms
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import after_reversal, rows_kept_ms, year_of
+from risk.person_rules import after_reversal, rows_kept_ms, year_of, year_of_day
 from risk.terms import Terms
 
+_AMOUNTS = Struct(">6Q")
 SECOND_HOP_RULES = ("D01", "M01", "Q01", "Q02")
 
 
@@ -81,7 +83,7 @@ def filled(fact: SettlementCompleted, visit: Visit | None) -> SettlementComplete
 def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Moment) -> Counted:
     """Count a settlement (already filled from its visit), once by `setl_id`, and judge it."""
     setl, content = hash64(fact.setl_id), _content(fact)
-    known = receipt_of(activity, setl)
+    known = receipt_of(activity, setl) if activity.receipts else None
     if known is not None:
         if known.content == content:
             return Counted(activity, "duplicate", [], [])
@@ -89,7 +91,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(activity, "conflict", alerts, [])
 
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
-    early = _was_reversed(activity, setl, message)
+    early = bool(activity.tombstones) and _was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
     marks = _marks(fact.fixmedins_code, fact.dr_code, moment.terms)
     row = Row(
@@ -105,18 +107,18 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         fact.fund_pay_sumamt_fen,
         state,
     )
-    receipt = Receipt(setl, message, content, local_day(row.at_ms), row.fund_fen, state)
+    receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)
     after = with_settlement(
         activity,
         row,
         receipt,
-        year=year_of(row.at_ms),
+        year=year_of_day(moment.day),
         area=fact.insuplc_admdvs or activity.area,
         kept_ms=rows_kept_ms(moment.policy),
     )
     if early:
         stones = tuple(stone for stone in after.tombstones if stone.key not in (setl, message))
-        return Counted(after._replace(tombstones=stones), "applied", [], [], row)
+        return Counted(replace(after, tombstones=stones), "applied", [], [], row)
 
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
     if row.at_ms >= activity.newest_ms - LATE_MS:
@@ -138,23 +140,23 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         if any(stone.key == key for stone in activity.tombstones):
             return Counted(activity, "duplicate", [], [])
         stones = (*activity.tombstones, Tombstone(key, moment.occurred_ms))
-        return Counted(activity._replace(tombstones=stones), "waiting", [], [])
+        return Counted(replace(activity, tombstones=stones), "waiting", [], [])
     if known.state != COUNTED:
         return Counted(activity, "duplicate", [], [])
 
     row = row_of(activity, known.setl)
-    after = with_receipt(activity, known._replace(state=REVERSED))
+    after = with_receipt(activity, replace(known, state=REVERSED))
     after = with_row_state(after, known.setl, REVERSED)
     after = with_year_sum(after, year_of(day_start_ms(known.day)), -known.fund_fen)
     own_message = message_of(fact.event_id)
     if own_message:
-        after = after._replace(undone=(*after.undone, Undone(hash64(own_message), known.setl, moment.occurred_ms)))
+        after = replace(after, undone=(*after.undone, Undone(hash64(own_message), known.setl, moment.occurred_ms)))
     outputs = []
     late = moment.occurred_ms < activity.newest_ms - LATE_MS  # a reversal that itself comes too late closes nothing
     ended = () if late else after_reversal(after, row or _of_old(known), moment.occurred_ms, moment.terms)
     for episode, left in ended:
         outputs.append(closed(psn_no, episode, left, moment))
-        after = after._replace(episodes=tuple(each for each in after.episodes if each != episode))
+        after = replace(after, episodes=tuple(each for each in after.episodes if each != episode))
     if row is None or not has_second_hop(moment.terms):
         return Counted(after, "applied", in_order(outputs), [], row, known)
     moved = contributions(
@@ -179,14 +181,14 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
     if known.state == COUNTED:
         return Counted(activity, "duplicate", [], [])
     row = row_of(activity, known.setl)
-    after = with_receipt(activity, known._replace(state=COUNTED))
+    after = with_receipt(activity, replace(known, state=COUNTED))
     after = with_row_state(after, known.setl, COUNTED)
     after = with_year_sum(after, year_of(day_start_ms(known.day)), known.fund_fen)
     if row is None:
         return Counted(after, "applied", [], [], None, known)
-    after = after._replace(newest_ms=max(after.newest_ms, row.at_ms))
+    after = replace(after, newest_ms=max(after.newest_ms, row.at_ms))
     if not has_second_hop(moment.terms):
-        return Counted(after, "applied", [], [], row._replace(state=COUNTED), known)
+        return Counted(after, "applied", [], [], replace(row, state=COUNTED), known)
     moved = contributions(
         psn_no,
         row,
@@ -195,7 +197,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         moved_ms=moment.occurred_ms,
         marks=SILENT | _marks(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
-    return Counted(after, "applied", [], moved, row._replace(state=COUNTED), known)
+    return Counted(after, "applied", [], moved, replace(row, state=COUNTED), known)
 
 
 def _was_reversed(activity: Activity, setl: int, message: int) -> bool:
@@ -220,12 +222,19 @@ def _of_old(receipt: Receipt) -> Row:
 
 def _content(fact: SettlementCompleted) -> int:
     """Same key, same amounts: a duplicate. Other amounts: a conflict."""
-    return hash32(
-        f"{fact.medfee_sumamt_fen}|{fact.fund_pay_sumamt_fen}|{fact.psn_part_amt_fen}"
-        f"|{fact.acct_pay_fen}|{fact.psn_cash_pay_fen}|{fact.hosp_part_amt_fen or 0}"
+    return crc32(
+        _AMOUNTS.pack(
+            fact.medfee_sumamt_fen,
+            fact.fund_pay_sumamt_fen,
+            fact.psn_part_amt_fen,
+            fact.acct_pay_fen,
+            fact.psn_cash_pay_fen,
+            fact.hosp_part_amt_fen or 0,
+        )
     )
 
 
+@lru_cache(maxsize=16_384)
 def _marks(fixmedins_code: str, dr_code: str | None, terms: Terms) -> int:
     """Which codes are placeholders; an absent doctor is silent, a present and empty one is not."""
     clause = terms.get("placeholder_codes")

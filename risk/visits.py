@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from risk.activity import Activity, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
 from risk.facts import (
     Fact,
@@ -61,9 +63,9 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visited:
 
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
-    visit = visit._replace(newest_ms=max(visit.newest_ms, occurred_ms))
+    visit = replace(visit, newest_ms=max(visit.newest_ms, occurred_ms))
     area = visit.insuplc or activity.area
-    return Visited(with_visit(activity, visit)._replace(area=area), "applied", visit)
+    return Visited(replace(with_visit(activity, visit), area=area), "applied", visit)
 
 
 def _key(fact: VisitFact) -> str:
@@ -92,7 +94,8 @@ def _visit_before(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visi
 
 def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
     """The registration fills what is not known yet: what a later record told stands."""
-    return visit._replace(
+    return replace(
+        visit,
         fixmedins_code=visit.fixmedins_code or fact.fixmedins_code,
         fixmedins_type=visit.fixmedins_type or fact.fixmedins_type,
         med_type=visit.med_type or fact.med_type or "",
@@ -108,14 +111,15 @@ def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
 def _applied(visit: Visit, fact: VisitFact, occurred_ms: int) -> Visit:
     match fact:
         case VisitUpdated():
-            return visit._replace(
+            return replace(
+                visit,
                 med_type=fact.med_type or visit.med_type,
                 dr_code=visit.dr_code if fact.dr_code is None else fact.dr_code,
             )
         case VisitClosed():
-            return visit._replace(ended_ms=occurred_ms)
+            return replace(visit, ended_ms=occurred_ms)
         case VisitCancelled():
-            return visit._replace(ended_ms=occurred_ms, cancelled=True)
+            return replace(visit, ended_ms=occurred_ms, cancelled=True)
         case VisitReopened():
-            return visit._replace(ended_ms=0)
+            return replace(visit, ended_ms=0)
     return visit

@@ -28,6 +28,7 @@ _PULSE_S = 0.1
 _MARK_S = 0.2
 _CHECK_S = 1.0
 _WORKING_SET_MAX = 200_000
+_WAITING_MAX = 20_000  # pausing throws away what the client has fetched, so it must be rare
 _DRAIN_S = 5.0
 
 
@@ -77,7 +78,7 @@ class Lane:
 
     def turn(self) -> None:
         """One pass: take in, decide, finish what is acknowledged, and keep house."""
-        self._take_in(0.0 if self._pending else 0.02)
+        self._take_in(0.0 if self._pending or self._has_work() else 0.02)
         self._ownership.claim_lost()
         batch = self._decide()
         if batch:
@@ -90,7 +91,7 @@ class Lane:
 
     def _take_in(self, wait_s: float) -> None:
         """Take in what has come, for the shards that have room: a backlog comes partition by partition."""
-        self._ownership.hold_back(4 * self._settings.batch_records_max)
+        self._ownership.hold_back(_WAITING_MAX)
         first = self._ownership.consumer.poll(wait_s)
         if first is None:
             return
@@ -99,6 +100,9 @@ class Lane:
         for message in messages:
             self._ownership.offer(message)
         self.tally.spent("take_in", started)
+
+    def _has_work(self) -> bool:
+        return any(owned.waiting for owned in self._ownership)
 
     def _decide(self) -> list[Work]:
         """Read for every shard in one round trip, fold, and send what the fold said."""

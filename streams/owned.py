@@ -181,7 +181,10 @@ class Owned:
         said: list[Effects] = []
         commits: list[Commit] = []
         refuse_before_switch(self.shard.state, taken[0].record, taken[0].meaning, self.tag)
+        last: Record | None = None
         for index, (record, meaning, _) in enumerate(taken):
+            if last and self.shard.changed_count + self.shard.room_for(meaning) > VALUES_PER_COMMIT:
+                commits.append(self._cut(last))
             try:
                 effects = self.shard.apply(record, meaning)
             except Exception as error:
@@ -195,10 +198,8 @@ class Owned:
                 effects.rerouted = None
             said.append(effects)
             last = record
-            if self.shard.changed_count > VALUES_PER_COMMIT - self.shard.values_per_record:
-                commits.append(self._cut(record))
-        if self.decided != last.offset:
-            commits.append(self._cut(last))
+        assert last is not None, "a first record that raises has stopped the shard"
+        commits.append(self._cut(last))
         self.stamp_ms = last.timestamp_ms
         return Work(self, said, commits, last.offset)
 

@@ -52,7 +52,6 @@ class PersonShard:
     """
 
     family = "p"
-    values_per_record = 4  # activity, credit, schedule, open orders
 
     def __init__(self, tag: str, partition: int, *, partitions: int, subject_partitions: int, clock: str) -> None:
         self.values = Values(tag)
@@ -107,6 +106,10 @@ class PersonShard:
         homes = partitions_of([psn_no.encode() for psn_no in people], self._partitions)
         self._homes = dict(zip(people, homes, strict=True))
         return [self.values.address(kind, psn_no) for psn_no in people for kind in "ac"]
+
+    def room_for(self, _meaning: Fact | BadRecord) -> int:
+        """Activity, credit, schedule, open orders."""
+        return 4
 
     # --- the fold ----------------------------------------------------------------------------------------------------
 

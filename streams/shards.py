@@ -5,11 +5,11 @@ rebuild.py feed it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import orjson
+from msgspec import Struct
 
 from connectors.codec import BadRecord
 from connectors.state_codec import ShardState, record_hash, value_hash
@@ -51,8 +51,7 @@ class Numbered(NamedTuple):
     contribution: Contribution
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(Struct):
     """What one record says to the outside.
 
     `result` counts it: applied, duplicate, conflict, waiting, refused, rerouted.
@@ -60,9 +59,9 @@ class Effects:
 
     event_type: str
     result: str
-    outputs: list[Output] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
-    numbered: list[Numbered] = field(default_factory=list)
+    outputs: list[Output] = []
+    replies: list[Reply] = []
+    numbered: list[Numbered] = []
     rerouted: Rerouted | None = None
 
 
@@ -134,7 +133,6 @@ class Shard(Protocol):
     """A fold over one partition: people (person_shard.py) or institutions and staff (subject_shard.py)."""
 
     family: str
-    values_per_record: int
     partition: int
     values: Values
     state: ShardState
@@ -151,6 +149,9 @@ class Shard(Protocol):
 
     def addresses(self, decoded: Sequence[Any]) -> list[Address]:
         """The values not yet in memory that these records need."""
+
+    def room_for(self, decoded: Any) -> int:
+        """How many values this record may change at most."""
 
     def apply(self, record: Record, decoded: Any) -> Effects:
         """Fold one record; an exception leaves everything as it was before it."""

@@ -105,6 +105,7 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
         raise Stop(f"没有 {subject_id} 的记录", f"nothing is known of {kind} {subject_id}", exit_code=1)
     short = unpack_subject(values["w"]) if values.get("w") else Subject()
     days = [unpack_day(value) for field, value in values.items() if field.startswith("d")]
+    days += [short.day] if short.day.date else []
     return {
         "subject_kind": kind,
         "subject_id": subject_id,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from connectors.codec import BadRecord, decode_fact
 from connectors.state_codec import (
-    CONTRIBUTIONS_PER_RECORD,
     Contributed,
     ShardState,
     decode_contributed,
@@ -19,7 +18,7 @@ from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
-from risk.second_hop import Day, Subject, contribute, day_slot
+from risk.second_hop import NO_DAY, Day, Subject, contribute, slot_of
 from streams.shards import (
     FIRST_FOLD,
     Effects,
@@ -39,7 +38,6 @@ class SubjectShard:
     """State and fold of one partition of `subjects.v1`."""
 
     family = "q"
-    values_per_record = 2 * CONTRIBUTIONS_PER_RECORD  # the subject and its day
 
     def __init__(self, tag: str, partition: int, *, partitions: int) -> None:
         self.values = Values(tag)
@@ -77,15 +75,23 @@ class SubjectShard:
         for each in decoded:
             if isinstance(each, Contributed):
                 for given in each.contributions:
-                    wanted[self._short(given)] = None
-                    wanted[self._day(given)] = None
+                    current = self._current(given)
+                    known, date = self._subjects.get(current), local_day(given.at_ms)
+                    if known is None:
+                        wanted[current] = None
+                    if known is None or known.day.date > date:
+                        wanted[self._earlier(given, date)] = None
         return self.values.missing(list(wanted))
 
-    def _short(self, given: Contribution) -> Address:
+    def _current(self, given: Contribution) -> Address:
         return self.values.address(given.subject_kind, given.subject_id, "w")
 
-    def _day(self, given: Contribution) -> Address:
-        return self.values.address(given.subject_kind, given.subject_id, f"d{day_slot(given)}")
+    def _earlier(self, given: Contribution, date: int) -> Address:
+        return self.values.address(given.subject_kind, given.subject_id, f"d{slot_of(given.subject_kind, date)}")
+
+    def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
+        """Each contribution changes its subject, and perhaps an earlier day; a switch changes the policy."""
+        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 1
 
     def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
         """Fold one record. An exception leaves everything as it was before the record."""
@@ -119,11 +125,15 @@ class SubjectShard:
             return Effects("subject.contributed", "duplicate")
         subjects, days, outputs = dict[Address, Subject](), dict[Address, Day](), list[Output]()
         for contribution in fresh:
-            short, on_day = self._short(contribution), self._day(contribution)
-            subject = subjects.get(short) or self._subject_at(short)
-            day = days.get(on_day) or self._day_at(on_day)
-            moved = contribute(subject, day, contribution, self._moment(record, contribution, position, policy))
-            subjects[short], days[on_day] = moved.subject, moved.day
+            current, date = self._current(contribution), local_day(contribution.at_ms)
+            subject, earlier = subjects.get(current) or self._subject_at(current), NO_DAY
+            if date < subject.day.date:
+                place = self._earlier(contribution, date)
+                earlier = days.get(place) or self._day_at(place)
+            moved = contribute(subject, earlier, contribution, self._moment(record, contribution, position, policy))
+            subjects[current] = moved.subject
+            if moved.earlier is not None:
+                days[self._earlier(contribution, moved.earlier.date)] = moved.earlier
             outputs += moved.outputs
         self._subjects |= subjects
         self._days |= days
@@ -149,7 +159,7 @@ class SubjectShard:
         known = self._days.get(address)
         if known is None:
             value = self.values.get(address)
-            known = unpack_day(value) if value else Day()
+            known = unpack_day(value) if value else NO_DAY
         return known
 
     @property

@@ -171,18 +171,18 @@ class Life:
         known = self.visits.get(mdtrt_id) or Visit(
             mdtrt_id, HOSPITAL, "1", med_type, "310", insuplc, "D1", self.now_ms, self.now_ms
         )
-        self.visits[mdtrt_id] = known._replace(newest_ms=max(known.newest_ms, self.now_ms), **fields)
+        self.visits[mdtrt_id] = replace(known, newest_ms=max(known.newest_ms, self.now_ms), **fields)
         self.area = insuplc or self.area
         return self
 
     def close(self, mdtrt_id="M1"):
         """Discharge."""
-        self.visits[mdtrt_id] = self.visits[mdtrt_id]._replace(ended_ms=self.now_ms, newest_ms=self.now_ms)
+        self.visits[mdtrt_id] = replace(self.visits[mdtrt_id], ended_ms=self.now_ms, newest_ms=self.now_ms)
         return self.tell(facts.VisitClosed, mdtrt_id=mdtrt_id)
 
     def cancel(self, mdtrt_id="M1"):
         """The registration or admission is undone."""
-        self.visits[mdtrt_id] = self.visits[mdtrt_id]._replace(ended_ms=self.now_ms, cancelled=True)
+        self.visits[mdtrt_id] = replace(self.visits[mdtrt_id], ended_ms=self.now_ms, cancelled=True)
         return self.tell(facts.VisitCancelled, mdtrt_id=mdtrt_id)
 
     # --- checkout
