@@ -1,19 +1,28 @@
 """One settlement judged against the person rules: what it closes, what it opens, what it shows by itself."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from msgspec.structs import replace
 
-from risk.activity import Activity, Episode, Row
+from risk.activity import Activity, Episode, Row, year_sum
 from risk.alerts import Crossing
 from risk.facts import SettlementCompleted
+from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import Reading, concerns, measure, period_of, readings, singles
+from risk.person_rules import Reading, measure, period_of, readings, singles, year_of
+from risk.policy_values import AnnualCap
+from risk.terms import Terms
+
+
+_NEVER = 2**62
 
 
 def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Moment) -> tuple[Activity, list[Output]]:
     """Close what has fallen, then open what has risen, and report single findings."""
     psn_no, place = fact.psn_no, (fact.insuplc_admdvs or "", fact.insutype or "")
-    if not concerns(activity, row, moment.terms, place):
+    if not _concerns(activity, row, moment.terms, place):
         return activity, []
     outputs: list[Output] = []
     found = list(readings(activity, row, moment.terms, place))
@@ -43,6 +52,52 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
             opened.append(_opened(fact, reading, moment))
     opened += [_opened(fact, single, moment) for single in alone]
     return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
+
+
+def _concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> bool:
+    """Can any rule have anything to say here? Most settlements are a person's only one for weeks and end here."""
+    reach = _reach(terms)
+    rows = activity.rows
+    size = len(rows)
+    if activity.episodes or size >= reach.fewest or row.medfee_fen >= reach.large_fen:
+        return True
+    if size > 1 and (rows[-1] is not row or row.at_ms - rows[-2].at_ms < reach.gap_ms):
+        return True
+    if size >= reach.fewest_on_date and local_day(rows[-reach.fewest_on_date].at_ms) == local_day(row.at_ms):
+        return True
+    if reach.sum_fen < _NEVER and sum(each.medfee_fen for each in rows) >= reach.sum_fen:
+        return True
+    cap_fen = reach.caps.cap_fen(*place) if reach.caps is not None else None
+    return bool(cap_fen and year_sum(activity, year_of(row.at_ms)) * 100 >= cap_fen * reach.cap_percent)
+
+
+class _Reach(NamedTuple):
+    """What a settlement must at least reach before a rule can have anything to say."""
+
+    fewest: int  # rows, for a count over a window
+    fewest_on_date: int  # rows of one date
+    gap_ms: int
+    large_fen: int
+    sum_fen: int
+    caps: AnnualCap | None
+    cap_percent: int
+
+
+@lru_cache(maxsize=64)
+def _reach(terms: Terms) -> _Reach:
+    def least(*rule_ids: str) -> int:
+        return min((terms[each].value.levels[0].theta for each in rule_ids if each in terms), default=_NEVER)
+
+    caps = terms.get("annual_cap") if "P12" in terms else None
+    return _Reach(
+        least("P01"),
+        least("P02", "P17"),
+        terms["P03"].value.gap_ms if "P03" in terms else 0,
+        terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,
+        terms["X01"].value.threshold_fen if "X01" in terms else _NEVER,
+        None if caps is None else caps.value,
+        least("P12"),
+    )
 
 
 def in_order(alerts: list[Output]) -> list[Output]:

@@ -11,12 +11,12 @@ OFFSET_MS = 8 * HOUR_MS
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_MICROSECOND = timedelta(microseconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def to_ms(instant: datetime) -> int:
     """Whole milliseconds since the epoch, rounded down; `instant` must carry its offset."""
-    return ((instant - _EPOCH) // _MICROSECOND) // 1000
+    return (instant - _EPOCH) // _MILLISECOND
 
 
 def to_datetime(instant_ms: int) -> datetime:

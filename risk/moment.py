@@ -3,14 +3,15 @@
 from typing import Any, NamedTuple
 
 from risk.alerts import Crossing, alert
-from risk.local_time import local_day
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.terms import Clause, Terms
 
 
 class Moment(NamedTuple):
-    """`occurred_ms` is the record's business time, `stamp_ms` the log's stamp, `now_ms` the shard's clock at it."""
+    """`occurred_ms` is the record's business time, `stamp_ms` the log's stamp, `now_ms` the shard's clock at it, `day`
+    the local day of what is judged: its terms are those.
+    """
 
     position: str
     event_id: str
@@ -19,11 +20,7 @@ class Moment(NamedTuple):
     now_ms: int
     policy: Policy
     terms: Terms
-
-    @property
-    def day(self) -> int:
-        """The local day of the record."""
-        return local_day(self.occurred_ms)
+    day: int
 
     def quality_alert(self, rule_id: str, institution: str, **optional: Any) -> list[Output]:
         """A data-quality alert about this record at an institution (Q03-Q06), if the policy has the rule."""

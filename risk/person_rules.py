@@ -11,11 +11,9 @@ from typing import NamedTuple
 from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, year_sum
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.policy import Policy
-from risk.policy_values import AnnualCap
 from risk.terms import Clause, Terms
 
 _MOST_EVIDENCE = 100
-_NEVER = 2**62
 
 
 class Reading(NamedTuple):
@@ -47,53 +45,6 @@ def year_of(at_ms: int) -> int:
 def year_of_day(day: int) -> int:
     """The calendar year of a local day."""
     return to_date(day).year
-
-
-def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> bool:
-    """Can any rule have anything to say here? Most settlements are a person's only one for weeks and end here."""
-    reach = _reach(terms)
-    rows = activity.rows
-    size = len(rows)
-    if activity.episodes or size >= reach.fewest or row.medfee_fen >= reach.large_fen:
-        return True
-    if size > 1:
-        if rows[-1] is not row or row.at_ms - rows[-2].at_ms < reach.gap_ms:
-            return True
-        if size >= reach.fewest_on_date and local_day(rows[-reach.fewest_on_date].at_ms) == local_day(row.at_ms):
-            return True
-    if reach.sum_fen < _NEVER and sum(each.medfee_fen for each in rows) >= reach.sum_fen:
-        return True
-    cap_fen = reach.caps.cap_fen(*place) if reach.caps is not None else None
-    return bool(cap_fen and year_sum(activity, year_of(row.at_ms)) * 100 >= cap_fen * reach.cap_percent)
-
-
-class _Reach(NamedTuple):
-    """What a settlement must at least reach before a rule can have anything to say."""
-
-    fewest: int  # rows, for a count over a window
-    fewest_on_date: int  # rows of one date
-    gap_ms: int
-    large_fen: int
-    sum_fen: int
-    caps: AnnualCap | None
-    cap_percent: int
-
-
-@lru_cache(maxsize=64)
-def _reach(terms: Terms) -> _Reach:
-    def least(*rule_ids: str) -> int:
-        return min((terms[each].value.levels[0].theta for each in rule_ids if each in terms), default=_NEVER)
-
-    caps = terms.get("annual_cap") if "P12" in terms else None
-    return _Reach(
-        least("P01"),
-        max(2, least("P02", "P17")),
-        terms["P03"].value.gap_ms if "P03" in terms else 0,
-        terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,
-        terms["X01"].value.threshold_fen if "X01" in terms else _NEVER,
-        None if caps is None else caps.value,
-        least("P12"),
-    )
 
 
 def readings(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> Iterator[Reading]:

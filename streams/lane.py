@@ -78,7 +78,8 @@ class Lane:
 
     def turn(self) -> None:
         """One pass: take in, decide, finish what is acknowledged, and keep house."""
-        self._take_in(0.0 if self._pending or self._has_work() else 0.02)
+        busy = self._pending or any(owned.waiting for owned in self._ownership)
+        self._take_in(0.0 if busy else 0.02)
         self._ownership.claim_lost()
         batch = self._decide()
         if batch:
@@ -100,9 +101,6 @@ class Lane:
         for message in messages:
             self._ownership.offer(message)
         self.tally.spent("take_in", started)
-
-    def _has_work(self) -> bool:
-        return any(owned.waiting for owned in self._ownership)
 
     def _decide(self) -> list[Work]:
         """Read for every shard in one round trip, fold, and send what the fold said."""

@@ -15,6 +15,7 @@ from streams.owned import Owned
 
 SKEW_MS = 10 * 60_000  # the second hop bears 15 minutes; the rest is for records that are late by themselves
 BEHIND_RECORDS = 500
+_WORD_S = 0.02
 _HOLD_MS = 30_000
 _FRESH_MS = 2_000
 _LIVE = "live"
@@ -29,6 +30,8 @@ class Pace:
         self._store = store
         self._tags = frozenset(tags)
         self._told: set[str] = set()
+        self._heard: dict[bytes, bytes] = {}
+        self._next_word_s = 0.0
         self._unheard_ms: dict[str, int] = {}
 
     def until_ms(self, shards: Sequence[Owned], share: int) -> int:
@@ -40,9 +43,11 @@ class Pace:
             return _NO_BOUND
         bounds = [bound for owned in people if (bound := owned.share_ends_ms(share)) is not None]
         fronts = {owned.tag: owned.front_ms for owned in people if owned.waiting and owned.front_ms}
-        told = self._told_by_all({tag: str(front_ms) for tag, front_ms in (fronts if is_behind else {}).items()})
-        self._told = set(fronts) if is_behind else set()
-        others = self._fronts(told, self._tags - stopped - {owned.tag for owned in people})
+        if not is_behind or time.monotonic() >= self._next_word_s:  # fronts only advance: an old word holds no less
+            self._next_word_s = time.monotonic() + _WORD_S
+            self._heard = self._told_by_all({tag: str(front_ms) for tag, front_ms in fronts.items() if is_behind})
+            self._told = set(fronts) if is_behind else set()
+        others = self._fronts(self._heard, self._tags - stopped - {owned.tag for owned in people})
         return min([*bounds, *(front_ms + SKEW_MS for front_ms in others)], default=_NO_BOUND)
 
     def note_live(self, shards: Iterable[Owned]) -> None:

@@ -141,6 +141,7 @@ class PersonShard:
             error = BadRecord("IN_THE_FUTURE", "occurred_at is more than five minutes after the log took it in")
             return Effects(fact.event_type, "refused", [dead_letter(record, position, error)])
         clock_ms = max(self._clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
+        day = local_day(occurred_ms)
         moment = Moment(
             position,
             fact.event_id,
@@ -148,7 +149,8 @@ class PersonShard:
             record.timestamp_ms,
             clock_ms,
             policy,
-            policy.on(local_day(occurred_ms)),
+            policy.on(day),
+            day,
         )
         person = self._person(fact.psn_no)
         applied = apply(person, fact, moment)

@@ -145,8 +145,9 @@ class SubjectShard:
 
     def _moment(self, record: Record, given: Contribution, position: str, policy: Policy) -> Moment:
         at_ms = given.at_ms if given.sign > 0 else given.moved_ms
-        terms = policy.on(local_day(given.at_ms))
-        return Moment(position, given.event_id, at_ms, record.timestamp_ms, record.timestamp_ms, policy, terms)
+        day = local_day(given.at_ms)
+        stamp_ms = record.timestamp_ms
+        return Moment(position, given.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
 
     def _subject_at(self, address: Address) -> Subject:
         known = self._subjects.get(address)

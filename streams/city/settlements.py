@@ -15,6 +15,7 @@ from streams.city.world import DISTRICTS
 START_MS = 1_772_323_200_000
 """2026-03-01 00:00 UTC: benchmarks need no clock."""
 MED_TYPES = ("11", "11", "11", "14", "41", "41")
+DOCTORS = 10  # of each institution: some ten patients a day each at a full day's load
 CHUNK = 50_000
 
 
@@ -65,7 +66,7 @@ def settlements_only(size: int, people: int, seed: int, **shape: float) -> Itera
                 fixmedins_type="2" if at_pharmacy else "1",
                 med_type=med_type,
                 insutype="390",
-                dr_code=None if at_pharmacy else f"D4305{district}{place:03d}{(person + place) % 997:03d}",
+                dr_code=None if at_pharmacy else f"D4305{district}{place:03d}{(person + place) % DOCTORS:03d}",
                 medfee_sumamt_fen=medfee_fen,
                 fund_pay_sumamt_fen=fund_fen,
                 psn_part_amt_fen=medfee_fen - fund_fen,

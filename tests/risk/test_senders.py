@@ -41,7 +41,7 @@ class Folded:
         done = apply(
             self.person,
             fact,
-            Moment(f"p0@{number}", fact.event_id, self.now_ms, self.now_ms, self.now_ms, policy, terms),
+            Moment(f"p0@{number}", fact.event_id, *(self.now_ms,) * 3, policy, terms, local_day(self.now_ms)),
         )
         self.person = done.person
         self.fact, self.result = fact, done.result
