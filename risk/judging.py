@@ -15,7 +15,6 @@ from risk.person_rules import Reading, measure, period_of, readings, singles, ye
 from risk.policy_values import AnnualCap
 from risk.terms import Terms
 
-
 _NEVER = 2**62
 
 
