@@ -29,13 +29,8 @@ def run_show(
 ) -> int:
     """Print what is known of a subject; exit 1 if nothing is."""
     body = _person(settings, subject_id) if kind == "person" else _subject(settings, kind, subject_id)
-    if as_json:
-        sys.stdout.buffer.write(orjson.dumps(body, default=str) + b"\n")
-        return 0
-    from rich.console import Console
-    from rich.pretty import Pretty
-
-    Console().print(Pretty(body, expand_all=True, max_string=120))
+    layout = 0 if as_json else orjson.OPT_INDENT_2
+    sys.stdout.buffer.write(orjson.dumps(body, default=str, option=layout | orjson.OPT_NON_STR_KEYS) + b"\n")
     return 0
 
 
