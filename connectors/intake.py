@@ -115,36 +115,40 @@ def _readings(edge: Edge, record: dict[str, Any], sender: Sender, arrival: Arriv
             allowed_types=sender.allowed_types,
             pseudonym=edge.pseudonyms.of,
         )
-        return [_own(Reading(fact.event_id, fact), sender)]
+        return [_own(Reading(fact.event_id, fact), sender, record.get("x_fixmedins_code"))]
     except Refused as refused:
         event_id = record.get("event_id")
         return [Reading(event_id if isinstance(event_id, str) and len(event_id) <= 128 else None, refused=refused)]
 
 
-def _own(reading: Reading, sender: Sender, envelope_code: object = None) -> Reading:
-    """A token speaks for its own institution or bank only; a national message names its sender in the envelope."""
-    code = getattr(reading.fact, "fixmedins_code", None) or envelope_code
-    if sender.institutions is not None and code and code not in sender.institutions:
+def _own(reading: Reading, sender: Sender, told_code: object = None) -> Reading:
+    """A token speaks for its own institution or bank only. `told_code`: whose a line is whose fact names nobody; a
+    national message says so in its envelope, a canonical line in `x_fixmedins_code`.
+    """
+    code = getattr(reading.fact, "fixmedins_code", None) or told_code
+    owned = sender.institutions
+    if owned is not None and code and not (isinstance(code, str) and code in owned):
         return Reading(reading.event_id, refused=Refused("INSTITUTION_FORBIDDEN", "fixmedins_code"))
     bank_code = getattr(reading.fact, "bank_code", None)
     if sender.bank_code is not None and bank_code is not None and bank_code != sender.bank_code:
         return Reading(reading.event_id, refused=Refused("BANK_FORBIDDEN", "bank_code"))
-    if reading.fact is None:
+    fact = reading.fact
+    if fact is None:
         return reading
-    fact = replace(reading.fact, source=_stamp(reading.fact, sender))
-    if isinstance(fact, TopupReceived) and not code and sender.institutions and len(sender.institutions) == 1:
-        # part of the key that tells one payment from another: two institutions may number theirs alike
-        fact = replace(fact, fixmedins_code=next(iter(sender.institutions)))
-    return reading._replace(fact=fact)
-
-
-def _stamp(fact: Fact, sender: Sender) -> str:
-    """Many facts name an order, a settlement or a visit only: whose that is, the fold knows (risk/senders.py)."""
     if fact.event_type.startswith(("bank.", "agreement.")):
-        return bound_source(BANK, sender.bank_code, sender.source) if sender.bank_code else sender.source
-    if sender.institutions and len(sender.institutions) == 1:
-        return bound_source(INSTITUTION, next(iter(sender.institutions)), sender.source)
-    return sender.source
+        source = bound_source(BANK, sender.bank_code, sender.source) if sender.bank_code else sender.source
+        return reading._replace(fact=replace(fact, source=source))
+    if not owned:
+        return reading._replace(fact=replace(fact, source=sender.source))
+    if not code and len(owned) > 1 and reading.refused is None:
+        # else a chain's token could end the visit of anybody: the fold knows whose it is, and must know who speaks
+        return Reading(reading.event_id, refused=Refused("MISSING_FIELD", "x_fixmedins_code"))
+    institution = str(code) if code else next(iter(owned))
+    fact = replace(fact, source=bound_source(INSTITUTION, institution, sender.source))
+    if isinstance(fact, TopupReceived) and not fact.fixmedins_code:
+        # part of the key that tells one payment from another: two institutions may number theirs alike
+        fact = replace(fact, fixmedins_code=institution)
+    return reading._replace(fact=fact)
 
 
 def _line_result(line: int, readings: list[Reading]) -> LineResult:

@@ -1,7 +1,7 @@
 """Whose money a fact may move: the `source` of a bound token names its bank or its institution.
 
-`bank:CODE` (the worker's own), `bank:CODE/token`, `institution:CODE/token`. Any other source is bound to nothing: an
-operator, a file, or a token of several institutions, which the edge can only hold to the codes that its lines carry.
+`bank:CODE` (the worker's own), `bank:CODE/token`, `institution:CODE/token`; a token of several institutions says with
+each line for which. Any other source is bound to nothing: an operator, a file.
 """
 
 from risk.activity import Row

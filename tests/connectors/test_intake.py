@@ -192,15 +192,48 @@ def test_a_bank_cannot_sign_for_another_bank():
     assert take(signed, sender=Sender("b1", bank_code="B1"))[1][0].result == "accepted"
 
 
+ENDED = {name: visit()[name] for name in ("event_id", "occurred_at", "psn_no", "mdtrt_id")} | {
+    "event_type": "visit.closed"
+}
+CHAIN = Sender("chain", institutions={"H1", "H2"})
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({}, "MISSING_FIELD"),
+        ({"x_fixmedins_code": "H3"}, "INSTITUTION_FORBIDDEN"),
+        ({"x_fixmedins_code": ["H1"]}, "INSTITUTION_FORBIDDEN"),
+        ({"x_fixmedins_code": {"H1": 1}}, "INSTITUTION_FORBIDDEN"),
+    ],
+)
+def test_a_token_of_several_institutions_says_for_which_it_speaks(told, reason):
+    producer, (result,) = take(ENDED | told, sender=CHAIN)
+    assert (result.reason, len(producer.records)) == (reason, 1)  # the dead letter
+    assert producer.records[0][0] == "xinmai.deadletter.v1"
+
+
+@pytest.mark.parametrize("code", ["H3", {"H1": 1}, ["H1"], 7])
+def test_a_national_envelope_that_names_nobody_of_the_token_is_forbidden(code):
+    line = json.dumps(
+        {"infno": "2405", "msgid": "M1", "inf_time": "2026-03-10 07:00:00", "infcode": 0, "fixmedins_code": code,
+         "input": {"data": {"psn_no": "P1", "mdtrt_id": "V1"}}, "output": {}}
+    ).encode()  # fmt: skip
+    (result,) = read_lines(EDGE, [(1, line)], CHAIN, form="national", origin="x").results
+    assert result.result != "accepted"
+
+
 @pytest.mark.parametrize(
     ("sender", "record", "source"),
     [
         (Sender("h1", institutions={"H1"}), visit(), "institution:H1/h1"),
-        (Sender("chain", institutions={"H1", "H2"}), visit(), "chain"),
+        (Sender("chain", institutions={"H1", "H2"}), visit(), "institution:H1/chain"),
+        (Sender("chain", institutions={"H1", "H2"}), ENDED | {"x_fixmedins_code": "H2"}, "institution:H2/chain"),
+        (Sender("h1", institutions={"H1"}), ENDED, "institution:H1/h1"),
         (Sender("b1", bank_code="B1"), {"agreement_no": "A", "bank_ref": "R"}, "bank:B1/b1"),
         (SENDER, {"agreement_no": "A", "bank_ref": "R"}, "token-7"),
     ],
-    ids=["one institution", "several", "a bank", "bound to nothing"],
+    ids=["one institution", "several", "several, told", "one, not told", "a bank", "bound to nothing"],
 )
 def test_a_fact_says_whose_token_sent_it(sender, record, source):
     if "bank_ref" in record:
