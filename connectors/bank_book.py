@@ -142,6 +142,7 @@ class Book:
     calls: list[Call] = field(default_factory=list)
     ledger: dict[Key, dict[str, Any]] = field(default_factory=dict)
     orders: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    in_hand: set[Key] = field(default_factory=set)
     heard: Counter[Key] = field(default_factory=Counter)
     cancelled: set[str] = field(default_factory=set)
     plants: list[Plant] = field(default_factory=list)

@@ -3,7 +3,7 @@
 It is nobody's real bank. What it received and moved stands in its book (bank_book.py), and its daily statements are
 made from that alone. Besides the bank's own calls (bank.py) it has those of a stage manager, unsigned:
 
-    GET  /simulator/book      its calls and bookings
+    GET  /simulator/book      its calls, its bookings, and what it has in hand
     POST /simulator/scripts   a Script: how the next calls are treated; {}: no script any more
     POST /simulator/lot       a Misfortune: failures by lot; {} ends it
     POST /simulator/clock     {"now_ms": t}: the instant that its books carry; {}: the wall's
@@ -120,7 +120,9 @@ class BankSimulator:
             if known is not None and deed(known) != deed(order):
                 return self._noted(order, 409, {"code": "IDEMPOTENCY_CONFLICT"})
         if script.delay_ms:
+            self.book.in_hand.add(key)
             sleep(script.delay_ms / 1000)
+            self.book.in_hand.discard(key)
         if script.behaviour == "down":
             return self._noted(order, 503, {"code": "DOWN"})
         if script.behaviour == "timeout_before":
@@ -221,7 +223,8 @@ def _handler(bank: BankSimulator) -> type[QuietHandler]:
         def do_GET(self) -> None:
             if self.path == "/simulator/book":
                 calls = [asdict(call) for call in list(bank.book.calls)]
-                self.answer_json(200, {"calls": calls, "bookings": bank.book.bookings()})
+                body: dict[str, Any] = {"calls": calls, "bookings": bank.book.bookings()}
+                self.answer_json(200, body | {"in_hand": [list(key) for key in list(bank.book.in_hand)]})
             elif refusal := bank.refuses("GET", self.path, self.headers, b""):
                 self.answer_json(401, {"code": refusal})
             else:

@@ -20,6 +20,7 @@ from streams.order_submission import OpenOrders, OrderSubmitter
 ORDERS_AT_ONCE = 64
 ORDER_REDRIVE_S = 1.0
 ALERT_REDRIVE_S = 2.0
+LOOK_S = 0.1
 REST_FACTOR = 10  # a redrive that has much to read takes at most a tenth of the time
 Appended = Callable[[object, float], None]
 _log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ def register_order_redrive(app: faust.App, submitter: OrderSubmitter, open_order
     async def redrive_orders() -> None:
         await submitter.redrive(open_orders)
 
-    return _every(app, ORDER_REDRIVE_S, "redrive_orders", redrive_orders)
+    return _every(app, ORDER_REDRIVE_S, "redrive_orders", redrive_orders, lambda: submitter.is_released)
 
 
 def register_alert_redrive(app: faust.App, redrive: AlertRedrive, partitions: Callable[[], frozenset[int]]) -> Any:
@@ -110,14 +111,26 @@ def assigned_partitions(app: faust.App, topic_name: str) -> frozenset[int]:
     return frozenset(tp.partition for tp in app.consumer.assignment() if tp.topic == topic_name)
 
 
-def _every(app: faust.App, period_s: float, name: str, work: Callable[[], Awaitable[None]]) -> Any:
-    """A loop beside the agents that outlives what it meets: Faust would end the worker on an exception in a timer."""
+def _every(
+    app: faust.App,
+    period_s: float,
+    name: str,
+    work: Callable[[], Awaitable[None]],
+    hurries: Callable[[], bool] = lambda: False,
+) -> Any:
+    """A loop beside the agents that outlives what it meets: Faust would end the worker on an exception in a timer.
+
+    It works every `period_s`, and as soon as `hurries` says so.
+    """
 
     @app.task
     async def loop() -> None:
         took_s = 0.0
         while not app.should_stop:
-            await app.sleep(max(period_s, took_s * REST_FACTOR))
+            rested_s, rest_s = 0.0, max(period_s, took_s * REST_FACTOR)
+            while rested_s < rest_s and not (hurries() or app.should_stop):
+                await app.sleep(min(LOOK_S, rest_s - rested_s))
+                rested_s += LOOK_S
             started_s = monotonic()
             try:
                 await work()

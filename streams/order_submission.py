@@ -70,6 +70,7 @@ class OrderSubmitter:
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
         self._in_flight: set[str] = set()
         self._stuck: dict[str, str] = {}
+        self._held_back: set[tuple[str, str]] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(self, psn_no: str, body: OrderBody, *, is_new: bool) -> str:
@@ -91,9 +92,15 @@ class OrderSubmitter:
         finally:
             self._in_flight.discard(order.key)
 
+    @property
+    def is_released(self) -> bool:
+        """Whether an order that a pause held back may leave now: the next redrive need not wait for its hour."""
+        return any(not self._around.is_paused(*scope) for scope in self._held_back)
+
     async def redrive(self, open_orders: OpenOrders) -> int:
         """Submit or ask after every open order of our shards that has no result yet; how many were looked at."""
         self._stuck.clear()
+        self._held_back.clear()
         slots = asyncio.Semaphore(AT_ONCE_MAX)
         seen = 0
         people: list[tuple[str, list[OrderBody]]] = []
@@ -131,6 +138,7 @@ class OrderSubmitter:
         if not self._around.is_live(self._around.shard_of(psn_no)):
             return "not_live"
         if self._around.is_paused(order.bank_code, order.payee_fixmedins_code):
+            self._held_back.add((order.bank_code, order.payee_fixmedins_code))
             return self._counted(order.kind, "paused")
         if self._stuck.get(order.agreement_no, order.key) != order.key:
             return "behind"

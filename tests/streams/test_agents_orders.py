@@ -285,6 +285,21 @@ def test_a_paused_bank_receives_nothing_until_it_is_resumed(bank):
     assert ("debit", "paused") in engine.counted
 
 
+def test_a_resumed_order_is_noticed_without_waiting_for_the_next_round(bank):
+    engine = Engine(order(1))
+    engine.paused = {"ICBC"}
+
+    async def pause_and_resume(submitter, _):
+        await submitter.redrive(engine.open_orders)
+        said = [submitter.is_released]
+        engine.paused = set()
+        said.append(submitter.is_released)
+        await submitter.redrive(engine.open_orders)
+        return [*said, submitter.is_released]
+
+    assert run(bank, engine, pause_and_resume) == [False, True, False]
+
+
 def test_an_answer_that_the_state_never_took_is_asked_after_again_a_minute_later(bank):
     engine = Engine(order())
 
