@@ -94,7 +94,7 @@ def register_order_redrive(app: faust.App, submitter: OrderSubmitter, open_order
     async def redrive_orders() -> None:
         await submitter.redrive(open_orders)
 
-    return _every(app, ORDER_REDRIVE_S, "redrive_orders", redrive_orders, lambda: submitter.is_released)
+    return _every(app, ORDER_REDRIVE_S, "redrive_orders", redrive_orders, hurries=lambda: submitter.is_released)
 
 
 def register_alert_redrive(app: faust.App, redrive: AlertRedrive, partitions: Callable[[], frozenset[int]]) -> Any:
@@ -116,6 +116,7 @@ def _every(
     period_s: float,
     name: str,
     work: Callable[[], Awaitable[None]],
+    *,
     hurries: Callable[[], bool] = lambda: False,
 ) -> Any:
     """A loop beside the agents that outlives what it meets: Faust would end the worker on an exception in a timer.
