@@ -132,7 +132,12 @@ def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
                 visits_per_year=150,
             )
             speed = CITY_DAYS * 86_400 / lasts_s
-            Traffic(plan, engine, form="national", speed=speed, is_stopped=stopped.is_set).run()
+            pace: dict[str, Any] = {
+                "speed": speed,
+                "is_stopped": stopped.is_set,
+                "now_ms": lambda: to_ms(datetime.now(UTC)),
+            }
+            Traffic(plan, engine, form="national", **pace).run()
             seed += 1
 
 

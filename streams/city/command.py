@@ -41,6 +41,7 @@ def run_city(
         traffic, turned_away = _send(plan, form, into, speed)
         answer = {"results": dict(traffic.counts), "decisions": dict(traffic.decisions)}
         answer |= {"refused": dict(turned_away)} if turned_away else {}
+        answer |= {"not_yet": traffic.not_yet} if traffic.not_yet else {}  # patients who are still in hospital
     answer |= {"first_day": to_date(plan.first_day).isoformat(), "seconds": round(time.monotonic() - began_s, 3)}
     # stdout may carry the city itself; what was done is then said beside it
     print(orjson.dumps(answer).decode(), file=sys.stderr if into is None and out == "-" else sys.stdout)
@@ -87,7 +88,8 @@ def _send(plan: CityPlan, form: str, into: str, speed: float) -> tuple[Traffic, 
             engine = stack.enter_context(closing(IntoHttp(settings.api, settings.token)))
         else:
             engine = IntoKafka(_intake(settings, stack))
-        traffic = Traffic(plan, engine, form=form, speed=speed)
+        now_ms = None if settings.clock == "log" else lambda: to_ms(datetime.now(UTC))
+        traffic = Traffic(plan, engine, form=form, speed=speed, now_ms=now_ms)
         traffic.run()
     return traffic, engine.reasons
 

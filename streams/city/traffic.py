@@ -61,8 +61,19 @@ class Traffic:
     """One run of a city against an engine."""
 
     def __init__(
-        self, plan: CityPlan, engine: Engine, *, form: str, speed: float, is_stopped: Callable[[], bool] = lambda: False
+        self,
+        plan: CityPlan,
+        engine: Engine,
+        *,
+        form: str,
+        speed: float,
+        is_stopped: Callable[[], bool] = lambda: False,
+        now_ms: Callable[[], int] | None = None,
     ) -> None:
+        """`now_ms`: what the engine's wall clock shows; what happens later is left out. None: simulated time."""
+        self._now_ms = now_ms
+        self.not_yet = 0
+        """Messages of stays that go on beyond now."""
         self._plan = plan
         self._engine = engine
         self._form = form
@@ -83,6 +94,9 @@ class Traffic:
             self._wait(began_s, arrival_ms)
             if self._is_stopped():
                 break
+            if self._now_ms is not None and happening.at_ms > self._now_ms():
+                self.not_yet += 1
+                continue
             self.deliver(happening)
         self.flush()
 

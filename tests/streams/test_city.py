@@ -13,6 +13,7 @@ from risk.facts import Fact, SettlementCompleted, SettlementReversed, VisitOpene
 from risk.local_time import local_day, to_date, to_ms
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries, facts, labels, national_lines, preencoded
+from streams.city.traffic import Traffic
 
 PLAN = CityPlan(people=3_000, institutions=30, first_day=20_520, days=4, seed=7)
 
@@ -102,3 +103,26 @@ def test_national_messages_map_to_the_same_facts_as_the_canonical_city():
 def replace_credit(fact: Fact) -> Fact:
     """The platform's settlement does not say how the patient paid."""
     return replace(fact, credit_fen=None) if isinstance(fact, SettlementCompleted) else fact
+
+
+class Counting:
+    """An engine that takes everything."""
+
+    def __init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+        self.lines: list[bytes] = []
+
+    def post(self, form: str, lines: list[bytes]) -> Counter[str]:
+        self.lines += lines
+        return Counter(accepted=len(lines))
+
+    def authorize(self, body: dict[str, object]) -> dict[str, object]:
+        return {"decision": "deny"}
+
+
+def test_an_engine_under_the_wall_clock_is_not_told_what_has_not_happened_yet():
+    engine, end_ms = Counting(), PLAN.start_ms + PLAN.days * 86_400_000
+    traffic = Traffic(PLAN, engine, form="canonical", speed=0, now_ms=lambda: end_ms)
+    traffic.run()
+    assert traffic.not_yet > 0, "somebody stays in hospital beyond the last day"
+    assert max(to_ms(decode_fact(line).occurred_at) for line in engine.lines) <= end_ms
