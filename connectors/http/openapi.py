@@ -119,8 +119,8 @@ def _stream_paths() -> Node:
     lines = {"schema": {"type": "string", "description": "One JSON object per line"}}
     post = _call("postEvents", "Facts in, one JSON object per line", answer="EventsAnswer")
     post["description"] = (
-        "A token of several institutions says with each line whose it is: by the event's own fixmedins_code, a national "
-        "envelope's, or x_fixmedins_code."
+        "A token of several institutions says with each line whose it is: by the event's own fixmedins_code, that of a "
+        "national envelope, or x_fixmedins_code."
     )
     post["requestBody"] = {
         "required": False,  # nothing in, no results out
