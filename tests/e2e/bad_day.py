@@ -78,6 +78,7 @@ def run_day(
         "asked": len({answer.question.authorization_id for answer in counter.answers}),
         "calls": len(counter.answers),
         "fallbacks": sum(answer.decision == "fallback" for answer in counter.answers),
+        "turned_away": sum(answer.is_shed for answer in counter.answers),
         "longest_wait_ms": round(longest_s * 1000),
         "credit_again_after_s": {name: round(counter.credit_since(at_s)[0], 1) for name, at_s in broke.items()},
         **books,

@@ -83,8 +83,8 @@ def decided(kafka: str, topics: Topics) -> dict[str, set[tuple[str, str, int]]]:
 
 
 def assert_answered_in_time(answers: Sequence[Answer]) -> float:
-    """Each heard a decision or `fallback` before his deadline; the longest wait."""
-    strange = [answer for answer in answers if answer.status != 200]
+    """Each heard a decision, `fallback` or that too many wait, before his deadline; the longest wait."""
+    strange = [answer for answer in answers if answer.status != 200 and not answer.is_shed]
     assert strange == [], (len(strange), strange[:3])
     late = [each for each in answers if each.took_s > each.question.answer_within_ms / 1000 + SLACK_S]
     assert late == [], (len(late), [(each.took_s, each.decision) for each in late[:5]])
@@ -128,7 +128,7 @@ def assert_limits(holds: dict[str, tuple[str, Authorization]]) -> None:
 def assert_proved(kafka: str, redis: str, topics: Topics, clock: str = "wall") -> dict[str, Any]:
     """`verify` and `verify --outputs`; the lanes must be stopped."""
     findings = prove(kafka, redis, topics, clock=clock, outputs=True)
-    assert findings.told == []
+    assert findings.told == [], findings.told[:20]
     return {"records": findings.records, "values": findings.values, "outputs": findings.outputs, "equal": True}
 
 

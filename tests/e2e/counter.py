@@ -49,14 +49,53 @@ class Answer(NamedTuple):
         """Was the patient told that he pays on credit?"""
         return self.decision in ("approve", "partial")
 
+    @property
+    def is_shed(self) -> bool:
+        """Was he turned away before anything was appended?"""
+        return self.status == 503 and self.body.get("code") == "OVERLOADED"
+
+
+class Line:
+    """Keep-alive connections to one API process, as many as are in use at once."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def post(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Status and JSON; status 0 where the connection broke."""
+        try:
+            async with asyncio.timeout(CALL_S_MAX):
+                return await self._exchange(path, body)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+            return 0, {}
+
+    def close(self) -> None:
+        for _, writer in self._free:
+            writer.close()
+
+    async def _exchange(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        reader, writer = self._free.pop() if self._free else await asyncio.open_connection("127.0.0.1", self._port)
+        head = f"POST {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {TOKEN}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        try:
+            writer.write(head.encode() + body)
+            answered = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(answered.split(b"content-length:")[1].split(b"\r\n")[0])
+            said = orjson.loads(await reader.readexactly(length))
+        except BaseException:
+            writer.close()
+            raise
+        self._free.append((reader, writer))
+        return int(answered[9:12]), said
+
 
 class Counter:
     """Callers of one process. `ports`: the API processes; calls take turns among them."""
 
     def __init__(self, ports: Sequence[int], *, retries: int = 1) -> None:
-        self._ports = ports
+        self._lines = [Line(port) for port in ports]
         self._retries = retries
-        self._free: list[list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = [[] for _ in ports]
         self.answers: list[Answer] = []
         self.closed = False
 
@@ -71,47 +110,22 @@ class Counter:
             await asyncio.sleep(max(0.0, began_s + number / per_s - time.monotonic()))
             if self.closed:
                 break
-            calls.append(asyncio.create_task(self._patient(question, number % len(self._ports))))
+            calls.append(asyncio.create_task(self._patient(question, number % len(self._lines))))
         await asyncio.gather(*calls)
-        for connections in self._free:
-            for _, writer in connections:
-                writer.close()
+        for line in self._lines:
+            line.close()
 
     async def _patient(self, question: Question, api: int) -> None:
         for _ in range(1 + self._retries):
-            answer = await self.call(question, api)
+            sent_s = time.monotonic()
+            status, body = await self._lines[api].post("/v1/authorizations", question.body())
+            answer = Answer(question, api, sent_s, time.monotonic() - sent_s, status, body)
             self.answers.append(answer)
-            if answer.decision != "fallback" and answer.status:
+            if answer.decision != "fallback" and not answer.is_shed and status:
                 return
             await asyncio.sleep(RETRY_AFTER_S)
-            api = (api + 1) % len(self._ports)
+            api = (api + 1) % len(self._lines)
 
     def credit_since(self, at_s: float) -> list[float]:
         """How long after this instant each question was asked that was answered with credit, soonest first."""
         return sorted(answer.sent_s - at_s for answer in self.answers if answer.has_credit and answer.sent_s >= at_s)
-
-    async def call(self, question: Question, api: int) -> Answer:
-        """One call over a connection of its own."""
-        sent_s = time.monotonic()
-        try:
-            async with asyncio.timeout(CALL_S_MAX):
-                status, body = await self._exchange(question.body(), api)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError):
-            status, body = 0, {}
-        return Answer(question, api, sent_s, time.monotonic() - sent_s, status, body)
-
-    async def _exchange(self, body: bytes, api: int) -> tuple[int, dict[str, Any]]:
-        free = self._free[api]
-        reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", self._ports[api])
-        head = f"POST /v1/authorizations HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {TOKEN}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        try:
-            writer.write(head.encode() + body)
-            answered = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(answered.split(b"content-length:")[1].split(b"\r\n")[0])
-            said = orjson.loads(await reader.readexactly(length))
-        except BaseException:
-            writer.close()
-            raise
-        free.append((reader, writer))
-        return int(answered[9:12]), said

@@ -67,6 +67,7 @@ class LiveEngine:
             **(environment or {}),
         }
         self._stack = ExitStack()
+        self._producer = producer(kafka, **{"queue.buffering.max.messages": 1_000_000})
         self.worker = self._program("worker", {"XINMAI_WORKER": f"{topics.prefix}w0"})
         self.apis = [
             self._program("api", {"XINMAI_LISTEN": f"127.0.0.1:{port}"}, f"api-{number}")
@@ -102,8 +103,7 @@ class LiveEngine:
 
     def append_encoded(self, records: Iterable[tuple[str, bytes]]) -> int:
         """The same for records that are spelled already."""
-        client = producer(self.kafka, **{"linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
-        count = 0
+        client, count = self._producer, 0
         for psn_no, value in records:
             client.produce(self.topics.events, value, psn_no, partition_of(psn_no, PARTITIONS))
             count += 1
