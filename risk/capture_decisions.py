@@ -6,7 +6,7 @@ from risk.answers import capture_body, decision
 from risk.bundles import next_order_id
 from risk.credit import Context, Credit, HoldState, Obligation
 from risk.exposure import latest_order
-from risk.orders import kept_by
+from risk.kept import kept_by
 from risk.outputs import Output, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
 from risk.requests import known_hold

@@ -231,6 +231,18 @@ class Accrual(NamedTuple):
     lines: bytes = b""
 
 
+class Arrears(NamedTuple):
+    """What is overdue under one agreement, and how far it was followed (arrears.py). `delivered`: notice ids."""
+
+    agreement_no: str
+    since_ms: int
+    sent: int = 0
+    remind_ms: int = 0
+    delivered: tuple[str, ...] = ()
+    file_ms: int = 0
+    filed_ms: int = 0
+
+
 class Alarm(NamedTuple):
     """An open L episode of a pool."""
 
@@ -252,6 +264,7 @@ class Credit(NamedTuple):
     wants: tuple[Want, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     accruals: tuple[Accrual, ...] = ()
+    arrears: tuple[Arrears, ...] = ()
 
 
 EMPTY = Credit()

@@ -173,8 +173,8 @@ def is_overdue(credit: Credit, obligation: Obligation, now_ms: int) -> bool:
     order = latest_order(credit, obligation)
     if order is None or not order.refused_ms or now_ms <= order.due_ms:
         return False
-    # An order under way again, an unknown answer or a dispute stops the clock.
-    return not order.in_flight and not order.kept
+    # An unknown answer or a dispute stops the clock; a further attempt under way does not, only its answer does.
+    return order.state is not FundingState.UNKNOWN and not order.kept
 
 
 def overdue_fen(credit: Credit, now_ms: int) -> int:

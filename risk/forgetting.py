@@ -13,7 +13,7 @@ def forgotten(credit: Credit, now_ms: int) -> Credit:
         credit = _open_wants(credit)
     if credit.obligations:
         credit = _old_money(_marked_ends(credit, now_ms), local_day(now_ms))
-    if credit.standing.disputes:
+    if credit.standing.disputes or credit.standing.cases:
         credit = _old_disputes(credit, local_day(now_ms))
     return credit
 
@@ -62,5 +62,10 @@ def _old_money(credit: Credit, today: int) -> Credit:
 
 def _old_disputes(credit: Credit, today: int) -> Credit:
     standing = credit.standing
-    kept = tuple(each for each in standing.disputes if each.is_open or today - local_day(each.told_ms) <= MONEY_DAYS)
-    return credit if len(kept) == len(standing.disputes) else credit._replace(standing=standing._replace(disputes=kept))
+    disputes, cases = (
+        tuple(each for each in entries if each.is_open or today - local_day(each.told_ms) <= MONEY_DAYS)
+        for entries in (standing.disputes, standing.cases)
+    )
+    if len(disputes) == len(standing.disputes) and len(cases) == len(standing.cases):
+        return credit
+    return credit._replace(standing=standing._replace(disputes=disputes, cases=cases))

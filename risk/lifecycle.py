@@ -9,6 +9,8 @@ from typing import Any
 from risk import capture, obligations, order_answers, reversal, standing
 from risk import requests as asked
 from risk.accrual import estimated, fee_added, fee_reversed, remembered_stays, settled_lines, without_accrual
+from risk.arrears import delivered, followed
+from risk.arrears import next_ms as arrears_ms
 from risk.authorize import after_discharge_ms, requested
 from risk.bundles import closed_bundles, visit_ended, visit_reopened
 from risk.capture_request import capture_requested
@@ -29,6 +31,8 @@ from risk.facts import (
     BankOverdue,
     BankRefunded,
     BankRepaid,
+    CaseClosed,
+    CaseConfirmed,
     CommitmentSigned,
     CreditDelisted,
     CreditDisputeClosed,
@@ -41,6 +45,7 @@ from risk.facts import (
     FeeAdded,
     FeeReversed,
     InsuredStatusChanged,
+    NoticeDelivered,
     SettlementCompleted,
     SettlementEstimated,
     SettlementReinstated,
@@ -120,6 +125,8 @@ HANDLERS: dict[type[Fact], Handler] = {
     CreditServiceResumed: standing.resumed,
     CreditDisputeOpened: standing.dispute_opened,
     CreditDisputeClosed: standing.dispute_closed,
+    CaseConfirmed: standing.case_confirmed,
+    CaseClosed: standing.case_closed,
     AgreementSigned: standing.agreement_signed,
     AgreementLineChanged: standing.line_changed,
     AgreementTerminated: terminated,
@@ -143,10 +150,11 @@ HANDLERS: dict[type[Fact], Handler] = {
     BankRefunded: obligations.refunded,
     BankOverdue: obligations.overdue,
     BankCured: obligations.cured,
+    NoticeDelivered: delivered,
 }
 
 # Without any record only these begin one; money facts about a person nobody knows concern nobody.
-BEGINNERS: tuple[type[Fact], ...] = (*list(HANDLERS)[:12], AuthorizationRequested)
+BEGINNERS: tuple[type[Fact], ...] = (*list(HANDLERS)[:14], AuthorizationRequested)
 
 _CHECKOUT = (AuthorizationIncreaseRequested, AuthorizationCaptureRequested, AuthorizationReleaseRequested)
 
@@ -229,6 +237,7 @@ def next_due(credit: Credit | None) -> int | None:
     instants += [want.refused_until_ms for want in credit.wants]
     instants += [each.emit_ms or each.close_ms for each in credit.bundles if not each.kept]
     instants += [order.retry_ms for order in credit.orders if not order.kept]
+    instants.append(arrears_ms(credit))
     return min((instant for instant in instants if instant), default=None)
 
 
@@ -249,7 +258,8 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
         if credit.accruals or credit.wants:
             credit = remembered_stays(credit, context)
         credit, ended = wound_down(credit, context)
+        credit, late = followed(credit, context)
         credit, alarms = watch(credit, fact, context)
-        said = [*said, *more, *ended, *alarms]
+        said = [*said, *more, *ended, *late, *alarms]
     assert_sound(credit)
     return (credit if credit != EMPTY else None), said

@@ -10,14 +10,14 @@ from risk.bundles import by_day, next_order_id, waiting_in
 from risk.credit import Bundle, Context, Credit, FundingState, Item, Move, Obligation, Order
 from risk.decided import after_visit, order_output
 from risk.exposure import moved, surplus_of, unfunded_of
+from risk.kept import kept_by
 from risk.legs import FundingAction, funded_after
 from risk.limits import agreement_of
 from risk.local_time import day_of, day_start_ms, local_day
 from risk.outputs import Output, Reply, derived_id
 from risk.policy_values import InstitutionTable
-from risk.reasons import Outcome, ReasonCode, Said
-from risk.signed import CREDIT_LINE, Agreement
-from risk.standing import disputed
+from risk.reasons import Outcome
+from risk.signed import CREDIT_LINE
 
 OBSERVED = "OBSERVED"  # kept because the institution's orders are not live yet
 
@@ -213,19 +213,3 @@ def _live_ms(bundle: Bundle, context: Context) -> int:
     if row is None or row.orders_live_from is None:
         return 0
     return by_day(day_start_ms(day_of(row.orders_live_from)), context.terms["debit_hours"].value)
-
-
-def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement, context: Context) -> Said | None:
-    """Why these captures may not be ordered now: the person died, the mandate ended, or someone objects."""
-    if credit.standing.status == "deceased":
-        return Said(ReasonCode.INSURED_ABNORMAL, Outcome.HOLD, "deceased", None, "services_on")
-    if not agreement.is_valid(context.now_ms):
-        return Said(ReasonCode.MANDATE_INVALID, Outcome.HOLD, agreement.agreement_no, None, "bundle")
-    for each in obligations:
-        if each.given_back and each.claim_fen:
-            return Said(ReasonCode.REVERSAL_PENDING, Outcome.HOLD, each.setl_id, None, "bundle")
-    if credit.standing.disputes:
-        for each in obligations:
-            if disputed(credit, each.setl_id, each.mdtrt_id, each.capture_id, each.event_id):
-                return Said(ReasonCode.DISPUTED, Outcome.HOLD, each.setl_id, None, "bundle")
-    return None

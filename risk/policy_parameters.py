@@ -102,6 +102,7 @@ _DECLARED = (
     # not paid
     Parameter("report_after_ms", duration_ms, "ms", "提请人工审查", "overdue before a person looks at the case"),
     Parameter("report_after_reminders", integer(most=100), "reminders", "提醒次数", "delivered reminders before that"),
+    Parameter("reminders_most", integer(most=100), "reminders", "提醒上限", "most reminders of one arrear"),
     Parameter("reminder_hour", integer(most=23), "local hour", "提醒时刻", "when reminders are sent"),
     # the calendar
     Parameter("workdays", workday_year, "dates", "工作日", "holidays and worked weekends of one year"),

@@ -39,7 +39,7 @@ class Suspension(NamedTuple):
 
 
 class Dispute(NamedTuple):
-    """An objection, while it is open."""
+    """An objection of the person, or a suspicion that a person confirmed (Standing.cases), while it is open."""
 
     dispute_id: str
     about: str
@@ -61,6 +61,7 @@ class Standing(NamedTuple):
     disputes: tuple[Dispute, ...] = ()
     entitlements: tuple[str, ...] = ()
     entitlements_ms: int = 0
+    cases: tuple[Dispute, ...] = ()
 
 
 class Agreement(NamedTuple):

@@ -1,4 +1,5 @@
-"""Facts about the person applied to the record: status, commitment, level, lists, suspensions, disputes, agreements.
+"""Facts about the person applied to the record: status, commitment, level, lists, suspensions, disputes, cases,
+agreements.
 
 A fact with an older `occurred_at` never replaces a newer one of its kind: a repeated or late fact changes nothing.
 """
@@ -9,6 +10,8 @@ from risk.credit import Context, Credit
 from risk.facts import (
     AgreementLineChanged,
     AgreementSigned,
+    CaseClosed,
+    CaseConfirmed,
     CommitmentSigned,
     CreditDelisted,
     CreditDisputeClosed,
@@ -124,6 +127,26 @@ def _with_dispute(credit: Credit, entry: Dispute) -> Credit:
     return _with(credit, standing._replace(disputes=(*others, entry)))
 
 
+def case_confirmed(credit: Credit, fact: CaseConfirmed, context: Context) -> Credit:
+    """A person looked at a suspicion and confirmed it. Only a grave one holds money back."""
+    entry = Dispute(fact.case_id, fact.about, context.occurred_ms, fact.gravity == "grave")
+    return _with_case(credit, entry)
+
+
+def case_closed(credit: Credit, fact: CaseClosed, context: Context) -> Credit:
+    """The case ended, whatever its outcome: what it held is decided again."""
+    return _with_case(credit, Dispute(fact.case_id, "", context.occurred_ms, False))
+
+
+def _with_case(credit: Credit, entry: Dispute) -> Credit:
+    standing = credit.standing
+    before = next((each for each in standing.cases if each.dispute_id == entry.dispute_id), None)
+    if before is not None and before.told_ms > entry.told_ms:
+        return credit
+    others = tuple(each for each in standing.cases if each is not before)
+    return _with(credit, standing._replace(cases=(*others, entry)))
+
+
 # --- agreements ------------------------------------------------------------------------------------------------------
 
 
@@ -196,11 +219,6 @@ def engine_stop(credit: Credit, now_ms: int) -> Suspension | None:
         if entry.by == "engine" and entry.suspended and (not entry.until_ms or now_ms <= entry.until_ms):
             return entry
     return None
-
-
-def disputed(credit: Credit, *names: str) -> bool:
-    """Is any of these (event, settlement, visit, capture, order) under an open dispute?"""
-    return any(each.is_open and each.about in names for each in credit.standing.disputes)
 
 
 def _with(credit: Credit, standing: Standing) -> Credit:

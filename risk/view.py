@@ -74,10 +74,15 @@ def _obligation(credit: Credit, obligation: Obligation, context: Context) -> dic
 
 
 def _marks(credit: Credit, context: Context) -> list[dict[str, Any]]:
-    """Open disputes and lists: a dispute says nothing against anybody, it says that something is contested."""
+    """Open disputes, confirmed cases and lists: a dispute says nothing against anybody, only that it is contested."""
     marks: list[dict[str, Any]] = [
         {"kind": "dispute", "id": each.dispute_id, "about": each.about, "since": rfc3339(each.told_ms)}
         for each in credit.standing.disputes
+        if each.is_open
+    ]
+    marks += [
+        {"kind": "case", "id": each.dispute_id, "about": each.about, "since": rfc3339(each.told_ms)}
+        for each in credit.standing.cases
         if each.is_open
     ]
     entry = active_list(credit, context.now_ms)

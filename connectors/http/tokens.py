@@ -15,10 +15,10 @@ ROLES: frozenset[str] = frozenset(get_args(Role))
 COUNTERS = frozenset({"hospital", "pharmacy"})
 
 _MAY_POST: dict[str, tuple[str, ...]] = {
-    "hospital": ("visit.", "fee.", "settlement.", "topup."),
-    "pharmacy": ("visit.", "fee.", "settlement.", "topup."),
+    "hospital": ("visit.", "fee.", "settlement.", "topup.", "notice."),
+    "pharmacy": ("visit.", "fee.", "settlement.", "topup.", "notice."),
     "bank": ("agreement.", "bank."),
-    "authority": ("credit.", "insured.", "commitment."),
+    "authority": ("credit.", "insured.", "commitment.", "case.", "notice."),
     "audit": (),
     "person": (),
 }

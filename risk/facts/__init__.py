@@ -25,6 +25,8 @@ from risk.facts.standing import (
     AgreementLineChanged,
     AgreementSigned,
     AgreementTerminated,
+    CaseClosed,
+    CaseConfirmed,
     CommitmentSigned,
     CreditDelisted,
     CreditDisputeClosed,
@@ -34,6 +36,7 @@ from risk.facts.standing import (
     CreditServiceResumed,
     CreditServiceSuspended,
     InsuredStatusChanged,
+    NoticeDelivered,
 )
 from risk.facts.visit import (
     FeeAdded,
@@ -61,6 +64,8 @@ __all__ = [
     "BankOverdue",
     "BankRefunded",
     "BankRepaid",
+    "CaseClosed",
+    "CaseConfirmed",
     "CheckoutRequest",
     "CommitmentSigned",
     "CreditDelisted",
@@ -76,6 +81,7 @@ __all__ = [
     "FoldActivated",
     "FundingMode",
     "InsuredStatusChanged",
+    "NoticeDelivered",
     "PolicyActivated",
     "Scope",
     "Service",

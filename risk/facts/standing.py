@@ -118,3 +118,29 @@ class CreditServiceResumed(Fact, frozen=True, kw_only=True, tag="credit.service_
     by: Literal["engine", "authority"]
     reason: str
     document_no: str | None = None
+
+
+class CaseConfirmed(Fact, frozen=True, kw_only=True, tag="case.confirmed"):
+    """A person confirmed a suspicion about a settlement, visit, event, record or alert. A `grave` one holds money."""
+
+    case_id: str
+    about: str
+    decided_by: str
+    gravity: Literal["ordinary", "grave"]
+    document_no: str | None = None
+
+
+class CaseClosed(Fact, frozen=True, kw_only=True, tag="case.closed"):
+    """A case ended."""
+
+    case_id: str
+    decided_by: str
+    outcome: str | None = None
+    document_no: str | None = None
+
+
+class NoticeDelivered(Fact, frozen=True, kw_only=True, tag="notice.delivered"):
+    """A reminder reached the person through the institution or 湘医保: the engine holds no phone."""
+
+    notice_id: str
+    channel: Literal["institution", "xiang_yibao", "post"]

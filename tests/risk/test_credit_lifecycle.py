@@ -37,6 +37,8 @@ def test_only_who_is_told_something_about_standing_or_asks_has_a_record():
         "credit.service_resumed",
         "credit.dispute_opened",
         "credit.dispute_closed",
+        "case.confirmed",
+        "case.closed",
         "agreement.signed",
         "agreement.line_changed",
         "agreement.terminated",

@@ -29,9 +29,11 @@ class Person:
         self.settled = set()
         self.reversed = set()
         self.calls = {}
+        self.notices = []
 
     def hear(self, told):
         self.book.hear(told)
+        self.notices += [each["notice_id"] for each in told.decisions if each["decision"] == "remind"]
         for order in told.orders:
             self.sent[order["order_id"]] = order
         self.check()
@@ -223,6 +225,23 @@ class Money(RuleBasedStateMachine):
         person.life.now_ms += 1
         number = person.life.credit.agreements[-1].agreement_no
         person.hear(person.life.tell(facts.AgreementLineChanged, agreement_no=number, bank_line_fen=line_fen))
+
+    @rule(who=people, data=st.data())
+    def a_reminder_is_delivered(self, who, data):
+        person = self.people[who]
+        if person.notices:
+            notice_id = data.draw(st.sampled_from(person.notices))
+            person.hear(person.life.tell(facts.NoticeDelivered, notice_id=notice_id, channel="institution"))
+
+    @rule(who=people, bill=bills, is_open=st.booleans())
+    def a_case_about_a_bill(self, who, bill, is_open):
+        person = self.people[who]
+        person.life.now_ms += 1
+        if is_open:
+            told = {"about": bill, "gravity": "grave"}
+            person.hear(person.life.tell(facts.CaseConfirmed, case_id="c", decided_by="李某", **told))
+        else:
+            person.hear(person.life.tell(facts.CaseClosed, case_id="c", decided_by="李某"))
 
     @rule(who=people, by=st.sampled_from(["person", "person", "bank"]))
     def agreement_ends_and_is_signed_again(self, who, by):

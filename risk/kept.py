@@ -1,0 +1,66 @@
+"""Why captured money may not be ordered now: hold or withhold, decided again at each record until the reason ends.
+
+A dispute or a confirmed suspicion names what it is `about`: a settlement, visit, capture, order or authorization, the
+event or decision that told of it, or an alert that this settlement raised. A suspicion that no person confirmed holds
+nothing (F and P rules observe).
+"""
+
+from collections.abc import Iterator
+
+from risk.credit import Context, Credit, Obligation
+from risk.outputs import alert_id, derived_id
+from risk.policy_rules import Rule
+from risk.reasons import Outcome, ReasonCode, Said
+from risk.signed import Agreement
+
+_ALERT = "al_"
+
+
+def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement, context: Context) -> Said | None:
+    """The first reason in this order: deceased, no mandate, reversal pending, confirmed suspicion, dispute."""
+    if credit.standing.status == "deceased":
+        return Said(ReasonCode.INSURED_ABNORMAL, Outcome.HOLD, "deceased", None, "services_on")
+    if not agreement.is_valid(context.now_ms):
+        return Said(ReasonCode.MANDATE_INVALID, Outcome.HOLD, agreement.agreement_no, None, "bundle")
+    for each in obligations:
+        if each.given_back and each.claim_fen:
+            return Said(ReasonCode.REVERSAL_PENDING, Outcome.HOLD, each.setl_id, None, "bundle")
+    suspicions = [each.about for each in credit.standing.cases if each.is_open]
+    disputes = [each.about for each in credit.standing.disputes if each.is_open]
+    for code, abouts in ((ReasonCode.RISK_HOLD, suspicions), (ReasonCode.DISPUTED, disputes)):
+        for each in obligations if abouts else ():
+            if any(concerns(about, credit, each, context) for about in abouts):
+                return Said(code, Outcome.HOLD, each.setl_id, None, "bundle")
+    return None
+
+
+def concerns(about: str, credit: Credit, obligation: Obligation, context: Context) -> bool:
+    """Is this settlement what the dispute or the case is about?"""
+    if about.startswith(_ALERT):
+        return about in set(_alert_ids(obligation, context))
+    names = {
+        obligation.setl_id,
+        obligation.mdtrt_id,
+        obligation.capture_id,
+        obligation.event_id,
+        obligation.authorization_id,
+        _checkout_id(obligation),
+        derived_id("de_", "capture", context.psn_no, obligation.event_id, obligation.setl_id),
+    }
+    orders = (order for order in credit.orders if any(item.setl_id == obligation.setl_id for item in order.items))
+    return about in names or any(about == order.order_id for order in orders)
+
+
+def _alert_ids(obligation: Obligation, context: Context) -> Iterator[str]:
+    """The ids of every alert that this settlement, or the checkout before it, could have raised."""
+    for rule_id in context.terms:
+        rule = context.terms[rule_id].value
+        for level in rule.levels if isinstance(rule, Rule) else ():
+            for subject in (("person", context.psn_no), ("institution", obligation.fixmedins_code)):
+                for service in ("", obligation.service):
+                    for crossing_id in (obligation.event_id, _checkout_id(obligation)):
+                        yield alert_id(rule_id, level.level, subject=subject, service=service, crossing_id=crossing_id)
+
+
+def _checkout_id(obligation: Obligation) -> str:
+    return f"auth:{obligation.fixmedins_code}:{obligation.authorization_id}"

@@ -1,0 +1,148 @@
+"""Not paid: stopped at once, reminded by the institution's channel, a case file for a person; paid: resumed at once."""
+
+import pytest
+
+from risk import facts
+from tests.risk.credit_life import Life
+
+
+def refused(code="ACCOUNT_CLOSED", cause="person"):
+    """A debit refused on Saturday 2024-03-02 at 08:00, due on Monday 2024-03-04 at 02:00."""
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    life.settle(80_000, authorization_id="A1")
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    life.bank(order, "rejected", code=code, cause=cause)
+    return life
+
+
+def arrears(told):
+    return [(each["decision"], each["decided_at"][:16]) for each in told.decisions if each["kind"] == "arrears"]
+
+
+def deliver(life, told):
+    for each in told.decisions:
+        if each["decision"] == "remind":
+            life.tell(facts.NoticeDelivered, notice_id=each["notice_id"], channel="institution")
+
+
+def test_past_due_it_stops_at_once_by_the_clock_and_reminds_in_the_evening():
+    life = refused()
+    assert arrears(life.pass_time(until=("2024-03-04", 2))) == []
+    assert arrears(life.pass_time(until=("2024-03-04", 20))) == [
+        ("suspend", "2024-03-04T02:00"),
+        ("remind", "2024-03-04T20:00"),
+    ]
+    assert life.authorize(1, "A2", "M2").reply["reasons"][0]["code"] == "SUSPENDED_OVERDUE"
+
+
+def test_a_reminder_goes_to_the_institution_and_knows_no_phone():
+    life = refused()
+    told = life.pass_time(until=("2024-03-04", 20))
+    (reminder,) = [each for each in told.decisions if each["decision"] == "remind"]
+    assert reminder["channels"] == ["institution", "xiang_yibao"]
+    assert reminder["items"][0]["owed_fen"] == 80_000
+    assert reminder["text_zh"]
+
+
+def test_paid_it_resumes_at_once_and_nothing_more_is_sent():
+    life = refused()
+    life.pass_time(until=("2024-03-04", 21))
+    told = life.top_up(80_000)
+    assert [each[0] for each in arrears(told)] == ["resume"]
+    assert life.authorize(1, "A2", "M2").reply["decision"] == "approve"
+    life.release(authorization_id="A2")
+    assert arrears(life.pass_time(hours=24 * 30)) == []
+
+
+def test_a_part_payment_does_not_resume():
+    life = refused()
+    life.pass_time(until=("2024-03-04", 21))
+    assert arrears(life.top_up(79_999)) == []
+    assert life.authorize(1, "A2", "M2").reply["decision"] == "deny"
+
+
+def test_seven_whole_days_after_the_second_delivered_reminder_a_case_is_prepared_and_nobody_listed():
+    life = refused()
+    deliver(life, life.pass_time(until=("2024-03-04", 20)))
+    deliver(life, life.pass_time(until=("2024-03-05", 20)))  # the second: the 6th to the 12th are seven natural days
+    assert arrears(life.pass_time(until=("2024-03-12", 23, 59))) == []
+    told = life.pass_time(until=("2024-03-13", 0))
+    assert arrears(told) == [("case_prepared", "2024-03-13T00:00")]
+    (case,) = [each for each in told.decisions if each["decision"] == "case_prepared"]
+    assert (len(case["notices"]), case["listed"], case["overdue_fen"]) == (2, False, 80_000)
+    assert case["reasons"][0]["clause"]["article"]
+    assert life.credit.standing.listings == ()
+    assert arrears(life.pass_time(hours=24 * 60)) == []
+
+
+def test_undelivered_reminders_prepare_nothing_and_end():
+    life = refused()
+    said = [each[0] for each in arrears(life.pass_time(hours=24 * 60))]
+    assert said == ["suspend", *["remind"] * 7]
+
+
+def test_one_delivery_told_twice_is_one():
+    life = refused()
+    told = life.pass_time(until=("2024-03-04", 20))
+    deliver(life, told)
+    deliver(life, told)
+    assert len(life.credit.arrears[0].delivered) == 1
+    assert life.credit.arrears[0].file_ms == 0
+
+
+def test_a_notice_of_somebody_elses_arrears_changes_nothing():
+    life = refused()
+    before = life.credit
+    life.tell(facts.NoticeDelivered, notice_id="no_x", channel="xiang_yibao")
+    assert life.credit == before
+
+
+def test_paid_before_the_case_is_prepared_there_is_none():
+    life = refused()
+    for day in ("2024-03-04", "2024-03-05"):
+        deliver(life, life.pass_time(until=(day, 20)))
+    life.pass_time(until=("2024-03-12", 12))
+    life.top_up(80_000)
+    assert arrears(life.pass_time(hours=24 * 30)) == []
+
+
+@pytest.mark.parametrize("stop", ["dispute", "outage", "unknown"])
+def test_a_dispute_an_outage_or_an_unknown_answer_stops_the_clock(stop):
+    life = refused("INSUFFICIENT_FUNDS")
+    (order,) = life.pass_time(until=("2024-03-02", 14)).orders
+    if stop == "outage":
+        life.bank(order, "rejected", code="DOWN", cause="bank")
+        told = life.pass_time(until=("2024-03-03", 8))
+        life.bank(told.orders[0], "rejected", code="DOWN", cause="bank")
+    elif stop == "unknown":
+        life.bank(order, "unknown")
+    else:
+        life.bank(order, "rejected", code="INSUFFICIENT_FUNDS", cause="person")
+        life.tell(facts.CreditDisputeOpened, dispute_id="d", about="S1")
+    assert arrears(life.pass_time(until=("2024-03-04", 7))) == []
+    assert life.authorize(1, "A2", "M2").reply["decision"] == "approve"
+
+
+def test_a_further_attempt_under_way_is_not_yet_a_payment():
+    life = refused("INSUFFICIENT_FUNDS")
+    for until in (("2024-03-02", 14), ("2024-03-03", 8)):
+        (order,) = life.pass_time(until=until).orders
+        life.bank(order, "rejected", code="INSUFFICIENT_FUNDS", cause="person")
+    told = life.pass_time(until=("2024-03-04", 8))
+    assert [each[0] for each in arrears(told)] == ["suspend"]
+    (order,) = told.orders
+    assert life.authorize(1, "A2", "M2").reply["decision"] == "deny"
+    assert [each[0] for each in arrears(life.bank(order, "settled"))] == ["resume"]
+
+
+def test_a_credit_line_is_late_when_the_bank_says_so_and_resumes_when_it_is_cured():
+    life = Life("2024-03-01").sign(agreements=("line",))
+    life.authorize(80_000)
+    (draw,) = life.settle(80_000, authorization_id="A1").orders
+    life.bank(draw, "settled")
+    told = life.tell(facts.BankOverdue, agreement_no="line", bank_ref="o1")
+    assert [each[0] for each in arrears(told)] == ["suspend"]
+    life.now_ms += 1
+    told = life.tell(facts.BankCured, agreement_no="line", bank_ref="o1")
+    assert [each[0] for each in arrears(told)] == ["resume"]

@@ -1,0 +1,117 @@
+"""Hold or withhold: what keeps captured money from being ordered, what it may be about, and what its end does."""
+
+from itertools import product
+
+import pytest
+
+from risk import facts
+from tests.risk.credit_life import HOSPITAL, Life
+
+
+def captured(mode="card"):
+    """80,000 fen on credit; the checkout raised L80 against the level's limit of 100,000."""
+    life = Life("2024-03-01").sign(level="C", agreements=(mode,))
+    told = life.authorize(80_000)
+    (alarm,) = told.on("alerts")
+    decision = life.settle(80_000, authorization_id="A1", event_id="E1").decisions[0]
+    names = {
+        "the settlement": "S1",
+        "the visit": "M1",
+        "the event": "E1",
+        "the authorization": "A1",
+        "the checkout": f"auth:{HOSPITAL}:A1",
+        "the capture": decision["capture_id"],
+        "the decision": decision["decision_id"],
+        "the alert": alarm["alert_id"],
+    }
+    return life, names
+
+
+ABOUT = list(captured()[1])
+
+
+def dispute(life, about, opened=True):
+    kind = facts.CreditDisputeOpened if opened else facts.CreditDisputeClosed
+    return life.tell(kind, dispute_id="d1", about=about)
+
+
+def case(life, about, opened=True, gravity="grave"):
+    life.now_ms += 1
+    if opened:
+        return life.tell(facts.CaseConfirmed, case_id="c1", about=about, gravity=gravity, decided_by="稽核科 李某")
+    return life.tell(facts.CaseClosed, case_id="c1", decided_by="稽核科 李某", outcome="dismissed")
+
+
+@pytest.mark.parametrize(("reason", "about"), list(product([dispute, case], ABOUT)))
+def test_a_dispute_or_a_confirmed_case_about_any_of_its_names_holds_and_its_end_decides_anew(reason, about):
+    life, names = captured()
+    reason(life, names[about])
+    told = life.pass_time(until=("2024-03-02", 12))
+    code = "DISPUTED" if reason is dispute else "RISK_HOLD"
+    assert [(each["decision"], each["reasons"][0]["code"]) for each in told.decisions] == [("hold", code)]
+    assert told.orders == []
+    told = reason(life, names[about], opened=False)
+    assert [each["decision"] for each in told.decisions] == ["withhold"]
+    assert [each["amount_fen"] for each in told.orders] == [80_000]
+
+
+@pytest.mark.parametrize("about", ["S2", "M2", "al_" + "0" * 32, "record-7"])
+@pytest.mark.parametrize("reason", [dispute, case])
+def test_what_is_about_something_else_holds_nothing(reason, about):
+    life, _ = captured()
+    reason(life, about)
+    assert len(life.pass_time(until=("2024-03-02", 12)).orders) == 1
+
+
+def test_only_a_grave_suspicion_holds():
+    life, _ = captured()
+    case(life, "S1", gravity="ordinary")
+    assert len(life.pass_time(until=("2024-03-02", 12)).orders) == 1
+
+
+def test_a_draw_is_held_before_it_leaves():
+    life = Life("2024-03-01").sign(agreements=("line",))
+    life.authorize(80_000)
+    dispute(life, "M1")
+    told = life.settle(80_000, authorization_id="A1")
+    assert told.orders == []
+    assert told.decisions[0]["decision"] == "hold"
+    (draw,) = dispute(life, "M1", opened=False).orders
+    assert draw["kind"] == "draw"
+
+
+def test_a_retry_is_held_with_its_reason_and_leaves_when_that_ends():
+    life, _ = captured()
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    life.bank(order, "rejected", code="X", cause="person")
+    dispute(life, "S1")
+    told = life.pass_time(until=("2024-03-02", 16))
+    assert [each["reasons"][0]["code"] for each in told.decisions] == ["DISPUTED"]
+    (again,) = dispute(life, "S1", opened=False).orders
+    assert again["attempt"] == 2
+
+
+def test_the_gravest_standing_reason_is_told_and_when_it_ends_the_next_one():
+    life, _ = captured()
+    dispute(life, "S1")
+    case(life, "S1")
+    told = life.pass_time(until=("2024-03-02", 12))
+    assert [each["reasons"][0]["code"] for each in told.decisions] == ["RISK_HOLD"]
+    told = case(life, "S1", opened=False)
+    assert [each["reasons"][0]["code"] for each in told.decisions] == ["DISPUTED"]
+
+
+def test_who_was_told_dead_by_mistake_is_debited_after_all():
+    life, _ = captured()
+    life.tell(facts.InsuredStatusChanged, status="deceased")
+    assert life.pass_time(until=("2024-03-02", 12)).orders == []
+    assert len(life.tell(facts.InsuredStatusChanged, status="normal").orders) == 1
+
+
+def test_amounts_that_did_not_add_are_decided_again_with_the_settlement_that_corrects_them():
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    told = life.settle(80_000, add_up=False, authorization_id="A1")
+    assert told.decisions[0]["reasons"][0]["code"] == "DATA_QUALITY"
+    life.reverse("S1")
+    assert life.settle(80_000, "S2", authorization_id="A1").decisions[0]["decision"] == "withhold"
