@@ -120,9 +120,11 @@ class BankSimulator:
             if known is not None and deed(known) != deed(order):
                 return self._noted(order, 409, {"code": "IDEMPOTENCY_CONFLICT"})
         if script.delay_ms:
-            self.book.in_hand.add(key)
+            with self._changed:
+                self.book.in_hand.add(key)
             sleep(script.delay_ms / 1000)
-            self.book.in_hand.discard(key)
+            with self._changed:
+                self.book.in_hand.discard(key)
         if script.behaviour == "down":
             return self._noted(order, 503, {"code": "DOWN"})
         if script.behaviour == "timeout_before":
@@ -165,6 +167,13 @@ class BankSimulator:
         if line_fen is None:
             return 404, {"code": "AGREEMENT_UNKNOWN"}
         return 200, {"agreement_no": agreement_no, "bank_line_fen": line_fen, "as_of": rfc3339(self.now_ms)}
+
+    def opened_book(self) -> dict[str, Any]:
+        """The whole book, as it is between two calls."""
+        with self._changed:
+            calls = [asdict(call) for call in self.book.calls]
+            in_hand = [list(key) for key in self.book.in_hand]
+            return {"calls": calls, "bookings": self.book.bookings(), "in_hand": in_hand}
 
     def statement(self, bank_code: str, day: int) -> str:
         """What it booked for one of its banks on a local day."""
@@ -222,9 +231,7 @@ def _handler(bank: BankSimulator) -> type[QuietHandler]:
 
         def do_GET(self) -> None:
             if self.path == "/simulator/book":
-                calls = [asdict(call) for call in list(bank.book.calls)]
-                body: dict[str, Any] = {"calls": calls, "bookings": bank.book.bookings()}
-                self.answer_json(200, body | {"in_hand": [list(key) for key in list(bank.book.in_hand)]})
+                self.answer_json(200, bank.opened_book())
             elif refusal := bank.refuses("GET", self.path, self.headers, b""):
                 self.answer_json(401, {"code": refusal})
             else:
