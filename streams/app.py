@@ -36,6 +36,7 @@ from streams.agents import (
 )
 from streams.alert_routes import AlertRedrive, AlertRouter, Route
 from streams.banks import bank_gateway
+from streams.hold_survey import HoldSurvey
 from streams.lane_process import lane_main
 from streams.letter_count import register_letter_count
 from streams.liveness import Liveness
@@ -144,6 +145,7 @@ def compose(settings: "Settings", partitions: int) -> faust.Worker:
         watch,
         LaneService(supervisor),
         NationalIntake(settings, pager(router, settings.worker)),
+        HoldSurvey(lambda: Store(settings.redis), metrics, settings.clock),
         loop=loop,
         loglevel=os.environ.get("XINMAI_LOG", "WARNING"),
         override_logging=False,

@@ -1,8 +1,8 @@
 """What a worker says of itself in numbers, under the names of contract.md. No label carries a person.
 
 Lanes are processes of their own and export nothing: they tell their parent over the pipe, and it counts here. What a
-checkout call takes is measured where it arrives (connectors/http/metrics.py). How many holds are open, and how old they
-become, nobody counts yet: a worker would have to read every credit record for it.
+checkout call takes is measured where it arrives (connectors/http/metrics.py). Dead letters are counted where they lie
+(letter_count.py), open holds by going round the records (hold_survey.py).
 """
 
 from collections.abc import Collection, Mapping
@@ -50,8 +50,13 @@ class Metrics:
         self.policy_info = gauge("policy_info", "The policy in force.", "version")
         self.workday_table_days_left = gauge("workday_table_days_left", "Days until the table of working days ends.")
         self.lane_seconds_total = counter("lane_seconds_total", "Where lanes spend their time.", "phase")
+        self.holds_open = gauge("holds_open", "Open holds of this worker's shards, as the last round found them.")
+        self.hold_age_seconds = gauge(
+            "hold_age_seconds", "How old open holds are; quantile 1 is the oldest.", "quantile"
+        )
         self.clocks_ms: dict[str, int] = {}
-        """The shards heard of here, and their now."""
+        """The shards that lanes of this worker own, and their now."""
+        self._owned: dict[int, frozenset[str]] = {}
         self._versions: set[str] = set()
         self._tallied = {
             "event": self.events_total,
@@ -69,6 +74,29 @@ class Metrics:
             return
         self.alert_latency_seconds.observe(max(0.0, appended_s - detected_s))
 
+    @property
+    def owned(self) -> frozenset[str]:
+        """The shards that lanes of this worker own."""
+        return frozenset(self.clocks_ms)
+
+    def holds_seen(self, ages_s: Collection[float]) -> None:
+        """These are the ages of all open holds."""
+        ordered = sorted(ages_s)
+        self.holds_open.set(len(ordered))
+        for quantile in (0.5, 0.99, 1.0):
+            place = min(len(ordered) - 1, int(quantile * len(ordered)))
+            self.hold_age_seconds.labels(f"{quantile:g}").set(ordered[place] if ordered else 0.0)
+
+    def _owns(self, lane: int, shards: frozenset[str]) -> None:
+        """A shard that went to another worker is measured there: its last figures here would stand for ever."""
+        if self._owned.get(lane) == shards:
+            return
+        self._owned[lane] = shards
+        for shard in self.clocks_ms.keys() - frozenset().union(*self._owned.values()):
+            del self.clocks_ms[shard]
+            self.event_lag_seconds.remove(shard)
+            self.consumer_lag_records.remove(shard)
+
     def policies_seen(self, policies: Collection[Policy], day: int) -> None:
         """These are the policies in force on the shards, on this local day."""
         versions = {policy.version for policy in policies}
@@ -84,6 +112,7 @@ class Metrics:
         """Count what a lane said."""
         match message:
             case {"kind": "pulse", "shards": shards, "tally": tally}:
+                self._owns(message.get("lane", 0), frozenset(shard["shard"] for shard in shards))
                 for shard in shards:
                     age_s = max(0, shard["at_ms"] - shard["record_ms"]) / 1000 if shard["lag"] else 0.0
                     self.event_lag_seconds.labels(shard["shard"]).set(age_s)

@@ -5,13 +5,17 @@ import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import msgspec
 from prometheus_client import generate_latest
 
 from connectors.policy_files import read_policy_dir
+from connectors.store import Store
 from risk.local_time import day_of
 from risk.policy import parse_policy
+from streams.hold_survey import HoldSurvey
 from streams.metrics import Metrics, days_left
 from streams.worker_services import Watch
+from tests.risk.credit_life import Life
 
 POLICY = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 
@@ -60,6 +64,46 @@ def test_a_shard_shows_how_far_it_is_behind_and_none_when_nothing_waits():
     assert 'xinmai_event_lag_seconds{partition="p3"} 0.0' in shown(metrics)
 
 
+def test_a_shard_that_went_to_another_worker_is_shown_there_and_no_longer_here():
+    metrics = Metrics()
+    metrics.heard({**PULSE, "lane": 0})
+    metrics.heard({**PULSE, "lane": 1, "shards": []})
+    assert metrics.owned == {"p3"}
+    metrics.heard({**PULSE, "lane": 1})  # from one lane of this worker to another
+    metrics.heard({**PULSE, "lane": 0, "shards": []})
+    assert 'xinmai_consumer_lag_records{partition="p3"} 2.0' in shown(metrics)
+    metrics.heard({**PULSE, "lane": 1, "shards": []})
+    assert metrics.owned == frozenset()
+    assert not [line for line in shown(metrics) if 'partition="p3"' in line]
+
+
+def test_open_holds_are_shown_by_number_and_age():
+    metrics = Metrics()
+    metrics.holds_seen([float(age_s) for age_s in range(200, 0, -1)])
+    assert "xinmai_holds_open 200.0" in shown(metrics)
+    ages = [line.split()[-1] for line in shown(metrics) if line.startswith("xinmai_hold_age_seconds{")]
+    assert ages == ["101.0", "199.0", "200.0"]
+    metrics.holds_seen([])
+    assert "xinmai_holds_open 0.0" in shown(metrics)
+    assert 'xinmai_hold_age_seconds{quantile="1"} 0.0' in shown(metrics)
+
+
+def test_holds_are_counted_in_the_records_of_this_workers_shards_only(redis_url):
+    life = Life("2024-03-01").sign(agreements=("line",)).visit("M1")
+    life.authorize(10_000)
+    record = msgspec.msgpack.encode(life.credit)
+    ended = msgspec.msgpack.encode(Life("2024-03-01").sign(agreements=("line",)).credit)
+    store, metrics = Store(redis_url), Metrics()
+    for key, value in (("{p3}:c:1", record), ("{p3}:c:2:c:3", record), ("{p3}:c:4", ended), ("{p4}:c:5", record)):
+        store.client.set(f"xm:{key}", value)
+    store.client.set("xm:{p3}:a:6:c:7", b"no credit record")
+    now_ms = life.now_ms + 60_000
+    metrics.heard({**PULSE, "shards": [{**PULSE["shards"][0], "clock_ms": now_ms}]})
+    asyncio.run(HoldSurvey(lambda: store, metrics, "log").survey())
+    assert "xinmai_holds_open 2.0" in shown(metrics)
+    assert 'xinmai_hold_age_seconds{quantile="1"} 60.0' in shown(metrics)
+
+
 def test_a_message_that_counts_nothing_is_left():
     Metrics().heard({"kind": "reclaim", "cause": "moved"})
 
@@ -94,6 +138,7 @@ def test_every_metric_of_a_worker_is_set_by_something_it_hears():
     metrics.heard({**PULSE, "tally": {**PULSE["tally"], "counts": counts}})
     metrics.alert_appended("2026-01-02T08:00:00.000+08:00", 1_767_312_000.5)
     metrics.policies_seen([parse_policy(read_policy_dir(POLICY))], day_of(date(2026, 1, 2)))
+    metrics.holds_seen([1.0])
     asyncio.run(watched_for_a_moment(metrics))
     by_the_agents = {"xinmai_alert_deliveries", "xinmai_deadletters"}  # tests/streams/test_agents.py, test_worker.py
     unset = {family.name for family in metrics.registry.collect() if not is_set(family)}
