@@ -112,9 +112,10 @@ class Reads:
             except ConnectorError:
                 return state
             state = None if order is None else order.get("funding_state")
-            if state != AWAITED or loop.time() + FUNDING_POLL_S > deadline_s:
+            left_s = deadline_s - loop.time()
+            if state != AWAITED or left_s <= 0:
                 return state
-            await asyncio.sleep(FUNDING_POLL_S)
+            await asyncio.sleep(min(FUNDING_POLL_S, left_s))
         return state
 
     async def _record(self, psn_no: str, record: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from connectors.embedded import MockKafka, RedisServer
 from connectors.http.shedding import Limits
 from connectors.http.tokens import parse_tokens
 from connectors.kafka import consumer, create_topics, producer
+from connectors.log_reader import log_end, read_log
 from connectors.store import PULSE_CHANNEL
 from connectors.topology import Topics
 from risk.facts import AuthorizationAbandoned, AuthorizationIncreaseRequested, AuthorizationRequested, Fact
@@ -64,6 +65,8 @@ class ApprovingLane:
                     continue
                 applied_ms = int(time.time() * 1000)
                 for message in reader.consume(100, 0.01):
+                    if message.error() is not None:
+                        continue
                     fact = decode_fact(message.value() or b"")
                     self.facts.append(fact)
                     if isinstance(fact, ASKING) and not fact.psn_no.startswith("silent"):
@@ -192,6 +195,68 @@ def test_facts_go_in_and_alerts_come_out(mock_kafka: MockKafka, redis_62: RedisS
             warning.cancel()
 
     serve(mock_kafka, redis_62, topics, scenario)
+
+
+def test_over_http_a_listener_resumes_where_it_was_cut_off(
+    mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics
+) -> None:
+    async def read(client: httpx.AsyncClient, count: int, after: str | None) -> tuple[list[int], str]:
+        numbers: list[int] = []
+        at = ""
+        headers = {} if after is None else {"last-event-id": after}
+        async with client.stream("GET", "/v1/alerts/stream", params={"recent": 100}, headers=headers) as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("id: "):
+                    at = line[4:]
+                elif line.startswith("data: "):
+                    numbers.append(json.loads(line[6:])["n"])
+                    if len(numbers) == count:
+                        break
+        return numbers, at
+
+    async def scenario(client: httpx.AsyncClient, lane: ApprovingLane) -> None:
+        sender = producer(mock_kafka.bootstrap)
+        for number in range(40):
+            sender.produce(topics.alerts, b'{"n":%d}' % number, partition=number % 4)
+        sender.flush(10)
+        first, at = await read(client, 15, None)
+        more, at = await read(client, 15, at)
+        sender.produce(topics.alerts, b'{"n":40}', partition=1)
+        sender.flush(10)
+        rest, _ = await read(client, 11, at)
+        assert sorted(first + more + rest) == list(range(41))
+        later, _ = await read(client, 1, f"{at},77:5")  # a partition that the topic does not have
+        assert later[0] in rest
+
+    serve(mock_kafka, redis_62, topics, scenario)
+
+
+def test_a_credit_query_that_the_log_does_not_take_is_not_answered(
+    redis_62: RedisServer, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.http.reads.DURABLE_WITHIN_S", 1.0)
+    monkeypatch.setattr("streams.api.STOP_WITHIN_S", 1.0)
+    query = {"psn_no": "p1", "purpose": "supervision"}
+    with MockKafka() as kafka:
+
+        async def scenario(client: httpx.AsyncClient, lane: ApprovingLane) -> None:
+            recorded = await client.post("/v1/credit-queries", json=query)
+            assert recorded.json()["code"] == "STATE_AWAY"  # nobody's state is here, but who asked is in the log
+            asked = [
+                json.loads(value)["asked_by"]
+                for number in range(4)
+                for batch in read_log(
+                    kafka.bootstrap, topics.queries, number, log_end(kafka.bootstrap, topics.queries, number)
+                )
+                for _, _, value in batch
+            ]
+            assert asked == ["operator"]
+            await asyncio.to_thread(kafka.stop)
+            refused = await client.post("/v1/credit-queries", json=query)
+            assert (refused.status_code, refused.json()["code"]) == (503, "LOG_AWAY")
+            assert int(refused.headers["retry-after"]) >= 1
+
+        serve(kafka, redis_62, topics, scenario)
 
 
 def test_a_port_in_use_is_told_in_one_line() -> None:
