@@ -70,6 +70,12 @@ def is_free(known: Authorization | Ended) -> bool:
     return known.state is HoldState.VOIDED
 
 
+def is_decided_anew(credit: Credit, fact: AuthorizationRequested) -> bool:
+    """Was this id decided before, and freed?"""
+    known = ended_hold(credit, fact.fixmedins_code, fact.authorization_id)
+    return known is not None and is_free(known)
+
+
 def _asked_again(credit: Credit, known: Authorization | Ended, fact: AuthorizationRequested, context: Context) -> Move:
     """The same id again: the same decision with the current state, or a conflict that names the field."""
     field = differing_field(known.promise, fact)

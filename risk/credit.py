@@ -284,6 +284,7 @@ class Context(NamedTuple):
     psn_no: str
     area: str = ""
     is_reversed: bool = False  # the settlement that a capture names was undone already
+    crossing_id: str = ""  # what an alarm opened now is named by, where the event's own id has named one before
 
     def visit_of(self, mdtrt_id: str) -> Visit | None:
         """The person's visit of that number, if it is still remembered."""

@@ -31,6 +31,21 @@ def test_one_fen_more_is_over_and_says_how_much():
     assert life.uncovered == 1
 
 
+def test_an_id_that_was_abandoned_and_is_decided_anew_crosses_anew_under_another_alert_id():
+    def lines(told):
+        return [each for each in told.on("alerts") if each["rule_id"] == "L80"]
+
+    life = signed()
+    (first,) = lines(life.authorize(85_000, attempt="one"))
+    (closed,) = lines(life.abandon("one"))
+    assert (closed["alert_id"], closed["episode"]) == (first["alert_id"], "closed")
+    life.now_ms += 1_000
+    (again,) = lines(life.authorize(85_000, attempt="two"))
+    assert again["episode"] == "opened"
+    assert again["alert_id"] != first["alert_id"]
+    assert again["vola_evid"] == first["vola_evid"] == [f"auth:{HOSPITAL}:A1"]
+
+
 def test_it_closes_below_the_re_arm_point_and_not_at_it():
     life = signed()
     opened = life.authorize(80_000).on("alerts")[0]
