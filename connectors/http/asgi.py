@@ -17,6 +17,7 @@ from connectors.http.tokens import Token, TokenTable
 Header = tuple[bytes, bytes]
 JSON: list[Header] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 BODY_MAX = 64 * 1024
+CHUNK_WITHIN_S = 30.0  # for a listener to take one piece of a stream; places for listeners are few
 BODY_WITHIN_S = 5.0  # a call is in flight while its body comes: whoever dawdles keeps others out
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -192,8 +193,11 @@ async def _send(answer: Answer, method: str, receive: Receive, send: Send) -> No
             async for chunk in chunks:
                 if gone.done():
                     return
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                async with asyncio.timeout(CHUNK_WITHIN_S):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        return  # it is there and does not read: it comes again, with the id it saw last
     finally:
         gone.cancel()
 

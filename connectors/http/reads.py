@@ -19,7 +19,7 @@ from connectors.topology import partition_of
 from risk.local_time import rfc3339
 
 DURABLE_WITHIN_S = 3.0
-FUNDING_POLL_S = 0.05
+FUNDING_POLL_S, FUNDING_POLL_MAX_S = 0.05, 0.3  # ever longer: one thread reads for all who wait
 AWAITED = "submitted"  # what is still pending waits for its hour, not for the bank
 
 
@@ -105,7 +105,7 @@ class Reads:
         """How the bank answered an order, waiting up to `wait_ms`; None when it cannot be read."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + wait_ms / 1000
-        state = None
+        state, poll_s = None, FUNDING_POLL_S
         while order_id:
             try:
                 order = await self._people.order(psn_no, order_id)
@@ -115,7 +115,8 @@ class Reads:
             left_s = deadline_s - loop.time()
             if state != AWAITED or left_s <= 0:
                 return state
-            await asyncio.sleep(min(FUNDING_POLL_S, left_s))
+            await asyncio.sleep(min(poll_s, left_s))
+            poll_s = min(FUNDING_POLL_MAX_S, 1.5 * poll_s)
         return state
 
     async def _record(self, psn_no: str, record: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
+import pytest
 
 from connectors.http.alert_feed import Positions, Published
 from connectors.http.alerts import AlertStream
@@ -91,5 +92,29 @@ def test_a_listener_resumes_after_the_id_it_saw_last() -> None:
         feed = FakeFeed()
         await stream(feed, "audit", 2, last_event_id="0:3,1:7")
         assert feed.asked == [({0: 3, 1: 7}, 3)]
+
+    asyncio.run(scenario())
+
+
+def test_a_listener_that_is_there_and_does_not_read_gives_up_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.http.asgi.CHUNK_WITHIN_S", 0.02)
+
+    async def scenario() -> None:
+        feed = FakeFeed()
+        route = Route(method="GET", path="/s", handler=AlertStream(feed).stream, roles=MAY_LOOK)  # type: ignore[arg-type]
+        app = Application([route], parse_tokens(TOKENS), now_s)
+
+        async def receive() -> dict[str, Any]:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body" and b"al_1" in message["body"]:
+                await asyncio.Event().wait()
+
+        headers = [(b"authorization", b"Bearer audit")]
+        async with asyncio.timeout(20):
+            scope = {"type": "http", "method": "GET", "path": "/s", "query_string": b"", "headers": headers}
+            await app(scope, receive, send)
+        assert feed.closed
 
     asyncio.run(scenario())
