@@ -39,6 +39,8 @@ DAYS_AFTER = 8
 OUTAGE_DAY = 2
 """On this day of the city, counted from 0, one bank is down from 8 o'clock to the next stop."""
 OUTAGE_S = 1.0
+UNDONE_DAYS = 8
+"""A settlement may be undone so many days later: when it was debited, drawn, or repaid already."""
 HEARD_S = 1.0
 """Until then the API has heard what hour it is in each shard; before that it would take the wall's."""
 
@@ -157,11 +159,11 @@ class BooksRun:
         for paid in self._traffic.on_credit:
             assert paid.bill is not None
             age, lot = today - local_day(paid.at_ms), _lot(self._plan.seed, paid.bill.setl_id)
-            if age == 1 + lot % 4 and lot < 80:
+            if age == 1 + lot % UNDONE_DAYS and lot < 120:
                 yield _undone(paid, now_ms)
-            elif age == 2 + lot % 4 and lot < 25:
+            elif age == 2 + lot % UNDONE_DAYS and lot < 50:
                 yield _reinstated(paid, now_ms)
-            elif age == 3 and 80 <= lot < 140:
+            elif age == 3 and 120 <= lot < 180:
                 yield _topped_up(paid, now_ms)
 
     # --- the end ------------------------------------------------------------------------------------------------------
