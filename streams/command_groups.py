@@ -64,6 +64,14 @@ def orders_resume(*, bank: str | None = None, institution: str | None = None, js
     return run_resume(settings(), bank=bank, institution=institution, as_json=json)
 
 
+@orders.command(name="line")
+def orders_line(psn_no: str, /, *, json: Json = False) -> int:
+    """Ask a person's banks what they lend now; what differs from the log is appended. Exit 1 when one does not say."""
+    from streams.bank_lines import run_line
+
+    return run_line(settings(), psn_no, as_json=json)
+
+
 @orders.command(name="reconcile")
 def orders_reconcile(*, date: str, bank: str | None = None, statement: Path | None = None, json: Json = False) -> int:
     """The bank's statement of a day against the log, to the fen. Exit 0 equal, 1 differences, 2 could not run.

@@ -1,5 +1,6 @@
 """Orders in a whole engine: paused and resumed, observed before go-live, and one debit whatever dies on the way."""
 
+import json
 import os
 import shutil
 import time
@@ -13,6 +14,7 @@ import pytest
 from connectors.codec import encode_fact
 from risk.facts import InsuredStatusChanged, SettlementCompleted
 from risk.local_time import HOUR_MS, day_start_ms, local_day, to_date, to_datetime
+from streams.bank_lines import run_line
 from streams.city.canonical import signed_up
 from streams.city.quiet import Quiet
 from streams.city.traffic import IntoHttp
@@ -153,6 +155,21 @@ def test_a_pause_stops_orders_within_a_second_and_resume_lets_them_go_within_a_s
     took_s = story.until(lambda: story.booked(10_002))
     assert took_s < 1.0, f"{took_s:.2f} s"
     story.quiet.wait(story.now_ms)
+
+
+def test_a_line_that_the_bank_changed_without_a_word_is_asked_for(story, capsys):
+    person = story.capture("credit_line", 15_001)
+    story.until(lambda: story.booked(15_001))
+    story.quiet.wait(story.now_ms)
+    assert run_line(story.settings, person.psn_no, as_json=True) == 1  # the bank does not know it
+    story.manage("lines", {person.agreement_no: 40_000})
+    story.manage("clock", {"now_ms": story.now_ms + 60_000})
+    for appended in (1, 0):
+        capsys.readouterr()
+        assert run_line(story.settings, person.psn_no, as_json=True) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["appended"], said["lines"][0]["bank_line_fen"]) == (appended, 40_000)
+        story.quiet.wait(story.now_ms)
 
 
 def test_before_its_go_live_date_an_institutions_orders_are_only_observed(story):
