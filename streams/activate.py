@@ -49,10 +49,9 @@ def prepare_logs(
         kafka, topics, partitions=partitions, subjects_partitions=subjects_partitions, replication=replication
     )
     opening = [*_switches(), _activation(policy, files)]
-    for topic, partition in _partitions(kafka, topics):
-        if log_end(kafka, topic, partition)[1] == 0:
-            for record in opening:
-                _append(kafka, [(topic, partition)], record)
+    empty = [place for place in _partitions(kafka, topics) if log_end(kafka, *place)[1] == 0]
+    for record in opening:
+        _append(kafka, empty, record)
     for topic in (topics.events, topics.subjects):
         marked = published_marks(kafka, group, topic)
         missing = [
