@@ -47,7 +47,7 @@ class _ContributedWire(msgspec.Struct):
 
 
 CONTRIBUTED = "subject.contributed"
-CONTRIBUTIONS_PER_RECORD = 100  # each changes at most two values, and one record must fit one commit
+CONTRIBUTIONS_PER_RECORD = 80  # each changes at most three values, and one record must fit one commit
 
 _encoder = msgspec.msgpack.Encoder()
 pack = _encoder.encode

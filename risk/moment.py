@@ -1,6 +1,8 @@
 """Where and when a record is judged: its place in the log, its instants, and the policy of its own day."""
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from risk.alerts import Crossing, alert
 from risk.outputs import Output
@@ -8,7 +10,7 @@ from risk.policy import Policy
 from risk.terms import Clause, Terms
 
 
-class Moment(NamedTuple):
+class Moment(Struct, frozen=True, gc=False):
     """`occurred_ms` is the record's business time, `stamp_ms` the log's stamp, `now_ms` the shard's clock at it, `day`
     the local day of what is judged: its terms are those.
     """

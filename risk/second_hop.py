@@ -85,11 +85,12 @@ def contribute(subject: Subject, earlier: Day, given: Contribution, moment: Mome
     if today == newest.date:
         subject, day, outputs = _on_day(subject, newest, given, moment)
         return Moved(Subject(subject.newest_ms, subject.recent, subject.episodes, day), None, outputs)
+    kept = DAYS_KEPT[given.subject_kind]
     if today > newest.date:
         subject, day, outputs = _on_day(subject, Day(date=today), given, moment)
         subject = Subject(subject.newest_ms, subject.recent, subject.episodes, day)
-        return Moved(subject, newest if newest.date else None, outputs)
-    if today <= newest.date - DAYS_KEPT[given.subject_kind]:
+        return Moved(subject, newest if newest.date > today - kept else None, outputs)
+    if today <= newest.date - kept:
         return Moved(subject, None, [])  # its place in the ring is a later day's: too old for any total or rule
     return Moved(*_on_day(subject, earlier if earlier.date == today else Day(date=today), given, moment))
 

@@ -6,8 +6,8 @@ It moves no money: what credit makes of a settlement is capture.py. Counting nev
 from binascii import crc32
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from risk.activity import (
@@ -43,7 +43,7 @@ _AMOUNTS = Struct(">6Q")
 SECOND_HOP_RULES = ("D01", "M01", "Q01", "Q02")
 
 
-class Counted(NamedTuple):
+class Counted(msgspec.Struct, frozen=True, gc=False):
     """What a settlement record did: applied, duplicate, conflict, or waiting (a reversal without its original)."""
 
     activity: Activity

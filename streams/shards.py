@@ -43,7 +43,7 @@ class Rerouted(NamedTuple):
     value: bytes
 
 
-class Numbered(NamedTuple):
+class Numbered(Struct, frozen=True, gc=False):
     """A contribution with its number in the stream from this person shard to that subject shard."""
 
     target: int
@@ -75,6 +75,7 @@ class Values:
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self.digest = 0
+        self._prefix = f"{KEY_PREFIX}{tag}:"
         self._known: dict[Address, bytes] = {}
         self._changed: dict[Address, bytes] = {}
 
@@ -82,8 +83,7 @@ class Values:
         """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff; `schedule`, `orders` and
         `policy` are one hash each.
         """
-        key = f"{KEY_PREFIX}{self.tag}:{kind}" if not name else f"{KEY_PREFIX}{self.tag}:{kind}:{name}"
-        return key, field_name
+        return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 
     def missing(self, addresses: list[Address]) -> list[Address]:
         """Those that have to be read before a record can be applied."""

@@ -79,7 +79,7 @@ class SubjectShard:
                     known, date = self._subjects.get(current), local_day(given.at_ms)
                     if known is None:
                         wanted[current] = None
-                    if known is None or known.day.date > date:
+                    if known is None or known.day.date != date:
                         wanted[self._earlier(given, date)] = None
         return self.values.missing(list(wanted))
 
@@ -90,8 +90,8 @@ class SubjectShard:
         return self.values.address(given.subject_kind, given.subject_id, f"d{slot_of(given.subject_kind, date)}")
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
-        """Each contribution changes its subject, and perhaps an earlier day; a switch changes the policy."""
-        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 1
+        """Each contribution changes its subject and at a new day two places of the ring; a switch, the policy."""
+        return 3 * len(decoded.contributions) if isinstance(decoded, Contributed) else 1
 
     def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
         """Fold one record. An exception leaves everything as it was before the record."""
@@ -127,9 +127,11 @@ class SubjectShard:
         for contribution in fresh:
             current, date = self._current(contribution), local_day(contribution.at_ms)
             subject, earlier = subjects.get(current) or self._subject_at(current), NO_DAY
-            if date < subject.day.date:
+            if date != subject.day.date:
                 place = self._earlier(contribution, date)
                 earlier = days.get(place) or self._day_at(place)
+                if date > subject.day.date and earlier.date:
+                    days[place] = NO_DAY  # the place of the newest day is empty until a newer one comes
             moved = contribute(subject, earlier, contribution, self._moment(record, contribution, position, policy))
             subjects[current] = moved.subject
             if moved.earlier is not None:
@@ -171,7 +173,8 @@ class SubjectShard:
     def take_changes(self) -> dict[Address, bytes]:
         """Pack what changed since the last cut: a busy hospital is packed once, however many records touched it."""
         for address in sorted(self._changed):
-            self.values.set(address, pack(self._subjects.get(address) or self._days[address]))
+            content = self._subjects.get(address) or self._days[address]
+            self.values.set(address, b"" if content is NO_DAY else pack(content))
         self._changed.clear()
         return self.values.take_changes()
 

@@ -1,9 +1,13 @@
 """The engine's windows and episodes against the naive oracle, on logs that go where windows break."""
 
+from functools import reduce
+from operator import xor
+
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from connectors.state_codec import value_hash
 from risk.facts import Fact
 from tests.oracle.logs import CAPS, SMALL, Move, built, cap_of, drawn_moves, seeded_log
 from tests.oracle.production import Engine
@@ -51,6 +55,17 @@ def test_any_cutting_into_batches_gives_the_same_bytes_alerts_and_decisions(move
     assert cut.fold(facts, cuts) == whole.fold(facts)
     assert cut.outputs == whole.outputs
     assert cut.stored() == whole.stored()
+    stored, of_people, of_subjects = cut.stored()
+    assert of_people ^ of_subjects == reduce(xor, (value_hash(*each, value) for each, value in stored.items()))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cutting_a_long_log_leaves_the_digest_of_what_is_stored(seed: int) -> None:
+    facts = seeded_log(seed, moves=120, persons=3)
+    engine = Engine(SMALL, CAPS)
+    engine.fold(facts, range(0, len(facts), 7))
+    stored, of_people, of_subjects = engine.stored()
+    assert of_people ^ of_subjects == reduce(xor, (value_hash(*each, value) for each, value in stored.items()))
 
 
 @pytest.mark.parametrize("seed", range(20))

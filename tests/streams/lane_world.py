@@ -134,7 +134,7 @@ class World:
 
     def assert_proved(self) -> Findings:
         findings = self.proof()
-        assert findings.differences == []
+        assert findings.differences == [], findings.differences
         return findings
 
     def end(self, lane: Lane) -> None:
