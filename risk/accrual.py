@@ -9,13 +9,14 @@ from risk.activity import hash32, hash64
 from risk.answers import authorization_body, decision
 from risk.authorize import ask_increase, assert_within, refused_want, with_want
 from risk.checks import INCREASE_CHECKS, judge
-from risk.credit import Accrual, Authorization, Context, Credit, Move, Request, Want
+from risk.credit import Authorization, Context, Credit, Move, Request
 from risk.facts import FeeAdded, FeeReversed, SettlementCompleted, SettlementEstimated
 from risk.fee_lines import appended, line_of, packed, unpacked
 from risk.holds import with_hold
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome
 from risk.requests import INCREASE, grown_hold
+from risk.watched import Accrual, Want
 
 DEPOSIT_FREE = "deposit_free"
 

@@ -9,12 +9,13 @@ a case; nobody is listed by the engine (domain.md 1.6 C7).
 from typing import Any
 
 from risk.answers import decision
-from risk.credit import Arrears, Context, Credit, Move, Obligation
+from risk.credit import Context, Credit, Move, Obligation
 from risk.exposure import is_overdue, latest_order, moved, used_of
 from risk.facts import NoticeDelivered
 from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day, rfc3339
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, reason_body
+from risk.watched import Arrears
 
 _TEXTS = {
     "suspend": ("有逾期未还款项，暂停新的信用支付，还清即恢复", "Overdue: no new credit until it is paid"),

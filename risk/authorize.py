@@ -8,17 +8,7 @@ from binascii import crc32
 from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
 from risk.checks import Question, judge
-from risk.credit import (
-    Authorization,
-    Context,
-    Credit,
-    Ended,
-    HoldState,
-    Move,
-    Promise,
-    Want,
-    authorization_key,
-)
+from risk.credit import Authorization, Context, Credit, Ended, HoldState, Move, Promise, authorization_key
 from risk.exposure import exposure_fen
 from risk.facts import AuthorizationRequested
 from risk.holds import (
@@ -36,6 +26,7 @@ from risk.local_time import day_start_ms, local_day
 from risk.outputs import derived_id
 from risk.reasons import Outcome
 from risk.signed import Agreement
+from risk.watched import Want
 from risk.workdays import WorkdayUnknown, terms_add_working_days
 
 FIELDS = ("mdtrt_id", "service", "scope", "agreement_no", "medins_setl_id", "med_type", "amount_fen", "emergency")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from risk.bundles import bundle_key, enqueue
 from risk.capture_decisions import Bill, captured, nothing_due, undone
-from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step, Want
+from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step
 from risk.decided import quality_alert
 from risk.facts import SettlementCompleted
 from risk.holds import HoldAction, after, end, with_ended, with_hold
@@ -19,6 +19,7 @@ from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said
 from risk.requests import let_go
 from risk.signed import CARD_WITHHOLD, Agreement
+from risk.watched import Want
 
 
 class Booking(NamedTuple):

@@ -14,6 +14,7 @@ from risk.policy import Policy
 from risk.reasons import Outcome, Said, gravest
 from risk.signed import Agreement, Standing
 from risk.terms import Terms
+from risk.watched import Accrual, Alarm, Arrears, Signals, Want
 
 
 class HoldState(StrEnum):
@@ -210,47 +211,6 @@ class Bundle(NamedTuple):
     kept: str = ""
 
 
-class Want(NamedTuple):
-    """What a visit asked beyond what it got, while it is open or lately refused (rules.md L80-L100: uncovered)."""
-
-    mdtrt_id: str
-    fixmedins_code: str
-    service: str
-    asked_fen: int
-    refused_until_ms: int = 0
-    topped_up_fen: int = 0
-
-
-class Accrual(NamedTuple):
-    """What an admission has cost in cash so far: the latest estimate and the unsettled lines after it (accrual.py)."""
-
-    mdtrt_id: str
-    fixmedins_code: str
-    cash_fen: int
-    estimated_ms: int = 0
-    lines: bytes = b""
-
-
-class Arrears(NamedTuple):
-    """What is overdue under one agreement, and how far it was followed (arrears.py). `delivered`: notice ids."""
-
-    agreement_no: str
-    since_ms: int
-    sent: int = 0
-    remind_ms: int = 0
-    delivered: tuple[str, ...] = ()
-    file_ms: int = 0
-    filed_ms: int = 0
-
-
-class Alarm(NamedTuple):
-    """An open L episode of a pool."""
-
-    rule_id: str
-    service: str
-    crossing_id: str
-
-
 class Credit(NamedTuple):
     """The whole record."""
 
@@ -265,6 +225,7 @@ class Credit(NamedTuple):
     alarms: tuple[Alarm, ...] = ()
     accruals: tuple[Accrual, ...] = ()
     arrears: tuple[Arrears, ...] = ()
+    signals: Signals = Signals()
 
 
 EMPTY = Credit()

@@ -6,13 +6,14 @@ demand = used + held + uncovered. No agreement, or a limit of 0: no rule, and no
 from typing import NamedTuple
 
 from risk.alerts import Crossing, alert
-from risk.credit import Alarm, Context, Credit, Move
+from risk.credit import Context, Credit, Move
 from risk.exposure import exposure_fen, uncovered_fen
 from risk.facts import Fact
 from risk.limits import pool_limit_fen
 from risk.outputs import Output, Reply
 from risk.policy_values import SERVICES
 from risk.terms import Clause
+from risk.watched import Alarm
 
 RULES = ("L80", "L90", "L100")  # lowest first
 _STRICT = "L100"  # an exact fit is not over

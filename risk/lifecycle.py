@@ -62,6 +62,8 @@ from risk.local_time import local_day
 from risk.orders import emit
 from risk.outputs import Output, Reply
 from risk.reversal import Settled
+from risk.signals import next_ms as signals_ms
+from risk.signals import signalled
 from risk.unsigning import terminated, wound_down
 from risk.view import authorization_view, order_view, view
 
@@ -239,7 +241,7 @@ def next_due(credit: Credit | None) -> int | None:
     instants += [want.refused_until_ms for want in credit.wants]
     instants += [each.emit_ms or each.close_ms for each in credit.bundles if not each.kept]
     instants += [order.retry_ms for order in credit.orders if not order.kept]
-    instants.append(arrears_ms(credit))
+    instants += [arrears_ms(credit), signals_ms(credit)]
     return min((instant for instant in instants if instant), default=None)
 
 
@@ -262,6 +264,7 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
         credit, ended = wound_down(credit, context)
         credit, late = followed(credit, context)
         credit, alarms = watch(credit, fact, context)
-        said = [*said, *more, *ended, *late, *alarms]
+        credit, signs = signalled(credit, fact, context)
+        said = [*said, *more, *ended, *late, *alarms, *signs]
     assert_sound(credit)
     return (credit if credit != EMPTY else None), said

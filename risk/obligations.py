@@ -9,7 +9,7 @@ from typing import Any
 
 from risk.answers import decision
 from risk.capture import with_obligation
-from risk.credit import Context, Credit, FundingState, Item, Move, Obligation, Order, Want
+from risk.credit import Context, Credit, FundingState, Item, Move, Obligation, Order
 from risk.exposure import latest_order, moved, unfunded_of, used_of
 from risk.facts import BankCured, BankOverdue, BankRefunded, BankRepaid, TopupReceived
 from risk.limits import agreement_of
@@ -19,6 +19,7 @@ from risk.reasons import Outcome, ReasonCode, Said, reason_body
 from risk.senders import INSTITUTION, speaks_for
 from risk.signed import CARD_WITHHOLD, CREDIT_LINE
 from risk.standing import with_agreement
+from risk.watched import Want
 
 Booked = list[dict[str, Any]]
 

@@ -13,6 +13,7 @@ from risk.policy_rules import (
     QualityRule,
     ShareRule,
     SumRule,
+    UseRule,
     WindowRule,
 )
 from risk.policy_values import AnnualCap, BandEdge, DebitHours, InstitutionTable, LevelSet, LimitTable
@@ -106,6 +107,17 @@ def _demand(rule: DemandRule, terms: Terms) -> Words:
     return (
         f"额度 {limit} 元：需求达到 {at} 元触发；低于 {rearm} 元时结束。",
         f"With a limit of {limit} yuan, demand of {at} yuan opens it; it ends below {rearm} yuan.",
+    )
+
+
+def _use(rule: UseRule, terms: Terms) -> Words:
+    level = rule.levels[0]
+    zh, en = span(level.window_ms) if level.window_ms else ("不限时间", "any time")
+    share_zh = f"超过额度的 {rule.percent}%，" if rule.percent else ""
+    share_en = f"Beyond {rule.percent} % of the limit, n" if rule.percent else "N"
+    return (
+        f"{share_zh}{zh}内第 {level.theta} 个（次）提示第 1 级，严重度 {level.sev}；只提示，不拒绝。",
+        f"{share_en}umber {level.theta} within {en} opens level 1, severity {level.sev}; it refuses nothing.",
     )
 
 
@@ -220,6 +232,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     DemandRule: _demand,
     QualityRule: _quality,
     SumRule: _sum,
+    UseRule: _use,
     PlaceholderCodes: _placeholders,
     AnnualCap: _caps,
     LimitTable: _limits,

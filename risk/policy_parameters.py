@@ -28,6 +28,7 @@ from risk.policy_shapes import (
     quality_rule,
     share_rule,
     sum_rule,
+    use_rule,
     window_rule,
 )
 
@@ -59,6 +60,13 @@ _DECLARED = (
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
     Parameter("L90", demand_rule, "%", "逼近授信额度", "very near the credit limit"),
     Parameter("L100", demand_rule, "%", "超授信额度", "over the credit limit"),
+    Parameter("F01", use_rule(), "requests", "短时频繁申请", "velocity of requests"),
+    Parameter("F02", use_rule(percent=True), "visits", "连续用满额度", "the whole limit, visit after visit"),
+    Parameter("F03", use_rule(percent=True), "fen", "签约即大额使用", "a large first use"),
+    Parameter("F04", use_rule(), "reversals", "扣款后反复冲正", "captured and undone again"),
+    Parameter("F05", use_rule(), "lines", "多条共享授信同时欠款", "debt on several shared lines"),
+    Parameter("F06", use_rule(), "refusals", "代扣硬拒绝", "a debit refused for good"),
+    Parameter("F07", use_rule(), "hours", "出院未结算", "left without settling"),
     Parameter("Q01", quality_rule, "records", "机构编码占位", "institution code is a placeholder"),
     Parameter("Q02", quality_rule, "records", "医师编码占位", "doctor code is a placeholder"),
     Parameter("Q03", quality_rule, "fen", "金额不平", "amounts do not add"),

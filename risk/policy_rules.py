@@ -93,6 +93,13 @@ class DemandRule(Rule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseRule(Rule):
+    """A sign in how credit is used (F01-F07): a count, or a share of the limit beyond `percent` (0 = no share)."""
+
+    percent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRule(Rule):
     """A record that cannot be right (Q01-Q06)."""
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from risk.local_time import SECOND_MS
-from risk.policy_reading import Table, read_flag, read_texts
+from risk.policy_reading import UNITS_MS, Table, read_flag, read_texts
 from risk.policy_rules import (
     AmountRule,
     DemandRule,
@@ -16,6 +16,7 @@ from risk.policy_rules import (
     QualityRule,
     ShareRule,
     SumRule,
+    UseRule,
     WindowRule,
 )
 from risk.terms import PolicyError
@@ -130,6 +131,30 @@ def demand_rule(content: object, where: str) -> DemandRule:
     table = Table(content, where)
     text_zh, text_en = table.sentence("text_zh"), table.sentence("text_en")
     return DemandRule(levels=(_level(table, 1, 0, most=100),), text_zh=text_zh, text_en=text_en)
+
+
+def use_rule(*, percent: bool = False) -> Shape:
+    """F01-F07: levels with a moving window, or with none: one local date, a run of visits, or a single event."""
+
+    def read(content: object, where: str) -> UseRule:
+        table = Table(content, where)
+        rule = UseRule(
+            levels=tuple(
+                _level(row, number, row.duration_ms("window") if _has_window(row) else 0, least=1)
+                for number, row in enumerate(table.rows("levels"), 1)
+            ),
+            percent=table.integer("percent", least=1, most=100) if percent else 0,
+            text_zh=table.sentence("text_zh"),
+            text_en=table.sentence("text_en"),
+        )
+        table.finish()
+        return rule
+
+    return read
+
+
+def _has_window(row: Table) -> bool:
+    return any(row.has(f"window_{unit}") for unit in UNITS_MS)
 
 
 def quality_rule(content: object, where: str) -> QualityRule:

@@ -7,11 +7,12 @@ from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
 from risk.authorize import ask_increase, assert_within, refused_want, with_want
 from risk.checks import INCREASE_CHECKS, judge
-from risk.credit import Authorization, Context, Credit, Ended, Move, Promise, Request, Want
+from risk.credit import Authorization, Context, Credit, Ended, Move, Promise, Request
 from risk.facts import AuthorizationAbandoned, AuthorizationIncreaseRequested, AuthorizationReleaseRequested
 from risk.holds import HoldAction, after, end, ended_hold, is_denial, open_hold, with_ended, with_hold, without_ended
 from risk.outputs import Output, derived_id
 from risk.reasons import Outcome
+from risk.watched import Want
 
 INCREASE, CAPTURE, RELEASE = "increase", "capture", "release"
 

@@ -5,7 +5,9 @@ from tests.risk.credit_life import HOSPITAL, Life
 
 
 def signed():
-    return Life().sign(level="C")  # limit 100,000 fen
+    life = Life().sign(level="C")  # limit 100,000 fen
+    life.now_ms += 2 * 86_400_000  # a large first use on the day of signing is F03's
+    return life
 
 
 def test_one_fen_below_the_line_is_silent_and_the_line_itself_warns():

@@ -1,0 +1,65 @@
+"""What a credit record watches beside the money: demand, costs of a stay, arrears, signs of use. Types only."""
+
+from typing import NamedTuple
+
+
+class Want(NamedTuple):
+    """What a visit asked beyond what it got, while it is open or lately refused (rules.md L80-L100: uncovered)."""
+
+    mdtrt_id: str
+    fixmedins_code: str
+    service: str
+    asked_fen: int
+    refused_until_ms: int = 0
+    topped_up_fen: int = 0
+
+
+class Accrual(NamedTuple):
+    """What an admission has cost in cash so far: the latest estimate and the unsettled lines after it (accrual.py)."""
+
+    mdtrt_id: str
+    fixmedins_code: str
+    cash_fen: int
+    estimated_ms: int = 0
+    lines: bytes = b""
+
+
+class Arrears(NamedTuple):
+    """What is overdue under one agreement, and how far it was followed (arrears.py). `delivered`: notice ids."""
+
+    agreement_no: str
+    since_ms: int
+    sent: int = 0
+    remind_ms: int = 0
+    delivered: tuple[str, ...] = ()
+    file_ms: int = 0
+    filed_ms: int = 0
+
+
+class Left(NamedTuple):
+    """A discharge that no settlement followed yet, under an open deposit-free hold (F07)."""
+
+    mdtrt_id: str
+    fixmedins_code: str
+    authorization_id: str
+    since_ms: int
+    due_ms: int
+
+
+class Alarm(NamedTuple):
+    """An open L episode of a pool."""
+
+    rule_id: str
+    service: str
+    crossing_id: str
+
+
+class Signals(NamedTuple):
+    """What F01-F07 remember of how credit is used (signals.py). `open`: their episodes, `service` = level|period."""
+
+    asked: tuple[tuple[int, str], ...] = ()
+    full_visits: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
+    undone: tuple[int, ...] = ()
+    left: tuple[Left, ...] = ()
+    open: tuple[Alarm, ...] = ()

@@ -1,0 +1,101 @@
+"""F01-F07 as cases anybody can read (tests/cases/credit/signs.toml), and that they observe only."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from risk import facts
+from tests.risk.credit_life import HOSPITAL, Life
+
+CASES = tomllib.loads((Path(__file__).parents[1] / "cases" / "credit" / "signs.toml").read_text())["case"]
+
+
+class Story:
+    """A life told by steps; each request is a new visit and authorization."""
+
+    def __init__(self, case):
+        shared = case.get("shared_lines", 0)
+        self.life = Life("2024-03-01").sign(agreements=() if shared else ("card",))
+        for number in range(1, shared + 1):
+            self.life.tell(
+                facts.AgreementSigned, agreement_no=f"L{number}", bank_code="BOCOM", funding_mode="credit_line",
+                services=("visit_first",), bank_line_fen=100_000, line_kind=case.get("line_kind", "shared"),
+            )  # fmt: skip
+        self.asked = self.settled = 0
+        self.order = None
+        self.told = []
+
+    def hear(self, told):
+        self.order = (told.orders or [self.order])[-1]
+        self.told += [
+            f"{each['rule_id']} {each['level']} {each['episode']}"
+            for each in told.on("alerts")
+            if each["rule_id"].startswith("F")
+        ]
+
+    def step(self, step):
+        hours = step.pop("after", 0) + step.pop("after_minutes", 0) / 60
+        self.hear(self.life.pass_time(hours=hours))
+        match step:
+            case {"ask": amount_fen, **fields}:
+                self.ask(amount_fen, **fields)
+            case {"admit": amount_fen}:
+                self.life.visit("M1", med_type="21")
+                self.asked = 1
+                more = {"service": "deposit_free", "scope": "visit", "med_type": "21"}
+                self.hear(self.life.authorize(amount_fen, "A1", "M1", **more))
+            case {"settle": cash_fen}:
+                self.settled += 1
+                names = {"mdtrt_id": f"M{self.asked}", "authorization_id": f"A{self.asked}"}
+                self.hear(self.life.settle(cash_fen, f"S{self.settled}", **names))
+            case {"undo": number}:
+                self.hear(self.life.reverse(f"S{number}"))
+            case {"back": number}:
+                self.hear(self.life.release(authorization_id=f"A{number}", request_id=f"B{number}"))
+            case {"pay": amount_fen}:
+                self.hear(self.life.top_up(amount_fen, mdtrt_id="M1"))
+            case {"bank": code}:
+                cause = "bank" if code == "DOWN" else "person"
+                self.hear(self.life.bank(self.order, "rejected", code=code, cause=cause))
+            case {"discharge": True}:
+                self.hear(self.life.close("M1"))
+            case {"readmit": True}:
+                self.life.visits["M1"] = replace(self.life.visits["M1"], ended_ms=0)
+                self.hear(self.life.tell(facts.VisitReopened, mdtrt_id="M1"))
+            case rest:
+                assert rest == {}
+
+    def ask(self, amount_fen, **fields):
+        self.asked += 1
+        names = {"at": "fixmedins_code", "on": "agreement_no"}
+        told = {names.get(name, name): value for name, value in fields.items()}
+        self.hear(self.life.authorize(amount_fen, f"A{self.asked}", f"M{self.asked}", **told))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_a_sign_is_told_as_the_case_says(case):
+    story = Story(case)
+    for step in case["steps"]:
+        story.step(dict(step))
+    assert story.told == case["told"]
+
+
+@pytest.mark.parametrize("rule_id", [f"F0{number}" for number in range(1, 8)])
+def test_every_sign_has_four_cases_and_one_where_it_speaks(rule_id):
+    mine = [case for case in CASES if case["name"].startswith(rule_id)]
+    assert len(mine) >= 4
+    assert any(each.startswith(rule_id) for case in mine for each in case["told"])
+
+
+def test_a_sign_refuses_nothing_and_says_what_it_saw():
+    life = Life("2024-03-01").sign()
+    for number in range(1, 4):
+        told = life.authorize(100, f"A{number}", f"M{number}")
+        assert told.reply["decision"] == "approve"
+        assert told.reply["reasons"][0]["code"] == "OK"
+    (seen,) = [each for each in told.on("alerts") if each["rule_id"] == "F01"]
+    assert (seen["kind"], seen["observed"], seen["allowed"], seen["window_s"]) == ("suspicion", 3, 3, 600)
+    assert (seen["fixmedins_code"], seen["authorization_id"]) == (HOSPITAL, "A3")
+    assert "3" in seen["vola_cont_zh"]
