@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -13,11 +14,11 @@ from connectors.bank import BankAccess, BankGateway, BankOrder
 from connectors.bank_book import Plant
 from connectors.bank_simulator import SIMULATOR_SECRET, BankSimulator
 from connectors.codec import encode_fact
-from connectors.kafka import producer
+from connectors.kafka import create_topics, producer
 from risk.facts import BankOrderResult
-from risk.local_time import day_start_ms, rfc3339, to_date, to_datetime
+from risk.local_time import day_start_ms, local_day, rfc3339, to_date, to_datetime
 from streams.order_submission import order_result
-from streams.reconcile import run_reconcile
+from streams.reconcile import read_attempts, run_reconcile
 from streams.settings import Settings
 from streams.stop import Stop
 
@@ -30,7 +31,8 @@ PERSON = "430500000000001"
 class Books:
     """A log and a bank: orders go to both, unless a test leaves one out."""
 
-    def __init__(self, kafka, topics, bank) -> None:
+    def __init__(self, kafka, topics, bank, at_ms: int = NOON_MS) -> None:
+        self.at_ms = at_ms
         self.settings = Settings(
             kafka=kafka.bootstrap, redis="", prefix=topics.prefix, bank=bank.url, bank_secret=SIMULATOR_SECRET
         )
@@ -43,8 +45,8 @@ class Books:
             order_id=order_id,
             amount_fen=amount_fen,
             payee_fixmedins_code="H1",
-            not_before=rfc3339(NOON_MS),
-            due_at=rfc3339(NOON_MS),
+            not_before=rfc3339(self.at_ms),
+            due_at=rfc3339(self.at_ms),
             **words,
         )
 
@@ -63,7 +65,7 @@ class Books:
         for order in orders:
             self.ordered(order)
         for order, answer in zip(orders, asyncio.run(self.submit(*orders)), strict=True):
-            self.told(order_result(PERSON, order, answer, NOON_MS))
+            self.told(order_result(PERSON, order, answer, self.at_ms))
 
     async def submit(self, *orders: BankOrder):
         gateway = BankGateway({}, other_banks=BankAccess(url=self.bank.url, secret=SIMULATOR_SECRET))
@@ -178,6 +180,21 @@ def test_a_statement_may_come_as_a_file(books, capsys, tmp_path):
     path.write_text("\n".join(lines[:-1]))
     code, body = said(books, capsys, bank="BCM", statement=path)
     assert (code, [line["finding"] for line in body["differences"]]) == (1, ["missing_at_bank"])
+
+
+@pytest.mark.kafka
+def test_on_a_real_log_only_the_records_around_the_day_are_read(real_kafka, topics, capsys):
+    create_topics(real_kafka.bootstrap, topics, partitions=2, subjects_partitions=1)
+    now_ms = time.time_ns() // 1_000_000
+    today = local_day(now_ms)
+    with BankSimulator() as bank:
+        books = Books(real_kafka, topics, bank, now_ms)
+        books.carried(books.order("or_1"), books.order("or_2", 70))
+        code, body = said(books, capsys, day=to_date(today).isoformat())
+        assert (code, body["total"]["bank_fen"], body["total"]["our_fen"]) == (0, 570, 570)
+        # orders are looked for forty days back, and what was appended later is not there yet
+        assert len(read_attempts(books.settings, today + 39)) == 2
+        assert read_attempts(books.settings, today + 42) == {}
 
 
 def test_a_date_that_is_none_stops_the_command(books):
