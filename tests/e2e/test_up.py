@@ -1,4 +1,7 @@
-"""`xinmai up --json` as an outsider meets it: one line, a live engine, and nothing left behind."""
+"""`xinmai up --json` as an outsider meets it: one line, a live engine, and nothing left behind.
+
+The same on the embedded broker and on a real Kafka.
+"""
 
 import json
 import os
@@ -13,13 +16,15 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("XINMAI_")}
+ENVIRONMENT |= {"PYTHONPATH": str(Path(__file__).parents[2]), "XINMAI_PREFIX": "up."}
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory):
+@pytest.fixture(scope="module", params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
+def up(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("up")
     command = [sys.executable, "-m", "streams.command_line", "up", "--json"]
-    environment = ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    real = {"XINMAI_KAFKA": request.getfixturevalue("real_kafka").bootstrap} if request.param == "real" else {}
+    environment = ENVIRONMENT | real
     process = subprocess.Popen(
         command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -33,9 +38,8 @@ def up(tmp_path_factory):
 
 
 def xinmai(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "streams.command_line", *words]
-    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=directory, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
 def test_the_one_line_says_where_everything_is(up):
@@ -87,3 +91,12 @@ def test_people_and_institutions_can_be_shown(up):
     assert shown.returncode == 0, shown.stderr
     assert json.loads(shown.stdout)["days"]
     assert xinmai(directory, "show", "staff", "nobody").returncode == 1
+
+
+def test_state_and_outputs_are_proved_on_a_real_log_and_cannot_be_on_the_embedded_one(up):
+    answer, directory = up
+    expected = 2 if answer["embedded"] else 0
+    until_s = time.monotonic() + 120
+    while (proved := xinmai(directory, "verify", "--outputs")).returncode == 1 and time.monotonic() < until_s:
+        pass  # something moved while it was read
+    assert proved.returncode == expected, (proved.stdout[-2000:], proved.stderr[-2000:])
