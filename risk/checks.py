@@ -1,7 +1,20 @@
 """May a visit be paid on credit, and up to how much? One tuple of checks in fixed order; all run, the gravest decides.
 
-Each check is a fact about the question: it returns a reason or None. The F-rules (VELOCITY, RISK_HOLD) observe only and
-so are no check. An emergency never creates money; it is shown beside any decision (contract.md, entitlements).
+The order is domain.md 3.4 step 3, and public: reasons of equal gravity are listed in it.
+
+    service enabled       SERVICE_OFF                                        where nothing is offered, alone
+    institution live      INSTITUTION_NOT_LIVE
+    signed                NOT_SIGNED, MANDATE_INVALID
+    insured status        INSURED_ABNORMAL (INSURED_UNVERIFIED is a note), OUT_OF_AREA (AREA_UNVERIFIED is a note)
+    list                  LISTED_SHIXIN
+    level                 LEVEL_D (UNRATED_LIMIT is a note), UNDER_INVESTIGATION: an authority's dated order
+    suspension, overdue   SUSPENDED_OVERDUE
+    disputes              neutral: they hold what was captured (kept.py) and refuse nothing new
+    risk                  VELOCITY, RISK_HOLD are no checks: F01-F07 observe only (signals.py)
+    limit                 LIMIT_EXCEEDED, DAILY_CAP, MONTH_CAP: what is left is approved in part
+    entitlements          ENTITLEMENT_OVERRIDE, a note beside any decision: it creates no money
+
+Each check is a fact about the question: it returns a reason or None.
 """
 
 from collections.abc import Callable

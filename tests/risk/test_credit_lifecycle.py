@@ -6,6 +6,7 @@ from risk import facts
 from risk.checks import CHECKS
 from risk.facts import FACTS
 from risk.lifecycle import BEGINNERS, HANDLERS, due, next_due
+from risk.local_time import to_datetime
 from tests.risk.credit_life import Life
 
 # conduct and visits are the activity's; settlements, reversals, timers have their own entry points; the log its records
@@ -101,3 +102,49 @@ def test_every_decision_has_its_own_id_and_every_order_attempt_too():
     ids = [each.id for each in life.all if hasattr(each, "topic") and each.topic in ("decisions", "withholding")]
     assert len(ids) > 20
     assert len(ids) == len(set(ids))
+
+
+# One question that fails in every way at once, and its repair, check by check in the order of domain.md 3.4 step 3.
+ORDER = [
+    ("INSTITUTION_NOT_LIVE", "deny"),
+    ("NOT_SIGNED", "deny"),
+    ("INSURED_ABNORMAL", "deny"),
+    ("OUT_OF_AREA", "deny"),
+    ("LISTED_SHIXIN", "deny"),
+    ("LEVEL_D", "deny"),
+    ("UNDER_INVESTIGATION", "deny"),
+    ("SUSPENDED_OVERDUE", "deny"),
+    ("ENTITLEMENT_OVERRIDE", "approve"),
+]
+
+
+def wronged():
+    life = Life("2024-06-03").sign(level="D", commitment=False, status="terminated", agreements=("line",))
+    to = to_datetime(life.now_ms + 86_400_000)
+    since = to_datetime(life.now_ms - 1)
+    listing = {"list": "严重失信", "document_no": "1", "clause": "32", "authority": "省医保局"}
+    life.tell(facts.CreditListed, since=since, **listing)
+    life.tell(
+        facts.CreditServiceSuspended, scope="credit_payment", by="authority", reason="调查", document_no="7", until=to
+    )
+    life.tell(facts.CreditServiceSuspended, scope="credit_payment", by="engine", reason="逾期")
+    return life.visit("M1", insuplc="430102")
+
+
+def test_every_failing_reason_is_listed_in_the_documented_order_and_a_note_never_decides():
+    told = wronged().authorize(100, fixmedins_code="H43010200001", emergency=True).reply
+    assert [(each["code"], each["outcome"]) for each in told["reasons"]] == ORDER
+    assert told["decision"] == "deny"
+
+
+def test_the_gravest_decides_and_the_order_breaks_ties_only():
+    life = Life("2024-06-03").sign(level="", status="")
+    told = life.authorize(50_001).reply
+    codes = [(each["code"], each["outcome"]) for each in told["reasons"]]
+    assert codes == [("LIMIT_EXCEEDED", "partial"), ("INSURED_UNVERIFIED", "approve"), ("UNRATED_LIMIT", "approve")]
+    assert told["decision"] == "partial"
+
+
+def test_a_service_that_is_off_is_the_only_thing_to_say():
+    told = Life("2029-06-03").authorize(100).reply
+    assert [each["code"] for each in told["reasons"]] == ["SERVICE_OFF"]
