@@ -1,6 +1,7 @@
 """Dead letters counted where they lie, whoever refused the input: an API, a lane, or a command that has ended.
 
-Every letter is read by one worker of the group, so the sum over the workers is the number of letters.
+Every letter is read by one worker of the group, so the sum over the workers is the number of letters, from when the
+first worker of an installation began.
 """
 
 from collections.abc import Callable
