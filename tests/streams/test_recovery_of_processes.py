@@ -9,7 +9,7 @@ from connectors.embedded import RealKafka, RedisServer
 from connectors.topology import Topics
 from streams.publisher import ProducerLost, Publisher, Sending
 from streams.shards import Effects
-from tests.e2e.chaos.run import Worker
+from tests.e2e.chaos.watched import Worker
 from tests.streams.lane_world import World, by_identity, rush, settlements
 
 pytestmark = pytest.mark.kafka

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -16,12 +17,15 @@ from connectors.log_reader import log_end, read_log
 from connectors.state_codec import decode_contributed, pack, unpack_credit
 from connectors.topology import tags
 from tests.e2e.chaos.city_log import planted
-from tests.e2e.chaos.run import PEOPLE, ROOT, SUBJECTS, Chaos, Summary
+from tests.e2e.chaos.run import PEOPLE, SUBJECTS, Chaos, Summary
+from tests.e2e.chaos.watched import ROOT
 
 IDENTITIES = {"alerts": ("alert_id", "episode"), "decisions": ("decision_id",), "withholding": ("order_id", "attempt")}
 
 
-def checked(chaos: Chaos, summary: Summary, second: RedisServer) -> dict[str, Any]:
+def checked(
+    chaos: Chaos, summary: Summary, second: RedisServer, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """Every check in turn; an AssertionError names the first that fails."""
     answer: dict[str, Any] = {
         "events": summary.events,
@@ -36,11 +40,15 @@ def checked(chaos: Chaos, summary: Summary, second: RedisServer) -> dict[str, An
     code, verified = _xinmai(chaos, chaos.redis, "verify", "--outputs")
     assert (code, verified["differences"]) == (0, [])
     answer["verify"] = verified
+    say(f"verify --outputs: equal ({verified['records']} records, {verified['outputs']} outputs)")
     code, rebuilt = _xinmai(chaos, second, "rebuild")
     assert code == 0
     answer["rebuild"] = rebuilt | {"digests": _assert_equal(chaos.redis, second)}
+    say("rebuilt into an empty Redis: equal, byte for byte")
     answer["outputs"] = _duplicates(chaos)
+    say("every duplicate carries the same id and the same words")
     answer["planted"] = _planted_found(chaos)
+    say(f"planted bursts found: {answer['planted']}")
     answer["tampered"] = _tampered(chaos)
     return answer
 

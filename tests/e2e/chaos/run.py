@@ -5,16 +5,11 @@
 
 import argparse
 import json
-import os
-import queue
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from connectors.embedded import RealKafka, RedisServer
@@ -23,79 +18,13 @@ from connectors.log_reader import log_end
 from connectors.topology import Topics, tags
 from streams.activate import prepare_logs
 from tests.e2e.chaos.city_log import plan_of, records
+from tests.e2e.chaos.watched import ROOT, Worker
 from tests.e2e.chaos.worker import CHECKPOINTS
 
-ROOT = Path(__file__).parents[3]
 POLICY = ROOT / "config" / "policies" / "shaoyang"
 PEOPLE, SUBJECTS = 4, 2
 PLACES = (*CHECKPOINTS, "parent")
 LIFE_S = 25.0
-
-
-class Worker:
-    """A worker process as the run sees it: what it said, and whether its lane lives."""
-
-    def __init__(self, settings: dict[str, Any], kill_at: str = "", after: int = 0) -> None:
-        told = {"settings": settings, "kill_at": kill_at, "after": after}
-        self.place, self.began_s = kill_at, time.monotonic()
-        self.is_counted = False
-        self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.said: list[dict[str, Any]] = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.chaos.worker", json.dumps(told)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.heard.put(json.loads(line))
-
-    def take(self) -> list[dict[str, Any]]:
-        """What it said since the last call."""
-        new = [self.heard.get() for _ in range(self.heard.qsize())]
-        self.said += new
-        return new
-
-    @property
-    def pids(self) -> tuple[int, int]:
-        """Its own process id and its lane's; 0 until it said."""
-        started = next((each for each in self.said if each["kind"] == "started"), {})
-        return int(started.get("pid", 0)), int(started.get("lane_pid", 0))
-
-    @property
-    def owns(self) -> bool:
-        return any(each["kind"] == "owned" for each in self.said)
-
-    @property
-    def gone(self) -> bool:
-        """Has it, and has its lane, ended?"""
-        return self._process.poll() is not None and not _lives(self.pids[1])
-
-    def kill9_worker(self) -> None:
-        self._process.kill()
-
-    def kill9_lane(self) -> None:
-        if _lives(self.pids[1]):
-            os.kill(self.pids[1], 9)
-
-    def leave(self) -> None:
-        """Ask it to end in order, and wait."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(30)
-
-
-def _lives(pid: int) -> bool:
-    if not pid:
-        return False
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 @dataclass(slots=True)
@@ -115,7 +44,18 @@ class Summary:
 class Chaos:
     """One run: feeds the log, keeps two workers alive, kills as many as asked, then drains in peace."""
 
-    def __init__(self, kafka: str, redis: RedisServer, topics: Topics, *, events: int, kills: int, seed: int) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        redis: RedisServer,
+        topics: Topics,
+        *,
+        events: int,
+        kills: int,
+        seed: int,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._say = say
         self.kafka, self.redis, self.topics = kafka, redis, topics
         self.plan = plan_of(events, seed)
         self.summary = Summary()
@@ -128,6 +68,11 @@ class Chaos:
     @staticmethod
     def _plan_places(kills: int) -> deque[tuple[str, int]]:
         return deque((PLACES[number % len(PLACES)], 20 + number % 3) for number in range(kills))
+
+    @property
+    def records(self) -> int:
+        """How many records of the city's log are still to be fed."""
+        return len(self._source)
 
     def settings(self, member: str) -> dict[str, Any]:
         return {
@@ -218,6 +163,8 @@ class Chaos:
         worker.is_counted = True
         self.summary.kills[worker.place] += 1
         self.summary.unapplied_at_kill.append(self.unapplied())
+        left = self.summary.unapplied_at_kill[-1]
+        self._say(f"kill {self._killed} of {self._kills}, {worker.place}: {left} records unapplied")
 
     def _note(self, message: dict[str, Any]) -> None:
         if message["kind"] == "reclaim":
@@ -235,13 +182,14 @@ class Chaos:
     def _in_peace(self, workers: list[Worker]) -> None:
         """Feed what is left, and let two workers finish everything, without a kill."""
         self._feed(len(self._source))
+        self._say(f"all {self.summary.events} records are in the log, {self.unapplied()} unapplied; now in peace")
         for worker in workers:
             while not worker.gone:
                 worker.take()
                 worker.kill9_lane()  # as soon as it has said who it is
                 time.sleep(0.02)
         last = [Worker(self.settings(member)) for member in ("w0", "w1")]
-        deadline = time.monotonic() + 60 + self.summary.events / 1000
+        deadline = time.monotonic() + 60 + self.summary.events / 500
         quiet = 0
         while quiet < 3:
             assert time.monotonic() < deadline, (self.unapplied(), [each.said for each in last])
@@ -270,12 +218,22 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    began_s = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"[{time.monotonic() - began_s:7.1f} s] {line}", flush=True)
+
     with ExitStack() as stack:
         kafka = stack.enter_context(RealKafka())
         redis, second = (stack.enter_context(RedisServer("any")) for _ in range(2))
-        chaos = Chaos(kafka.bootstrap, redis, Topics("chaos."), events=asked.events, kills=asked.kills, seed=asked.seed)
+        how = {"events": asked.events, "kills": asked.kills, "seed": asked.seed}
+        chaos = Chaos(kafka.bootstrap, redis, Topics("chaos."), **how, say=say)
+        say(f"a city of {chaos.plan.people} people, {chaos.records} records")
         summary = chaos.run()
-        print(json.dumps(checked(chaos, summary, second), indent=2))
+        say("everything is applied; now the proofs")
+        answer = checked(chaos, summary, second, say)
+    print(json.dumps(answer, indent=2))
+    print(f"VERDICT: equal after {sum(summary.kills.values())} kills; every planted burst was found")
 
 
 if __name__ == "__main__":
