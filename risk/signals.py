@@ -23,8 +23,9 @@ from risk.limits import agreement_of, pool_limit_fen
 from risk.local_time import DAY_MS, local_day
 from risk.order_answers import HARD_DECLINES
 from risk.outputs import Output, Reply
-from risk.policy_rules import Level, UseRule
+from risk.policy_rules import Level
 from risk.requests import known_hold
+from risk.signed import CREDIT_LINE
 from risk.terms import Clause
 from risk.watched import Alarm, Left, Signals
 
@@ -80,8 +81,8 @@ def _asked(credit: Credit, fact: AuthorizationRequested, context: Context) -> Mo
     rule = context.terms.get("F01")
     if entitled or rule is None:
         return credit, said
-    at_ms = context.occurred_ms
-    kept = [each for each in credit.signals.asked if each[0] > at_ms - _longest_ms(rule.value)][-_ASKED_MOST:]
+    at_ms, longest_ms = context.occurred_ms, max(DAY_MS, *(level.window_ms for level in rule.value.levels))
+    kept = [each for each in credit.signals.asked if each[0] > at_ms - longest_ms][-_ASKED_MOST:]
     credit = _with(credit, asked=(*kept, (at_ms, fact.fixmedins_code)))
     for level in rule.value.levels:
         if level.window_ms:
@@ -96,17 +97,15 @@ def _asked(credit: Credit, fact: AuthorizationRequested, context: Context) -> Mo
     return credit, said
 
 
-def _longest_ms(rule: UseRule) -> int:
-    return max(DAY_MS, *(level.window_ms for level in rule.levels))
-
-
 def _large_first_use(credit: Credit, hold: Authorization, context: Context, where: dict[str, str]) -> list[Output]:
     clause, agreement = context.terms.get("F03"), agreement_of(credit, hold.agreement_no)
     if clause is None or agreement is None:
         return []
-    level, limit_fen = clause.value.levels[0], pool_limit_fen(credit, hold.service, context)
-    soon = context.occurred_ms - agreement.signed_ms <= level.window_ms
-    if not soon or hold.approved_fen * 100 <= clause.value.percent * limit_fen:
+    level = clause.value.levels[0]
+    if context.occurred_ms - agreement.signed_ms > level.window_ms:
+        return []
+    limit_fen = min(hold.limit_fen, agreement.line_fen) if agreement.mode == CREDIT_LINE else hold.limit_fen
+    if hold.approved_fen * 100 <= clause.value.percent * limit_fen:
         return []
     line_fen = clause.value.percent * limit_fen // 100
     return [_alert("F03", clause, level, measure=(hold.approved_fen, line_fen), context=context, **where)]
@@ -244,8 +243,14 @@ def _episode(
 ) -> Move:
     """`measure`: without and with this event. A calendar measure's episode ends with its `period`."""
     without, count = measure
+    if count < level.theta and not credit.signals.open:
+        return credit, []
     name = f"{level.level}|{period}"
-    mine = [each for each in credit.signals.open if each.rule_id == rule_id and _level_of(each) == level.level]
+    mine = [
+        each
+        for each in credit.signals.open
+        if (each.rule_id, each.service.split("|")[0]) == (rule_id, str(level.level))
+    ]
     said: list[Output | Reply] = []
     for alarm in mine:
         if alarm.service == name and without >= level.rearm:
@@ -260,10 +265,6 @@ def _episode(
         credit = _with(credit, open=(*credit.signals.open, alarm))
         said.append(_alert(rule_id, clause, level, measure=(count, level.theta), context=context, **where))
     return credit, said
-
-
-def _level_of(alarm: Alarm) -> int:
-    return int(alarm.service.partition("|")[0])
 
 
 def _alert(
