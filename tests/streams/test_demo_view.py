@@ -1,0 +1,50 @@
+"""What the demo shows: each id once, counted under its own name, with the first of each kind kept for the reader."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from streams.demo_view import Seen, tallied, view
+
+
+def alert(number: int, *, episode: str = "opened", kind: str = "suspicion") -> dict[str, object]:
+    return {
+        "alert_id": f"al_{number}", "episode": episode, "rule_id": "P13", "level": 1, "kind": kind,
+        "occurred_at": "2026-03-01T00:00:00+08:00", "subject_kind": "person", "subject_id": "p", "vola_cont_zh": "大额",
+    }  # fmt: skip
+
+
+def decision(number: int, outcome: str) -> dict[str, object]:
+    return {
+        "decision_id": f"de_{number}",
+        "kind": "authorization",
+        "decision": outcome,
+        "authorization_id": f"A{number}",
+    }
+
+
+def test_a_record_that_comes_twice_is_counted_once_and_an_ending_apart_from_its_beginning():
+    seen = Seen()
+    for body in (alert(1), alert(1), alert(2), alert(1, episode="closed")):
+        seen.alert(body)
+    for body in (decision(1, "approve"), decision(1, "approve"), decision(2, "deny")):
+        seen.decision(body)
+    seen.fact({"event_type": "policy.activated"})
+    seen.fact({"event_type": "visit.opened"})
+    assert tallied(seen.counts).splitlines() == [
+        "alerts closed: P13 1",
+        "alerts opened: P13 2",
+        "decisions: authorization approve 1 · authorization deny 1",
+        "log: facts and requests 1 · the engine's own records 1",
+    ]
+
+
+def test_the_first_of_each_kind_stands_on_the_screen_with_the_way_to_find_it():
+    seen = Seen()
+    seen.alert(alert(1))
+    seen.alert(alert(2, kind="over_limit"))
+    seen.decision(decision(3, "deny"))
+    assert seen.firsts == {"alert": "al_1", "over-limit alert": "al_2", "deny authorization": "A3"}
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(view(seen, "headline", "note", lambda firsts: f"grep {firsts['alert']}"))
+    assert "grep al_1" in console.export_text()
