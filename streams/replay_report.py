@@ -62,6 +62,13 @@ class Differences:
                 "facts are taken as recorded: no visit, bill or bank answer becomes another one",
             )
         ]
+        if any(topic == "withholding" for topic, _, _ in self.counts):
+            notes.append(
+                (
+                    "银行答复仍按原指令金额，故改小的指令可能显示为多付退回（refund）",
+                    "banks still answer with the recorded amounts, so an order made smaller may look overpaid (refund)",
+                )
+            )
         if self.contributions:
             notes.append(
                 (
