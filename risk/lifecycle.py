@@ -15,6 +15,7 @@ from risk.authorize import after_discharge_ms, is_decided_anew, requested
 from risk.bundles import closed_bundles, visit_ended, visit_reopened
 from risk.capture_request import capture_requested
 from risk.credit import EMPTY, Context, Credit, Move, Step
+from risk.decided import quality_alert
 from risk.demand import named_anew, watch
 from risk.exposure import assert_sound
 from risk.facts import (
@@ -101,6 +102,8 @@ def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Co
         elif hold.service == "deposit_free" and not hold.reopened:
             until_ms = after_discharge_ms(visit.ended_ms or context.occurred_ms, context)
             credit = asked.with_known(credit, hold._replace(expires_ms=until_ms))
+            if not until_ms:  # an unknown year: fails closed, and says so
+                said += quality_alert(context, "Q07", hold.fixmedins_code, mdtrt_id=visit.mdtrt_id)
     return credit, said
 
 

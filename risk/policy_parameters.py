@@ -73,6 +73,7 @@ _DECLARED = (
     Parameter("Q04", quality_rule, "records", "同键异值", "same key, other content"),
     Parameter("Q05", quality_rule, "authorizations", "信用关联不明", "ambiguous credit link"),
     Parameter("Q06", quality_rule, "fen", "扣款与结算不符", "capture differs from the event"),
+    Parameter("Q07", quality_rule, "days", "工作日表未覆盖", "the table of working days ends"),
     Parameter("X01", sum_rule, "fen", "滚动合计（基准测试）", "rolling sum (the benchmark's rule)"),
     Parameter("placeholder_codes", placeholder_codes, "codes", "占位编码", "codes that stand for nobody"),
     Parameter("annual_cap", annual_caps, "fen", "年度最高支付限额", "the fund's yearly ceiling"),

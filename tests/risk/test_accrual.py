@@ -122,3 +122,12 @@ def test_the_discharge_settles_once_and_the_excess_is_paid_at_the_desk():
     decision = life.settle(520_000, med_type="21").decisions[0]
     assert (decision["decision"], decision["captured_fen"], decision["top_up_fen"]) == ("split", 500_000, 20_000)
     assert life.credit.accruals == ()
+
+
+def test_a_discharge_beyond_the_table_of_working_days_keeps_the_hold_and_alerts():
+    life = Life("2027-12-31").sign(level="C")
+    life.visit("M1", med_type="21")
+    life.authorize(100_000, service="deposit_free", scope="visit", med_type="21")
+    assert life.close().alerts == [("Q07", "opened")]
+    life.pass_time(hours=24 * 30)
+    assert life.held == 100_000
