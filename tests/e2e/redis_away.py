@@ -19,6 +19,7 @@ CUT_BYTES = 200_000
 LAG_S = 0.4
 AWAY_S = 0.5
 NOWHERE = 1  # a port that nobody listens on
+NO_REWRITE = {"auto-aof-rewrite-percentage": "0"}  # a file just rewritten has no tail to lose
 
 
 class Redis:
@@ -26,13 +27,13 @@ class Redis:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self.primary = self.replica = RedisServer("any")
+        self.primary = self.replica = RedisServer("any", settings=NO_REWRITE)
         self.lost: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.primary)
         self._line = self._stack.enter_context(Front(self.primary.port))
-        following = {"replicaof": f"127.0.0.1 {self._line.port}"}
+        following = NO_REWRITE | {"replicaof": f"127.0.0.1 {self._line.port}"}
         self.replica = self._stack.enter_context(RedisServer("any", settings=following))
         self._front = self._stack.enter_context(Front(self.primary.port))
         self._wait_for_replica()
