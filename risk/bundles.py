@@ -4,7 +4,7 @@ It knows when a bundle closes; what is done with a closed one is orders.py.
 """
 
 from risk.activity import Visit, visit_end_ms
-from risk.credit import Bundle, Context, Credit, FundingState, Obligation
+from risk.credit import Bundle, Context, Credit, FundingState, Obligation, Order
 from risk.exposure import latest_order
 from risk.local_time import DAY_MS, HOUR_MS, OFFSET_MS, day_start_ms, local_day
 from risk.outputs import derived_id
@@ -129,10 +129,18 @@ def waiting_in(credit: Credit, bundle: Bundle) -> list[Obligation]:
     for obligation in credit.obligations:
         if covers(bundle, obligation) and obligation.claim_fen and not obligation.given_back:
             order = latest_order(credit, obligation)
-            over = order is not None and order.state in (FundingState.SETTLED, FundingState.CANCELLED)
-            if order is None or (over and not order.retry_ms):
+            if order is None or is_over(order):
                 found.append(obligation)
     return found
+
+
+def is_over(order: Order) -> bool:
+    """Nothing of it is to come, so what it left unfunded may be ordered anew. A draw that the bank refused, whole or in
+    part, is never tried again; a debit that was given up stays so.
+    """
+    if order.in_flight or order.retry_ms:
+        return False
+    return order.kind == "draw" or order.state in (FundingState.SETTLED, FundingState.CANCELLED)
 
 
 def next_order_id(credit: Credit, bundle: Bundle, mode: str) -> str:

@@ -6,7 +6,7 @@ nothing goes back by a refund (orders.py).
 
 from risk.answers import decision
 from risk.attempts import next_attempt_ms
-from risk.bundles import enqueue
+from risk.bundles import enqueue, is_over
 from risk.capture import obligation_of, with_obligation
 from risk.credit import Context, Credit, FundingState, Item, Move, Obligation, Order
 from risk.exposure import latest_order, moved, unfunded_of
@@ -121,7 +121,7 @@ def _queued_again(credit: Credit, order: Order, context: Context) -> Credit:
 
 def _queued_if_unfunded(credit: Credit, obligation: Obligation, context: Context) -> Credit:
     order = latest_order(credit, obligation)
-    idle = order is None or (order.state in (FundingState.SETTLED, FundingState.CANCELLED) and not order.retry_ms)
+    idle = order is None or is_over(order)
     sums = moved(credit)
     if not idle or not obligation.claim_fen or not unfunded_of(obligation, sums):
         return credit

@@ -145,6 +145,22 @@ def test_a_cancelled_draw_of_a_reversed_settlement_is_nobodys_debt_and_reinstate
     assert life.reinstate().orders[0]["amount_fen"] == 80_000
 
 
+@pytest.mark.parametrize(("result", "lent_fen"), [("partial", 50_000), ("rejected", 0)])
+def test_a_draw_refused_in_part_or_whole_is_drawn_again_when_its_settlement_is_reinstated(result, lent_fen):
+    life, told = signed("line")
+    if result == "rejected":  # reversed before the bank said no: nobody owes it, and the capture stays as it was
+        life.reverse()
+        life.bank(told.orders[0], result, code="LINE_FULL", cause="bank")
+    else:
+        life.bank(told.orders[0], result, amount_fen=lent_fen)
+        (refund,) = life.reverse().orders
+        life.bank(refund, "settled")
+    (again,) = life.reinstate().orders
+    assert (again["kind"], again["amount_fen"]) == ("draw", lent_fen or 80_000)
+    life.bank(again, "settled")
+    assert life.used == (lent_fen or 80_000)
+
+
 def test_a_draw_in_part_is_split():
     life, told = signed("line")
     (decision,) = life.bank(told.orders[0], "partial", amount_fen=50_000).decisions
