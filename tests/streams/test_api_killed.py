@@ -33,7 +33,7 @@ POLICY = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 PSN_NO = "43050000000000000001"
 AMOUNT_FEN = 26_800
 OPERATOR = {"authorization": "Bearer all"}
-TOKENS = '[[tokens]]\nname = "operator"\nsecret = "all"\nroles = ["hospital", "authority", "audit", "person"]\n'
+TOKENS = '[[tokens]]\nname = "operator"\nsecret = "all"\nroles = ["hospital", "bank", "authority", "audit", "person"]\n'
 
 
 class Gate:
