@@ -126,6 +126,7 @@ class Application:
                 raise Problem("FORBIDDEN_ROLE")
             rate_per_s = self._rate_per_s if token.rate_per_s is None else token.rate_per_s
             self._rate_limit.take(token.name, rate_per_s, arrived_s)
+        if route.roles is not None or route.method == "POST":  # probes are answered whatever comes
             self._shedding.check_process(route.kind, self.in_flight, arrived_s)
         body = b""
         if route.method == "POST":

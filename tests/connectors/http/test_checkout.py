@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.http.shedding import Limits
+from connectors.http.shedding import Limits, Shedding
 from connectors.topology import partition_of
 from risk.facts import (
     AuthorizationAbandoned,
@@ -224,6 +224,13 @@ def test_new_holds_are_shed_before_those_who_already_hold_credit() -> None:
         assert (shed.status_code, shed.json()["code"], shed.headers["retry-after"]) == (503, "OVERLOADED", "1")
         api.log.lane = lambda fact: (200, {"state": "released"})
         assert (await api.call("POST", "/v1/authorizations/A-1/release", MORE)).status_code == 200
+        api.app._shedding = Shedding(Limits(in_flight=4))
+        for method, path, status in (
+            ("POST", "/v1/bank-notices", 503),
+            ("GET", "/livez", 200),
+            ("GET", "/metrics", 200),
+        ):
+            assert (await api.call(method, path, token=None)).status_code == status
         api.replies.stop_waiting()
         assert [task.json()["decision"] for task in await asyncio.gather(*waiting)] == ["fallback"] * 4
 
