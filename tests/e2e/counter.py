@@ -75,6 +75,7 @@ class Line:
             writer.close()
 
     async def _exchange(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        self._free = [each for each in self._free if not each[0].at_eof()]  # the server lets idle ones go
         reader, writer = self._free.pop() if self._free else await asyncio.open_connection("127.0.0.1", self._port)
         head = f"POST {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {TOKEN}\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
