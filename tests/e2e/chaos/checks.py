@@ -131,7 +131,8 @@ def _planted_found(chaos: Chaos) -> dict[str, int]:
     """No burst is lost between two lanes, one of them killed."""
     alerts = {(body["rule_id"], body["subject_id"]) for body in _bodies(chaos, chaos.topics.alerts)}
     wanted = planted(chaos.plan)
-    assert {(label.rule, label.subject) for label in wanted} - alerts == set()
+    missed = [(label.rule, label.subject, label.day) for label in wanted if (label.rule, label.subject) not in alerts]
+    assert missed == [], missed
     return {rule: sum(label.rule == rule for label in wanted) for rule in sorted({label.rule for label in wanted})}
 
 
