@@ -57,7 +57,7 @@ class Lane:
         self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
         self._pending: deque[list[Work]] = deque()
         self._next_pulse = self._next_mark = self._next_check = 0.0
-        self._pace = Pace(self._store, self._ownership.people_tags)
+        self._pace = Pace(self._store, self._ownership.people_tags, simulated=settings.clock == "log")
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 

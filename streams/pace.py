@@ -15,6 +15,7 @@ from streams.owned import Owned
 
 SKEW_MS = 10 * 60_000  # the second hop bears 15 minutes; the rest is for records that are late by themselves
 BEHIND_RECORDS = 500
+_RUSH_MS = 60_000  # of simulated time: there a handful of records may be hours
 _WORD_S = 0.02
 _HOLD_MS = 30_000
 _FRESH_MS = 2_000
@@ -26,8 +27,10 @@ _KEY = f"{KEY_PREFIX}pace"
 class Pace:
     """One lane's part of it. `tags` names every shard of people there is: one that nobody speaks for may be behind."""
 
-    def __init__(self, store: Store, tags: Sequence[str]) -> None:
+    def __init__(self, store: Store, tags: Sequence[str], *, simulated: bool) -> None:
         self._store = store
+        self._simulated = simulated
+        self._behind_since_ms = 0
         self._tags = frozenset(tags)
         self._told: set[str] = set()
         self._heard: dict[bytes, bytes] = {}
@@ -38,7 +41,8 @@ class Pace:
         """Up to which business time shards of people may be decided now, when each takes at most `share` records."""
         people = [owned for owned in shards if owned.shard.family == "p" and owned.epoch and not owned.stopped]
         stopped = {owned.tag for owned in shards if owned.stopped}  # a stopped shard holds nobody
-        is_behind = any(not owned.is_live or len(owned.waiting) > BEHIND_RECORDS for owned in people)
+        is_behind = any(not owned.is_live or self._rushes(owned) for owned in people)
+        self._behind_since_ms = (self._behind_since_ms or _now_ms()) if is_behind else 0
         if not self._told and not is_behind:
             return _NO_BOUND
         bounds = [bound for owned in people if (bound := owned.share_ends_ms(share)) is not None]
@@ -49,6 +53,13 @@ class Pace:
             self._told = set(fronts) if is_behind else set()
         others = self._fronts(self._heard, self._tags - stopped - {owned.tag for owned in people})
         return min([*bounds, *(front_ms + SKEW_MS for front_ms in others)], default=_NO_BOUND)
+
+    def _rushes(self, owned: Owned) -> bool:
+        """Has more come to a live shard at once than happens as it happens?"""
+        if len(owned.waiting) > BEHIND_RECORDS:
+            return True
+        times = [each.at_ms for each in owned.waiting if each.at_ms] if self._simulated else []
+        return bool(times) and max(times) - min(times) > _RUSH_MS
 
     def note_live(self, shards: Iterable[Owned]) -> None:
         """Say which shards hold nobody, caught up or stopped; whoever is silent may be dead with a backlog."""
@@ -68,12 +79,16 @@ class Pace:
             raise ConnectorError("redis", str(error), retryable=True) from error
 
     def _fronts(self, told: dict[bytes, bytes], others: Iterable[str]) -> list[int]:
-        """The fronts that hold this lane back; 0, all of it, for a shard whose owner fell silent a short while ago."""
+        """The fronts that hold this lane back; 0, all of it, for a shard whose owner fell silent a short while ago.
+
+        That it was live before this lane had a rush to work off says nothing: the rush may have come to both, and the
+        other died. Whoever lives says so again within a pulse.
+        """
         now_ms = _now_ms()
         fronts = []
         for tag in others:
             word, at_ms = _spoken(told.get(tag.encode()))
-            if word == _LIVE and now_ms - at_ms < _FRESH_MS:
+            if word == _LIVE and now_ms - at_ms < _FRESH_MS and at_ms >= self._behind_since_ms:
                 self._unheard_ms.pop(tag, None)
                 continue
             silent_since_ms = at_ms or self._unheard_ms.setdefault(tag, now_ms)
