@@ -47,13 +47,13 @@ class Pulse(msgspec.Struct, frozen=True):
 class ShardState(NamedTuple):
     """The newest pulse of a shard, when it came, and since when records may be waiting, by this process's clock.
 
-    `per_s`: how many records of a backlog its lane applies a second, 0 while that is not known.
+    `per_s`: how many records of a backlog its lane applies a second, None while that is not known.
     """
 
     pulse: Pulse
     seen_s: float
     behind_since_s: float
-    per_s: float = 0.0
+    per_s: float | None = None
 
 
 _REPLIES = msgspec.json.Decoder(LaneReply | list[LaneReply])
@@ -76,7 +76,7 @@ class Pulses:
         before = self.shards.get(partition)
         first_s = now_s - max(0, pulse.at_ms - pulse.record_ms) / 1000
         behind_since_s = now_s if pulse.lag == 0 else first_s if before is None else before.behind_since_s
-        per_s = 0.0 if before is None else _pace(before, pulse)
+        per_s = None if before is None else _pace(before, pulse)
         self.shards[partition] = ShardState(pulse, now_s, behind_since_s, per_s)
 
     def is_live(self, partition: int, now_s: float) -> bool:
@@ -94,7 +94,7 @@ class Pulses:
         if shard is None or shard.pulse.lag == 0:
             return 0.0
         age_s = min((shard.pulse.at_ms - shard.pulse.record_ms) / 1000, now_s - shard.behind_since_s)
-        return max(age_s, shard.pulse.lag / shard.per_s) if shard.per_s else age_s
+        return age_s if shard.per_s is None else max(age_s, shard.pulse.lag / max(1.0, shard.per_s))
 
     def clock_ms(self, partition: int) -> int:
         """The shard's now under `XINMAI_CLOCK=log`, 0 before its first record."""
@@ -102,13 +102,15 @@ class Pulses:
         return 0 if shard is None else shard.pulse.clock_ms
 
 
-def _pace(before: ShardState, pulse: Pulse) -> float:
-    """Records a second through a backlog, the newest two pulses weighing as much as all before."""
+def _pace(before: ShardState, pulse: Pulse) -> float | None:
+    """Records a second through a backlog, over about a second: shards are paced, so they come in rushes and pauses. No
+    record at all is a pace too: a lane that stands still before a backlog answers nobody in time.
+    """
     spent_ms = pulse.at_ms - before.pulse.at_ms
     if min(before.pulse.lag, pulse.lag) < BACKLOG_RECORDS or spent_ms <= 0:
-        return 0.0
+        return None
     newest_per_s = max(0, pulse.offset - before.pulse.offset) * 1000 / spent_ms
-    return (before.per_s + newest_per_s) / 2 if before.per_s else newest_per_s
+    return newest_per_s if before.per_s is None else (7 * before.per_s + newest_per_s) / 8
 
 
 class Replies:

@@ -30,7 +30,7 @@ DRAINED_PER_S = 3_000
 
 def run(kafka: RealKafka, redis: RedisServer, topics: Topics, *, records: int, say: Say = print) -> dict[str, Any]:
     """Settlements nobody paced are appended past the edge; patients ask before, meanwhile and after."""
-    within_s = 30 + records // DRAINED_PER_S
+    within_s = 20 + records // DRAINED_PER_S
     asked = questions(within_s * PER_S)
     backlog = list(preencoded(records, 5_000, 1))
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 def test_behind_a_backlog_patients_hear_fallback_at_once_and_nothing_is_appended(real_kafka: RealKafka, topics: Topics):
-    records = int(os.environ.get("XINMAI_BACKLOG_RECORDS", "80000"))
+    records = int(os.environ.get("XINMAI_BACKLOG_RECORDS", "50000"))
     with RedisServer("any") as redis:
         answer = run(real_kafka, redis, topics, records=records)
     print(json.dumps(answer, indent=2))

@@ -59,7 +59,7 @@ def test_any_cutting_into_batches_gives_the_same_bytes_alerts_and_decisions(move
     assert of_people ^ of_subjects == reduce(xor, (value_hash(*each, value) for each, value in stored.items()))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(12))
 def test_cutting_a_long_log_leaves_the_digest_of_what_is_stored(seed: int) -> None:
     facts = seeded_log(seed, moves=120, persons=3)
     engine = Engine(SMALL, CAPS)
