@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
+import stamina
 
 from connectors.codec import decode_fact, encode_fact
 from connectors.errors import ConnectorError
@@ -49,7 +50,7 @@ def prepare_logs(
         kafka, topics, partitions=partitions, subjects_partitions=subjects_partitions, replication=replication
     )
     opening = [*_switches(), _activation(policy, files)]
-    empty = [place for place in _partitions(kafka, topics) if log_end(kafka, *place)[1] == 0]
+    empty = [place for place in _created(kafka, topics) if log_end(kafka, *place)[1] == 0]
     for record in opening:
         _append(kafka, empty, record)
     for topic in (topics.events, topics.subjects):
@@ -143,6 +144,12 @@ def _activation(policy: Policy, files: dict[str, str]) -> bytes:
             files=files,
         )
     )
+
+
+@stamina.retry(on=ConnectorError, timeout=_ACK_S, attempts=None)
+def _created(kafka: str, topics: Topics) -> list[tuple[str, int]]:
+    """The partitions just created; a broker that had no part in that hears of them a moment later."""
+    return _partitions(kafka, topics)
 
 
 def _partitions(kafka: str, topics: Topics) -> list[tuple[str, int]]:

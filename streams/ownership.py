@@ -53,6 +53,10 @@ def topology_of(kafka: str, topics: Topics, clock: str) -> tuple[dict[str, str],
     return {name: f"{cluster_id}/{found[name][0]}/{counts[name]}/{clock}" for name in names}, counts
 
 
+class ConsumerLost(Exception):
+    """The consumer can never read again (a broker that lost its memory fenced it); only a new process has a new one."""
+
+
 class Ownership:
     """The shards of one lane and the consumer that feeds them. `tell` hears of claims, re-claims, stops and pages."""
 
@@ -212,6 +216,8 @@ class Ownership:
         key = (message.topic(), message.partition())
         owned = self.owned.get(key)
         if error is not None:
+            if error.code() == KafkaError._FATAL:
+                raise ConsumerLost(error.str())
             gone = error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
             if gone and owned is not None and not owned.stopped:  # the first reason is the clearer one
                 self.stop(
