@@ -7,8 +7,9 @@ from re import compile as pattern
 from typing import NamedTuple
 
 from connectors.refusals import Refused
+from risk.facts.base import AMOUNT_MAX
 
-AMOUNT_MAX_FEN = 10**16 - 1
+AMOUNT_MAX_FEN = AMOUNT_MAX
 """The national num(16,2)."""
 _PLAIN_DECIMAL = pattern(r"[+-]?\d{1,20}(\.\d{0,20})?")
 _DIGITS_MAX = 40

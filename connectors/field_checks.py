@@ -13,8 +13,8 @@ from msgspec.structs import fields
 from connectors.amounts import AMOUNT_MAX_FEN, NotFinite
 from connectors.refusals import Refused
 from risk.facts import ENGINE_ONLY, FACTS, Fact
+from risk.facts.base import PSN_NO_LENGTH_MAX
 
-PSN_NO_LENGTH_MAX = 64
 ID_LENGTH_MAX = 128
 TEXT_LENGTH_MAX = 500
 LIST_LENGTH_MAX = 1_000

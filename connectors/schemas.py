@@ -15,9 +15,10 @@ from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN
 from connectors.canonical_line import EXACTLY_ONE
-from connectors.field_checks import FREE_TEXT, ID_LENGTH_MAX, MAY_BE_EMPTY, PSN_NO_LENGTH_MAX, TEXT_LENGTH_MAX
+from connectors.field_checks import FREE_TEXT, ID_LENGTH_MAX, MAY_BE_EMPTY, TEXT_LENGTH_MAX
 from connectors.topology import Topics
 from risk.facts import ENGINE_ONLY, FACTS, Fact
+from risk.facts.base import PSN_NO_LENGTH_MAX
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TOPICS: dict[str, tuple[str, str]] = {

@@ -59,7 +59,8 @@ DAYS_KEPT = {INSTITUTION: 128, STAFF: 8}
 grows.
 
 An institution's totals outlast the 92 days in which a settlement can still be reversed by its row; a doctor's people
-are needed only as long as a date can still open or close an episode.
+are needed only as long as a date can still open or close an episode. The place of the newest day, which lies with the
+subject, is empty: so it can be filled unread when a newer one comes.
 """
 
 
