@@ -25,6 +25,10 @@ class Ledger:
         self.places = defaultdict(int)
         self.agreements = {}
         self.opened = []  # captures in order
+        self.lenders = {}  # authorization -> agreement
+        self.grown = {}  # authorization -> was its last approval an increase?
+        self.dues = defaultdict(int)  # setl_id -> the most that was ever due
+        self.beyond = defaultdict(int)  # setl_id -> what the bank moved without being asked for it any more
 
     def hear(self, told):
         """Book everything that one step said."""
@@ -59,10 +63,12 @@ class Ledger:
             return
         asked = body["requested_fen"]
         granted = min(asked, body["max_approvable_fen"])
+        self.grown[name] = name in self.held
         if name not in self.held:
             self.places[name] += 1
         self.held[name] = self.held.get(name, 0) + granted
         self.pools[name] = body["service"]
+        self.lenders[name] = body["agreement_no"]
         assert self.held[name] == body["held_fen"]
 
     def _capture(self, body):
@@ -77,6 +83,7 @@ class Ledger:
             self.paid[setl_id] = min(self.paid[setl_id], self.net(setl_id))  # returned by the bank: owed again
         self.captured[setl_id] = body["captured_fen"]
         self.standing[setl_id] = True
+        self.dues[setl_id] = max(self.dues[setl_id], body["due_fen"])
         self.services[setl_id] = body["service"]
         self.agreements[setl_id] = body["agreement_no"]
         if body["from_hold_fen"]:
@@ -121,6 +128,8 @@ class Ledger:
             item[1] -= part
             amount_fen -= part
             self.moved[item[0], "back" if self.kinds[order_id] == "refund" else "in"] += part
+            came_fen = self.net(item[0]) - self.beyond[item[0]]
+            assert came_fen <= self.dues[item[0]], "settled orders less refunds come to no more than was due"
 
     def late(self, order_id, amount_fen):
         """The bank says later what it moved: what fits no item any more came for the first one."""
@@ -133,7 +142,9 @@ class Ledger:
             item[1] -= part
             amount_fen -= part
             self.moved[item[0], side] += part
+            self.beyond[item[0]] += part
         self.moved[self.asked[order_id][0][0], side] += amount_fen
+        self.beyond[self.asked[order_id][0][0]] += amount_fen
 
     def claim(self, setl_id):
         """What stands."""
@@ -159,6 +170,15 @@ class Ledger:
     def held_in(self, service):
         """Held of a pool."""
         return sum(amount for name, amount in self.held.items() if self.pools[name] == service)
+
+    def is_grown(self, name):
+        """Was this hold there before its last approval?"""
+        return self.grown[name]
+
+    def exposure_of(self, agreement_no):
+        """Held and used on one agreement, both pools."""
+        held = sum(amount for name, amount in self.held.items() if self.lenders.get(name) == agreement_no)
+        return held + sum(self.owed(each) for each in self.captured if self.agreements[each] == agreement_no)
 
     def used_in(self, service):
         """Used of a pool."""
