@@ -178,7 +178,8 @@ def simulate_city(
         plants: How often each kind of misconduct is planted; 0 none.
         format: `canonical` events or `national` messages. National messages carry no bank and no authority facts.
         out: File to write, `-` for stdout. Not used with --into.
-        labels: File for the planted misconduct: {rule, level, subject, day, event_ids} per line.
+        labels: File for what was planted: {rule, level, subject, day, event_ids, verdict, why, ends_ms} per
+            line. Verdict `planted` must be found; `below` the threshold and `innocent` twins must not.
         into: Send into the running engine, by Kafka or by HTTP, instead of writing.
         books: Start an engine under the log's clock, live the city in it over HTTP with banks that fail, and compare
             every day's log with the banks' statements. Exit 1 when they differ.

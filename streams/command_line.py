@@ -95,15 +95,16 @@ def alerts(*, follow: bool = False, limit: int = 50, rule: str | None = None, js
 
 
 @app.command
-def bench(name: str, *, quick: bool = False, json: Json = False) -> int:
-    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, city.
+def bench(name: str, *, quick: bool = False, fresh: bool = False, json: Json = False) -> int:
+    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, city, detection.
 
     Args:
         quick: A small load, to see that it runs; its numbers are worth nothing.
+        fresh: Cities nobody looked at while the rules were written (detection only).
     """
     from streams.bench import run_bench
 
-    return run_bench(name, quick=quick, as_json=json)
+    return run_bench(name, quick=quick, as_json=json, fresh=fresh)
 
 
 @app.command

@@ -71,7 +71,7 @@ def _updated(happening: Happening, common: dict[str, Any], occurred_at: datetime
             **common,
             mdtrt_id=visit.mdtrt_id,
             med_type=visit.med_type,
-            diag_group="J06" if visit.med_type != "14" else "I10",
+            diag_group=visit.diag or ("J06" if visit.med_type != "14" else "I10"),
             dr_code=visit.dr_code,
             dept_code=visit.dept_code,
         )

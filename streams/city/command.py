@@ -12,7 +12,7 @@ import orjson
 
 from risk.local_time import local_day, to_date, to_ms
 from streams.city.plan import CityPlan, first_day_of
-from streams.city.stream import Deliveries, label_record, labels
+from streams.city.stream import Deliveries, expectations, label_record
 from streams.city.traffic import Engine, IntoHttp, IntoKafka, Traffic, spelled
 from streams.stop import Stop
 
@@ -31,7 +31,7 @@ def run_city(
     """Write or send the city; say what it was."""
     if labels_file is not None:
         with labels_file.open("wb") as sink:
-            sink.writelines(orjson.dumps(label_record(label)) + b"\n" for label in labels(plan))
+            sink.writelines(orjson.dumps(label_record(label)) + b"\n" for label in expectations(plan))
     began_s = time.monotonic()
     turned_away: Counter[str] = Counter()
     if into is None:

@@ -25,6 +25,8 @@ class Visit(NamedTuple):
     dr_code: str
     dept_code: str
     number: int
+    diag: str = ""
+    """The first three characters of the diagnosis; '' = what the kind of visit suggests."""
 
 
 class Line(NamedTuple):

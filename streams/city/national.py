@@ -77,7 +77,7 @@ def _admitted(happening: Happening, time: str) -> Content:
 
 def _recorded(happening: Happening, time: str) -> Content:
     visit = happening.visit
-    code = "J06.900" if visit.med_type != "14" else "I10.x00"
+    code = f"{visit.diag}.900" if visit.diag else "J06.900" if visit.med_type != "14" else "I10.x00"
     info = {"mdtrt_id": visit.mdtrt_id, "psn_no": visit.psn_no, "med_type": visit.med_type, "begntime": time}
     diagnosis = {
         "diag_type": "1",

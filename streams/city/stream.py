@@ -16,9 +16,11 @@ from risk.facts import Fact
 from risk.local_time import HOUR_MS
 from streams.city.canonical import facts_of, signed_up
 from streams.city.happenings import CHECKOUT, PAPER, Happening, Script
-from streams.city.misconduct import Label, paper, plants
+from streams.city.labels import Label
+from streams.city.misconduct import stages
 from streams.city.national import line_of
 from streams.city.plan import CityPlan
+from streams.city.stage import paper
 from streams.city.visits import DRAWS, SCRIPTS, visit_of
 from streams.city.world import World, mix
 
@@ -41,18 +43,22 @@ class Deliveries:
 
     def __iter__(self) -> Iterator[tuple[int, Happening]]:
         yield from self._papers()
-        for plant in plants(self._world):
-            for _, script in plant.scripts:
-                self._next_of(script, 0)
+        self._stage(0)
         for until_ms, starts in self._slices():
             for script, late_ms in starts:
                 self._next_of(script, late_ms)
             yield from self._arrived(until_ms)
         yield from self._arrived(None)
 
+    def _stage(self, day: int) -> None:
+        """Let the acts of one day begin; their papers may be signed the evening before."""
+        for stage in stages(self._world, day):
+            for script in stage.scripts:
+                self._next_of(script, 0)
+
     def _papers(self) -> Iterator[tuple[int, Happening]]:
         at_ms = self._plan.start_ms - 24 * HOUR_MS
-        for index in range(self._plan.people):
+        for index in range(self._plan.people if self._plan.signed_percent else 0):
             person = self._world.person(index)
             if person.signed:
                 for fact in signed_up(person, at_ms + index * HOUR_MS // self._plan.people):
@@ -65,6 +71,7 @@ class Deliveries:
             mean = plan.visits_per_day * (0.75 if weekend else 1.1)
             counts = np.random.default_rng((plan.seed, day)).poisson(mean * _HOURS)
             number = day * 10**8
+            self._stage(day + 1)
             for hour, visits in enumerate(counts.tolist()):
                 begin_ms = plan.start_ms + (day * 24 + hour) * HOUR_MS
                 parts = max(1, ceil(visits / SLICE_VISITS))
@@ -134,7 +141,12 @@ def facts(plan: CityPlan) -> Iterator[Fact]:
 
 def labels(plan: CityPlan) -> list[Label]:
     """What was planted, and must be found."""
-    return [label for plant in plants(World(plan)) for label in plant.labels]
+    return [label for label in expectations(plan) if label.verdict == "planted"]
+
+
+def expectations(plan: CityPlan) -> list[Label]:
+    """Every label: what must be found, what stays below the threshold, and who is innocent."""
+    return [label for stage in stages(World(plan)) for label in stage.labels]
 
 
 def label_record(label: Label) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The simulated city: equal plans give equal bytes, amounts add up, and what is planted is there to be found."""
 
+import tracemalloc
 from collections import Counter, defaultdict
+from itertools import islice
 
 import orjson
 import pytest
@@ -11,9 +13,11 @@ from connectors.codec import decode_fact, encode_fact
 from connectors.national_line import read_national
 from risk.facts import Fact, SettlementCompleted, SettlementReversed, VisitOpened
 from risk.local_time import local_day, to_date, to_ms
+from streams.city.misconduct import stages
 from streams.city.plan import CityPlan
-from streams.city.stream import Deliveries, facts, labels, national_lines, preencoded
+from streams.city.stream import Deliveries, expectations, facts, labels, national_lines, preencoded
 from streams.city.traffic import Traffic
+from streams.city.world import World
 
 PLAN = CityPlan(people=3_000, institutions=30, first_day=20_520, days=4, seed=7)
 
@@ -68,7 +72,19 @@ def test_every_label_points_to_settlements_of_its_subject_and_day(days: int):
     events = counted(plan)
     doctors = {fact.mdtrt_id: fact.dr_code for fact in facts(plan) if isinstance(fact, VisitOpened)}
     found = labels(plan)
-    assert {label.rule for label in found} == {"P01", "P02", "P03", "P12", "P13", "P17", "D01", "M01", "L80", "L90"}
+    assert {label.rule for label in found} == {
+        "P01",
+        "P02",
+        "P03",
+        "P12",
+        "P13",
+        "P17",
+        "D01",
+        "M01",
+        "L80",
+        "L90",
+        "Q02",
+    }
     for label in found:
         evidence = [events[event_id] for event_id in label.event_ids]
         assert to_date(local_day(to_ms(evidence[0].occurred_at))).isoformat() == label.day
@@ -126,3 +142,45 @@ def test_an_engine_under_the_wall_clock_is_not_told_what_has_not_happened_yet():
     traffic.run()
     assert traffic.not_yet > 0, "somebody stays in hospital beyond the last day"
     assert max(to_ms(decode_fact(line).occurred_at) for line in engine.lines) <= end_ms
+
+
+WITH_ACTS = CityPlan(people=300, institutions=8, first_day=20_537, days=45, seed=5, plants=2)
+
+
+def test_misconduct_is_planted_beside_its_innocent_twin_and_on_both_sides_of_the_threshold():
+    kinds = {"planted": set(), "below": set(), "innocent": set()}
+    for label in expectations(WITH_ACTS):
+        kinds[label.verdict].add(label.rule)
+    assert kinds["planted"] - {"F03"} <= kinds["innocent"]
+    assert {"P01", "P02", "P03", "P12", "P13", "P17", "D01", "M01"} <= kinds["below"] <= kinds["planted"]
+
+
+def test_a_label_never_ends_before_it_crosses_and_knows_events_of_the_city():
+    events = counted(WITH_ACTS)
+    for label in expectations(WITH_ACTS):
+        assert label.ends_ms >= to_ms(events[label.event_ids[0]].occurred_at), label
+
+
+def test_acts_begin_on_their_day_so_that_a_city_holds_only_what_is_under_way():
+    world = World(WITH_ACTS)
+    by_day = [len(list(stages(world, day))) for day in range(WITH_ACTS.days)]
+    assert sum(by_day) == len(list(stages(world)))
+    assert max(by_day) < sum(by_day) / 3, "spread by the seed"
+
+
+def test_no_two_messages_of_a_city_share_an_id_unless_they_are_one():
+    seen: dict[str, Fact] = {}
+    for fact in facts(WITH_ACTS):
+        assert seen.setdefault(fact.event_id, fact) == fact
+
+
+def test_a_city_of_millions_begins_without_making_its_people():
+    tracemalloc.start()
+    plan = CityPlan(
+        people=5_000_000, institutions=3_000, first_day=20_537, days=30, seed=2, signed_percent=0, plants=20
+    )
+    delivered = islice(Deliveries(plan), 30_000)
+    assert sum(1 for _ in delivered) == 30_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150_000_000, f"{peak:,} bytes"

@@ -9,7 +9,7 @@ from risk.facts.engine import AuthorizationRequested
 from risk.local_time import day_of, to_datetime
 from streams.city.canonical import facts_of
 from streams.city.happenings import CHECKOUT, Happening, message_id
-from streams.city.misconduct import Label
+from streams.city.labels import Label
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries, labels
 from streams.city.traffic import SETTLES_AFTER_MS
