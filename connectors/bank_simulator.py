@@ -4,7 +4,7 @@ It is nobody's real bank. What it received and moved stands in its book (bank_bo
 made from that alone. Besides the bank's own calls (bank.py) it has those of a stage manager, unsigned:
 
     GET  /simulator/book      its calls, its bookings, and what it has in hand
-    POST /simulator/scripts   a Script: how the next calls are treated; {}: no script any more
+    POST /simulator/scripts   a Script: how the next calls are treated; {}: no script any more; {"forget": bank_code}
     POST /simulator/lot       a Misfortune: failures by lot; {} ends it
     POST /simulator/clock     {"now_ms": t}: the instant that its books carry; {}: the wall's
     POST /simulator/plants    [Plant, ...]: differences in its statements; []: none any more
@@ -74,10 +74,10 @@ class BankSimulator:
         with self._changed:
             self._scripts.append([script, script.times])
 
-    def forget_scripts(self) -> None:
-        """Settle everything from now on."""
+    def forget_scripts(self, bank_code: str = "") -> None:
+        """Settle everything from now on, or what is of this bank."""
         with self._changed:
-            self._scripts.clear()
+            self._scripts = [each for each in self._scripts if bank_code and each[0].bank_code != bank_code]
 
     def by_lot(self, lot: Misfortune | None) -> None:
         """Let orders that no script is about fail by lot; None: no more."""
@@ -260,6 +260,8 @@ def _handler(bank: BankSimulator) -> type[QuietHandler]:
 def _managed(bank: BankSimulator, call: str, body: bytes) -> tuple[int, dict[str, str]]:
     said = json.loads(body)
     match call:
+        case "scripts" if "forget" in said:
+            bank.forget_scripts(said["forget"])
         case "scripts" if said:
             bank.script(**said)
         case "scripts":

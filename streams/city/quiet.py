@@ -29,6 +29,8 @@ class Quiet:
         self._tags = tags("p", self.partitions)
         self._client = Consumer(consumer_settings(settings.kafka, "xinmai.quiet"))
         self.store = Store(settings.redis)
+        self.excused: set[str] = set()
+        """Whose open orders are not waited for: their bank is away on purpose."""
 
     def close(self) -> None:
         """Hang up."""
@@ -44,6 +46,20 @@ class Quiet:
                 break
         return [found[partition] for partition in sorted(found)]
 
+    def next_ms(self) -> int | None:
+        """The next instant at which something happens by itself; None: nothing is scheduled."""
+        pipe = self.store.client.pipeline(transaction=False)
+        for tag in self._tags:
+            pipe.hvals(f"{KEY_PREFIX}{tag}:schedule")
+        return min((int(instant) for instants in pipe.execute() for instant in instants), default=None)
+
+    def ends(self) -> list[int]:
+        """Where each partition of the person log ends."""
+        return [
+            self._client.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=10)[1]
+            for partition in range(self.partitions)
+        ]
+
     def wait(self, now_ms: int, *, within_s: float = 60.0) -> None:
         """Until nothing is left to do at `now_ms`, which every shard has reached. Stop when it takes too long."""
         end_s = time.monotonic() + within_s
@@ -53,22 +69,17 @@ class Quiet:
             time.sleep(POLL_S)
 
     def _left(self, now_ms: int) -> str:
-        ends = self._ends()
+        ends = self.ends()
         pipe = self.store.client.pipeline(transaction=False)
         for tag in self._tags:
             pipe.hget(meta_key(tag), "offset")
             pipe.hvals(f"{KEY_PREFIX}{tag}:schedule")
-            pipe.hlen(f"{KEY_PREFIX}{tag}:orders")
+            pipe.hkeys(f"{KEY_PREFIX}{tag}:orders")
         answers = pipe.execute()
         behind = sum(end - 1 - int(answers[3 * n] or -1) for n, end in enumerate(ends))
         due = sum(int(instant) <= now_ms for n in range(len(ends)) for instant in answers[3 * n + 1])
-        orders = sum(answers[3 * n + 2] for n in range(len(ends)))
+        waiting = {psn_no.decode() for n in range(len(ends)) for psn_no in answers[3 * n + 2]}
+        orders = len(waiting - self.excused)
         if behind or due or orders:
             return f"{behind} records, {due} timers, {orders} persons with open orders"
-        return "" if self._ends() == ends else "the log grows"
-
-    def _ends(self) -> list[int]:
-        return [
-            self._client.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=10)[1]
-            for partition in range(self.partitions)
-        ]
+        return "" if self.ends() == ends else "the log grows"
