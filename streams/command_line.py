@@ -96,7 +96,7 @@ def alerts(*, follow: bool = False, limit: int = 50, rule: str | None = None, js
 
 @app.command
 def bench(name: str, *, quick: bool = False, fresh: bool = False, json: Json = False) -> int:
-    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, city, detection.
+    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, city, detection, rules.
 
     Args:
         quick: A small load, to see that it runs; its numbers are worth nothing.
