@@ -99,7 +99,10 @@ def _fees(happening: Happening, common: dict[str, Any], occurred_at: datetime) -
             med_list_codg=line.med_list_codg,
             cnt_x10000=line.cnt_x10000,
             amount_fen=line.amount_fen,
+            prd_days=line.prd_days,
             dr_code=visit.dr_code,
+            drug_trac_codg=line.trace_codes or None,
+            pric_uplmt_fen=line.highest_price_fen,
         )
         for number, line in enumerate(happening.lines)
     ]

@@ -36,6 +36,11 @@ class Line(NamedTuple):
     med_list_codg: str
     cnt_x10000: int
     amount_fen: int
+    prd_days: int | None = None
+    trace_codes: tuple[str, ...] = ()
+    """追溯码, twenty digits, one a box."""
+    highest_price_fen: int | None = None
+    """What the platform says a unit may cost."""
 
 
 class Bill(NamedTuple):

@@ -6,7 +6,7 @@ Every repetition plays each act of misconduct twice, from the threshold on and o
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streams.city.acts import credit, people, second_hop
+from streams.city.acts import credit, drugs, groups, hospitals, people, pharmacies, second_hop, staff, stays
 from streams.city.stage import Stage, first_day_of
 from streams.city.world import World
 
@@ -17,10 +17,16 @@ class Act(NamedTuple):
     play: Callable[[Stage], None]
     span_days: int = 1
     straddles: bool = False
+    shrinks: bool = False
+    """True when it can be played in less time than it takes in earnest."""
+
+    def fits(self, days: int) -> bool:
+        """Is there room for it in so many days?"""
+        return self.shrinks or self.span_days <= days
 
 
 ACTS = (
-    Act(people.frequent_visits, 30, straddles=True),
+    Act(people.frequent_visits, 30, straddles=True, shrinks=True),
     Act(people.dialysis_three_times_a_week, 30),
     Act(people.many_hospitals, straddles=True),
     Act(people.hospital_again_and_again),
@@ -38,6 +44,53 @@ ACTS = (
     Act(second_hop.shared_clinic),
     Act(second_hop.names_left_empty),
     Act(second_hop.names_all_there),
+    Act(drugs.same_drug_again_and_again, 31, straddles=True),
+    Act(drugs.chemotherapy_cycles, 31),
+    Act(drugs.too_much_at_once, straddles=True),
+    Act(drugs.chronic_month),
+    Act(drugs.next_box_too_early, 31, straddles=True),
+    Act(drugs.next_box_in_time, 31),
+    Act(drugs.hoard_of_many_hospitals, 20, straddles=True),
+    Act(drugs.long_treatment_at_one_hospital, 20),
+    Act(drugs.generous_doctor, 12, straddles=True),
+    Act(drugs.careful_doctor, 8),
+    Act(stays.clinic_while_in_bed, 6, straddles=True),
+    Act(stays.clinic_before_the_bed, 4),
+    Act(stays.two_beds_at_once, 10, straddles=True),
+    Act(stays.moved_to_the_city, 10),
+    Act(stays.stay_cut_in_two, 22, straddles=True),
+    Act(stays.fallen_down_the_stairs, 20),
+    Act(stays.oncology_cycles_in_bed, 18),
+    Act(stays.empty_bed, 8, straddles=True),
+    Act(stays.short_stay, 3),
+    Act(stays.bills_of_the_dead, straddles=True),
+    Act(stays.insurance_resumed),
+    Act(groups.far_from_home, 24, straddles=True),
+    Act(groups.one_long_journey, 17),
+    Act(groups.always_together, 28, straddles=True),
+    Act(groups.family_trip, 9),
+    Act(groups.round_sums, straddles=True),
+    Act(groups.odd_sums),
+    Act(pharmacies.night_trade, straddles=True),
+    Act(pharmacies.night_duty),
+    Act(pharmacies.large_sale, straddles=True),
+    Act(pharmacies.large_sale_undone),
+    Act(pharmacies.one_card_again, straddles=True),
+    Act(pharmacies.couple_at_the_counter),
+    Act(pharmacies.only_strangers, straddles=True),
+    Act(pharmacies.regulars, 8),
+    Act(hospitals.charged_twice, straddles=True),
+    Act(hospitals.line_corrected),
+    Act(hospitals.above_the_limit_price, straddles=True),
+    Act(hospitals.price_that_changed),
+    Act(hospitals.split_bill, straddles=True),
+    Act(hospitals.two_departments),
+    Act(hospitals.coach_of_patients, 4, straddles=True),
+    Act(hospitals.bus_accident, 4),
+    Act(hospitals.boxes_without_codes, straddles=True),
+    Act(hospitals.consultation_without_a_box),
+    Act(staff.two_hospitals_in_half_an_hour, straddles=True),
+    Act(staff.guest_doctor),
     Act(credit.over_the_limit),
     Act(credit.well_within_the_limit),
 )
@@ -50,6 +103,8 @@ def stages(world: World, day: int | None = None) -> Iterator[Stage]:
     """
     for ordinal in range(world.plan.plants):
         for number, act in enumerate(ACTS):
+            if not act.fits(world.plan.days):
+                continue
             for below in (False, True) if act.straddles else (False,):
                 if day is None or first_day_of(world, 2 * number + below, ordinal, act.span_days) == day:
                     stage = Stage(world, number, ordinal, span_days=act.span_days, below=below)

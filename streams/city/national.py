@@ -116,9 +116,16 @@ def _fees(happening: Happening, time: str) -> Content:
             "pric": yuan(line.amount_fen * 10_000 // line.cnt_x10000),
             "bilg_dr_codg": visit.dr_code,
         }
+        | ({} if line.prd_days is None else {"prd_days": f"{line.prd_days}.00"})
+        | ({"drug_trac_codg": list(line.trace_codes)} if line.trace_codes else {})
         for line in happening.lines
     ]
-    return {"feedetail": details}, {"result": []}
+    limits = [
+        {"feedetl_sn": line.feedetl_sn, "pric_uplmt_amt": f"{yuan(line.highest_price_fen)}0000"}
+        for line in happening.lines
+        if line.highest_price_fen is not None
+    ]
+    return {"feedetail": details}, {"result": limits}
 
 
 def _fees_taken_back(happening: Happening, time: str) -> Content:

@@ -82,6 +82,15 @@ class Stage:
             number=self.number,
         )
 
+    def drug(self, offset: int = 0) -> str:
+        """One of the act's own drugs."""
+        return f"XA{self.serial:08d}{offset:03d}"
+
+    def line(self, visit: Visit, drug: str, amount_fen: int, *, days: int = 7, count: int = 1, serial: int = 1) -> Line:
+        """A fee line of a drug: so many boxes for so many days, each box with its code."""
+        codes = tuple(f"7{visit.number * 1_000 + serial * 100 + box:019d}" for box in range(min(count, 90)))
+        return Line(f"{visit.mdtrt_id}{serial:04d}", drug, count * 10_000, amount_fen, days, codes)
+
     # --- what happens ------------------------------------------------------------------------------------------------
 
     def settle(
@@ -94,13 +103,21 @@ class Stage:
         credit: bool = False,
         lines: Sequence[Line] | None = None,
         stay_ms: int = 20 * HOUR_MS,
+        idle_days: Sequence[int] = (),
     ) -> str:  # fmt: skip
-        """Script one visit whose settlement happens at `at_ms`; the settlement's event id."""
+        """Script one visit whose settlement happens at `at_ms`; the settlement's event id.
+
+        A stay begins `stay_ms` before and has a fee line each day but on its `idle_days`.
+        """
         ask = credit and self.world.plan.checkout
         bill = bill_of(visit, 1, medfee_fen, fund_percent, credit=credit and not ask)
         codes = _CODES[visit.med_type[0]]
         made = lines_of(visit, medfee_fen, 1, 0.6) if lines is None else tuple(lines)
-        before = _before(visit, at_ms, made, stay_ms)
+        before = (
+            _stay(visit, at_ms, made, stay_ms, idle_days=idle_days)
+            if codes[0] == "2303"
+            else _before(visit, at_ms, made)
+        )
         self.add(_visit(before, visit, at_ms, bill=bill, ask=ask, codes=codes))
         event = event_id(codes[1], happening(visit, at_ms, codes[1]).msgid)
         self.times[event] = at_ms
@@ -144,15 +161,22 @@ def first_day_of(world: World, key: int, ordinal: int, span_days: int) -> int:
     return mix(world.plan.seed * 1_000_003 + key * 1_009 + ordinal) % max(1, world.plan.days - span_days + 1)
 
 
-def _before(visit: Visit, at_ms: int, lines: tuple[Line, ...], stay_ms: int) -> Script:
+def _before(visit: Visit, at_ms: int, lines: tuple[Line, ...]) -> Script:
     if visit.med_type.startswith("1"):
         yield happening(visit, at_ms - 12 * MINUTE_MS, "2201")
         yield happening(visit, at_ms - 6 * MINUTE_MS, "2203")
         yield happening(visit, at_ms - 3 * MINUTE_MS, "2204", lines=lines)
-    if visit.med_type.startswith("2"):
-        yield happening(visit, at_ms - stay_ms, "2401")
-        yield happening(visit, at_ms - stay_ms // 2, "2301", lines=lines)
-        yield happening(visit, at_ms - HOUR_MS, "2402")
+
+
+def _stay(visit: Visit, at_ms: int, lines: tuple[Line, ...], stay_ms: int, *, idle_days: Sequence[int]) -> Script:
+    opened_ms, left_ms = at_ms - stay_ms, at_ms - HOUR_MS
+    yield happening(visit, opened_ms, "2401")
+    days = [day for day in range(1 + stay_ms // DAY_MS) if day not in idle_days]
+    for turn, day in enumerate(days):
+        todays = lines if turn == 0 else lines_of(visit, 5_000, 1_000 + 10 * day, 0.1)
+        if opened_ms + day * DAY_MS + HOUR_MS < left_ms:
+            yield happening(visit, opened_ms + day * DAY_MS + HOUR_MS, "2301", lines=todays)
+    yield happening(visit, left_ms, "2402")
 
 
 def _visit(before: Script, visit: Visit, at_ms: int, *, bill: Bill, ask: bool, codes: tuple[str, str]) -> Script:

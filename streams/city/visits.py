@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from streams.city.happenings import CHECKOUT, Bill, Happening, Line, Script, Visit, happening
 from streams.city.world import DEPARTMENTS, Person, World, mix
 
-DRUGS = tuple(f"XC0{family}A{item:03d}" for family in "279" for item in range(40))
+DRUGS = tuple(f"XC0{family}A{item:03d}" for family in "279" for item in range(400))
+SUPPLY_DAYS = {"11": (3, 7), "13": (1, 3), "14": (14, 30), "21": (1, 3)}
+"""How many days a prescription lasts, by kind of visit: within 处方管理办法 Art. 19."""
 MINUTE = 60_000
 DAY = 86_400_000
 DRAWS = 12
@@ -50,12 +52,15 @@ def lines_of(visit: Visit, total_fen: int, first: int, draw: float) -> tuple[Lin
     bits = mix(visit.number + first)
     count = 1 + int(draw * 4)
     part = total_fen // count
+    least, most = SUPPLY_DAYS.get(visit.med_type, (1, 7))
     return tuple(
         Line(
             feedetl_sn=f"{visit.mdtrt_id}{first + n:04d}",
             med_list_codg=DRUGS[(bits >> (8 * n)) % len(DRUGS)],
             cnt_x10000=10_000 * (1 + (bits >> (6 * n)) % 3),
             amount_fen=part if n else total_fen - part * (count - 1),
+            prd_days=least + (bits >> (4 * n)) % (most - least + 1),
+            trace_codes=(f"8{visit.number * 100 + first + n:019d}",),
         )
         for n in range(count)
     )

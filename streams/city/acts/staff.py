@@ -1,0 +1,30 @@
+"""Doctors in two places, suspended, or fond of one drug (M02, M03)."""
+
+from risk.local_time import MINUTE_MS
+from streams.city.stage import Stage
+
+APART_MINUTES = 30
+
+
+def two_hospitals_in_half_an_hour(stage: Stage) -> None:
+    """M03: one doctor's bills at two hospitals less than half an hour apart; below, exactly half an hour."""
+    doctor = stage.doctor()
+    gap_ms = APART_MINUTES * MINUTE_MS - {-1: 0, 0: 1_000}.get(stage.excess, 150_000 * max(0, stage.excess))
+    events = [
+        stage.settle(stage.visit(stage.person(n), "11", stage.hospital(n), doctor=doctor), at_ms, 9_000 + n)
+        for n, at_ms in enumerate((stage.at(10), stage.at(10) + gap_ms))
+    ]
+    stage.label("M03", doctor, events)
+
+
+def guest_doctor(stage: Stage) -> None:
+    """Twin of M03: in the county by morning, a guest in the township after lunch (多点执业)."""
+    doctor = stage.doctor()
+    events = [
+        stage.settle(
+            stage.visit(stage.person(n), "11", stage.hospital(n // 10), doctor=doctor),
+            stage.at(8 if n < 10 else 14) + n * 9 * MINUTE_MS, 9_000 + n,
+        )
+        for n in range(20)
+    ]  # fmt: skip
+    stage.innocent("M03", doctor, "two hospitals, half a day each", events)
