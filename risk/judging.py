@@ -21,7 +21,7 @@ _NEVER = 2**62
 def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Moment) -> tuple[Activity, list[Output]]:
     """Close what has fallen, then open what has risen, and report single findings."""
     psn_no, place = fact.psn_no, (fact.insuplc_admdvs or "", fact.insutype or "")
-    if not _concerns(activity, row, moment.terms, place):
+    if not concerns(activity, row, moment.terms, place):
         return activity, []
     outputs: list[Output] = []
     found = list(readings(activity, row, moment.terms, place))
@@ -53,7 +53,7 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
 
 
-def _concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> bool:
+def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> bool:
     """Can any rule have anything to say here? Most settlements are a person's only one for weeks and end here."""
     reach = _reach(terms)
     rows = activity.rows
@@ -66,7 +66,9 @@ def _concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]
         return True
     if reach.sum_fen < _NEVER and sum(each.medfee_fen for each in rows) >= reach.sum_fen:
         return True
-    cap_fen = reach.caps.cap_fen(*place) if reach.caps is not None else None
+    if reach.caps is None or all(fund_fen * 100 < reach.least_share for _, fund_fen in activity.years):
+        return False
+    cap_fen = reach.caps.cap_fen(*place)
     return bool(cap_fen and year_sum(activity, year_of(row.at_ms)) * 100 >= cap_fen * reach.cap_percent)
 
 
@@ -80,6 +82,7 @@ class _Reach(NamedTuple):
     sum_fen: int
     caps: AnnualCap | None
     cap_percent: int
+    least_share: int  # fen x 100: below this no cap of any place is near
 
 
 @lru_cache(maxsize=64)
@@ -96,6 +99,7 @@ def _reach(terms: Terms) -> _Reach:
         terms["X01"].value.threshold_fen if "X01" in terms else _NEVER,
         None if caps is None else caps.value,
         least("P12"),
+        0 if caps is None else least("P12") * min((row.cap_fen for row in caps.value.rows), default=_NEVER),
     )
 
 

@@ -53,8 +53,7 @@ from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output, Reply
-from risk.person_rules import rows_kept_ms
-from risk.pruning import pruned
+from risk.pruning import on_a_new_day
 from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
 from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
 from risk.settlements import Counted, amounts_add_up, filled
@@ -64,7 +63,6 @@ from risk.settlements import reverse as reverse_settlement
 from risk.visits import VisitFact, content_of, visited
 
 FOLD_VERSION = 1
-_DEFAULT_GRACE_MS = 2 * 3_600_000
 
 
 Recount = Callable[[Credit, Receipt | None, Any, Context], Step]
@@ -120,21 +118,11 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
 
 def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
     """The newest record moves the day; when the day turns, what nothing needs any more is forgotten."""
-    before, activity = person.activity, applied.person.activity
-    if moment.occurred_ms <= before.touched_ms or applied.result == "refused":
+    if applied.result == "refused":
         return applied
-    if activity.touched_ms < moment.occurred_ms:
-        activity = replace(activity, touched_ms=moment.occurred_ms)
-    if before.touched_ms and (
-        local_day(before.touched_ms) != moment.day or local_day(before.newest_ms) != local_day(activity.newest_ms)
-    ):
-        grace = moment.terms.get("visit_grace_ms")
-        activity = pruned(
-            activity,
-            rows_kept_ms=rows_kept_ms(moment.policy),
-            grace_ms=grace.value if grace is not None else _DEFAULT_GRACE_MS,
-        )
-    if activity is applied.person.activity:
+    before, after = person.activity, applied.person.activity
+    activity = on_a_new_day(before, after, (moment.occurred_ms, moment.day), moment.policy, moment.terms)
+    if activity is after:
         return applied
     return Applied(Person(activity, applied.person.credit), applied.result, applied.said, applied.contributions)
 

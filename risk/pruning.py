@@ -14,7 +14,31 @@ from risk.activity import (
     Visit,
     visit_end_ms,
 )
-from risk.local_time import day_start_ms, local_day
+from risk.local_time import HOUR_MS, day_start_ms, local_day
+from risk.person_rules import rows_kept_ms
+from risk.policy import Policy
+from risk.terms import Terms
+
+_DEFAULT_GRACE_MS = 2 * HOUR_MS
+
+
+def on_a_new_day(before: Activity, after: Activity, at: tuple[int, int], policy: Policy, terms: Terms) -> Activity:
+    """The activity moved on to a record's instant and local day; when a day turns, what nothing needs any more goes."""
+    at_ms, day = at
+    if at_ms <= before.touched_ms:
+        return after
+    if after.touched_ms < at_ms:
+        after = replace(after, touched_ms=at_ms)
+    if not before.touched_ms:
+        return after
+    if local_day(before.touched_ms) == day and local_day(before.newest_ms) == local_day(after.newest_ms):
+        return after
+    grace = terms.get("visit_grace_ms")
+    return pruned(
+        after,
+        rows_kept_ms=rows_kept_ms(policy),
+        grace_ms=grace.value if grace is not None else _DEFAULT_GRACE_MS,
+    )
 
 
 def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:

@@ -80,9 +80,26 @@ def filled(fact: SettlementCompleted, visit: Visit | None) -> SettlementComplete
     )
 
 
+def row_of_settlement(fact: SettlementCompleted, at_ms: int, setl: int, marks: int, state: int) -> Row:
+    """What a window may need of a settlement; a placeholder is no place, and no rule counts by it."""
+    return Row(
+        at_ms,
+        setl,
+        fact.event_id,
+        hash64(fact.mdtrt_id),
+        fact.fixmedins_code,
+        "" if marks & BAD_INSTITUTION_CODE else fact.fixmedins_type,
+        fact.med_type,
+        fact.dr_code or "",
+        fact.medfee_sumamt_fen,
+        fact.fund_pay_sumamt_fen,
+        state,
+    )
+
+
 def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Moment) -> Counted:
     """Count a settlement (already filled from its visit), once by `setl_id`, and judge it."""
-    setl, content = hash64(fact.setl_id), _content(fact)
+    setl, content = hash64(fact.setl_id), content_of(fact)
     known = receipt_of(activity, setl) if activity.receipts else None
     if known is not None:
         if known.content == content:
@@ -93,20 +110,8 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
     early = bool(activity.tombstones) and _was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
-    marks = _marks(fact.fixmedins_code, fact.dr_code, moment.terms)
-    row = Row(
-        moment.occurred_ms,
-        setl,
-        fact.event_id,
-        hash64(fact.mdtrt_id),
-        fact.fixmedins_code,
-        "" if marks & BAD_INSTITUTION_CODE else fact.fixmedins_type,  # a placeholder is no place: no rule counts by it
-        fact.med_type,
-        fact.dr_code or "",
-        fact.medfee_sumamt_fen,
-        fact.fund_pay_sumamt_fen,
-        state,
-    )
+    marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms)
+    row = row_of_settlement(fact, moment.occurred_ms, setl, marks, state)
     receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)
     after = with_settlement(
         activity,
@@ -165,7 +170,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         sign=-1,
         event_id=fact.event_id,
         moved_ms=moment.occurred_ms,
-        marks=_marks(row.fixmedins_code, row.dr_code or None, moment.terms),
+        marks=marks_of(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
     return Counted(after, "applied", in_order(outputs), moved, row, known)
 
@@ -195,7 +200,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         sign=1,
         event_id=fact.event_id,
         moved_ms=moment.occurred_ms,
-        marks=SILENT | _marks(row.fixmedins_code, row.dr_code or None, moment.terms),
+        marks=SILENT | marks_of(row.fixmedins_code, row.dr_code or None, moment.terms),
     )
     return Counted(after, "applied", [], moved, replace(row, state=COUNTED), known)
 
@@ -220,7 +225,7 @@ def _of_old(receipt: Receipt) -> Row:
     return Row(at_ms, receipt.setl, "", 0, "", "", "", "", 0, receipt.fund_fen)
 
 
-def _content(fact: SettlementCompleted) -> int:
+def content_of(fact: SettlementCompleted) -> int:
     """Same key, same amounts: a duplicate. Other amounts: a conflict."""
     return crc32(
         _AMOUNTS.pack(
@@ -235,7 +240,7 @@ def _content(fact: SettlementCompleted) -> int:
 
 
 @lru_cache(maxsize=16_384)
-def _marks(fixmedins_code: str, dr_code: str | None, terms: Terms) -> int:
+def marks_of(fixmedins_code: str, dr_code: str | None, terms: Terms) -> int:
     """Which codes are placeholders; an absent doctor is silent, a present and empty one is not."""
     clause = terms.get("placeholder_codes")
     if clause is None:

@@ -27,7 +27,7 @@ from streams.tally import Tally
 _PULSE_S = 0.1
 _MARK_S = 0.2
 _CHECK_S = 1.0
-_WORKING_SET_MAX = 200_000
+_WORKING_SET_MAX = 10_000  # values a shard; more of them cost more in cache misses than in reading again (measured)
 _WAITING_MAX = 20_000  # pausing throws away what the client has fetched, so it must be rare
 _DRAIN_S = 5.0
 

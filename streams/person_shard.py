@@ -14,10 +14,11 @@ from connectors.topology import partition_of, partitions_of
 from risk.activity import NOTHING
 from risk.contributions import Contribution
 from risk.credit import Credit
-from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
+from risk.facts import Fact, FoldActivated, PolicyActivated, SettlementCompleted, TimerDue
 from risk.lifecycle import next_due
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.moment import Moment
+from risk.ordinary import ordinary
 from risk.outputs import Reply
 from risk.person_fold import Person, apply
 from risk.policy import Policy
@@ -141,7 +142,15 @@ class PersonShard:
             error = BadRecord("IN_THE_FUTURE", "occurred_at is more than five minutes after the log took it in")
             return Effects(fact.event_type, "refused", [dead_letter(record, position, error)])
         clock_ms = max(self._clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
-        day = local_day(occurred_ms)
+        day, psn_no = local_day(occurred_ms), fact.psn_no
+        person = self._person(psn_no)
+        if type(fact) is SettlementCompleted and person.credit is None:
+            plain = ordinary(person.activity, fact, (occurred_ms, day), policy, policy.on(day))
+            if plain is not None:
+                self._people[psn_no] = Person(plain[0])
+                self._changed_activities.add(psn_no)
+                self._clock_ms = clock_ms
+                return Effects("settlement.completed", "applied", numbered=self._number(plain[1]))
         moment = Moment(
             position,
             fact.event_id,
@@ -152,9 +161,8 @@ class PersonShard:
             policy.on(day),
             day,
         )
-        person = self._person(fact.psn_no)
         applied = apply(person, fact, moment)
-        self._keep(fact.psn_no, person, applied.person)
+        self._keep(psn_no, person, applied.person)
         self._clock_ms = clock_ms
         effects = Effects(fact.event_type, applied.result, numbered=self._number(applied.contributions))
         for said in applied.said:

@@ -77,6 +77,7 @@ class Values:
         self.digest = 0
         self._prefix = f"{KEY_PREFIX}{tag}:"
         self._known: dict[Address, bytes] = {}
+        self._hashes: dict[Address, int] = {}  # of values set since they were read: not computed again when replaced
         self._changed: dict[Address, bytes] = {}
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
@@ -92,6 +93,7 @@ class Values:
     def load(self, address: Address, value: bytes | None) -> None:
         """Take in what the store holds (None = nothing)."""
         self._known[address] = value or b""
+        self._hashes.pop(address, None)
 
     def get(self, address: Address) -> bytes:
         """The value; b'' = there is none."""
@@ -103,9 +105,11 @@ class Values:
         if value == before:
             return
         if before:
-            self.digest ^= value_hash(*address, before)
+            known = self._hashes.pop(address, None)
+            self.digest ^= value_hash(*address, before) if known is None else known
         if value:
-            self.digest ^= value_hash(*address, value)
+            self._hashes[address] = hashed = value_hash(*address, value)
+            self.digest ^= hashed
         self._known[address] = value
         self._changed[address] = value
 
@@ -127,6 +131,7 @@ class Values:
         """Drop the working set, but for these addresses; only between commits."""
         assert not self._changed, "a changed value would be lost"
         self._known = {address: self._known[address] for address in kept if address in self._known}
+        self._hashes = {}
 
 
 class Shard(Protocol):

@@ -1,0 +1,56 @@
+"""The ordinary settlement in one straight line: counted, contributed, and nothing to say. Most records are one.
+
+It decides nothing of its own. Whatever is not ordinary is None here and takes the whole way (person_fold.py); for what
+is, both ways give the same bytes and the same contributions (tests/risk/test_ordinary.py).
+"""
+
+from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, receipt_of, visit_of, with_settlement
+from risk.contributions import Contribution, contributions
+from risk.facts import SettlementCompleted
+from risk.judging import concerns
+from risk.person_rules import rows_kept_ms, year_of_day
+from risk.policy import Policy
+from risk.pruning import on_a_new_day
+from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
+from risk.terms import Terms
+
+Ordinary = tuple[Activity, list[Contribution]]
+
+
+def ordinary(
+    activity: Activity, fact: SettlementCompleted, at: tuple[int, int], policy: Policy, terms: Terms
+) -> Ordinary | None:
+    """The activity with the settlement counted, and what it contributes; None unless it is ordinary.
+
+    The person has no credit record. `at` is the settlement's instant and local day.
+    """
+    at_ms, day = at
+    if activity.tombstones or activity.episodes or fact.credit_fen or fact.authorization_id:
+        return None
+    if at_ms < activity.newest_ms - LATE_MS or not amounts_add_up(fact):
+        return None
+    setl = hash64(fact.setl_id)
+    if activity.receipts and receipt_of(activity, setl) is not None:
+        return None
+    if activity.visits:
+        fact = filled(fact, visit_of(activity, fact.mdtrt_id))
+    marks = marks_of(fact.fixmedins_code, fact.dr_code, terms)
+    row = row_of_settlement(fact, at_ms, setl, marks, COUNTED)
+    receipt = Receipt(
+        setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED
+    )
+    place = fact.insuplc_admdvs or ""
+    after = with_settlement(
+        activity,
+        row,
+        receipt,
+        year=year_of_day(day),
+        area=place or activity.area,
+        kept_ms=rows_kept_ms(policy),
+    )
+    if concerns(after, row, terms, (place, fact.insutype or "")):
+        return None
+    after = on_a_new_day(activity, after, at, policy, terms)
+    if not has_second_hop(terms):
+        return after, []
+    return after, contributions(fact.psn_no, row, sign=1, event_id=fact.event_id, moved_ms=at_ms, marks=marks)

@@ -1,0 +1,49 @@
+"""The straight line for ordinary settlements against the whole way: the same bytes, the same contributions."""
+
+import pytest
+
+from connectors.state_codec import pack
+from risk.facts import Fact, SettlementCompleted
+from risk.local_time import local_day, to_ms
+from risk.moment import Moment
+from risk.ordinary import ordinary
+from risk.person_fold import Person, apply
+from risk.policy import parse_policy
+from tests.oracle.logs import CAPS, seeded_log
+from tests.oracle.policy_text import policy_files
+from tests.oracle.rules_oracle import Parameters
+
+POLICY = parse_policy(policy_files(Parameters(), CAPS))
+
+
+def moment_of(fact: Fact) -> Moment:
+    at_ms = to_ms(fact.occurred_at)
+    day = local_day(at_ms)
+    return Moment("p00@1", fact.event_id, at_ms, at_ms, at_ms, POLICY, POLICY.on(day), day)
+
+
+def both_ways(facts: list[Fact]) -> list[bool]:
+    """Fold each fact the whole way; where the straight line answers too, compare. Which were ordinary."""
+    people: dict[str, Person] = {}
+    plain = []
+    for fact in facts:
+        person, moment = people.get(fact.psn_no, Person()), moment_of(fact)
+        whole = apply(person, fact, moment)
+        if isinstance(fact, SettlementCompleted) and person.credit is None:
+            short = ordinary(person.activity, fact, (moment.occurred_ms, moment.day), POLICY, moment.terms)
+            plain.append(short is not None)
+            if short is not None:
+                assert pack(short[0]) == pack(whole.person.activity)
+                assert (short[1], whole.result, whole.said) == (whole.contributions, "applied", [])
+        people[fact.psn_no] = whole.person
+    return plain
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_straight_line_gives_what_the_whole_way_gives(seed: int) -> None:
+    both_ways(seeded_log(seed, moves=120, persons=4))
+
+
+def test_logs_hold_both_kinds() -> None:
+    plain = [each for seed in range(60) for each in both_ways(seeded_log(seed, moves=120, persons=4))]
+    assert 0.02 < sum(plain) / len(plain) < 0.95
