@@ -18,7 +18,7 @@ Ordinary = tuple[Activity, list[Contribution]]
 
 
 def ordinary(
-    activity: Activity, fact: SettlementCompleted, at: tuple[int, int], policy: Policy, terms: Terms
+    activity: Activity, fact: SettlementCompleted, *, at: tuple[int, int], policy: Policy, terms: Terms
 ) -> Ordinary | None:
     """The activity with the settlement counted, and what it contributes; None unless it is ordinary.
 
@@ -35,7 +35,7 @@ def ordinary(
     if activity.visits:
         fact = filled(fact, visit_of(activity, fact.mdtrt_id))
     marks = marks_of(fact.fixmedins_code, fact.dr_code, terms)
-    row = row_of_settlement(fact, at_ms, setl, marks, COUNTED)
+    row = row_of_settlement(fact, at_ms, setl, marks=marks, state=COUNTED)
     receipt = Receipt(
         setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED
     )
@@ -50,7 +50,7 @@ def ordinary(
     )
     if concerns(after, row, terms, (place, fact.insutype or "")):
         return None
-    after = on_a_new_day(activity, after, at, policy, terms)
+    after = on_a_new_day(activity, after, at=at, policy=policy, terms=terms)
     if not has_second_hop(terms):
         return after, []
     return after, contributions(fact.psn_no, row, sign=1, event_id=fact.event_id, moved_ms=at_ms, marks=marks)

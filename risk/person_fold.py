@@ -121,7 +121,9 @@ def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
     if applied.result == "refused":
         return applied
     before, after = person.activity, applied.person.activity
-    activity = on_a_new_day(before, after, (moment.occurred_ms, moment.day), moment.policy, moment.terms)
+    activity = on_a_new_day(
+        before, after, at=(moment.occurred_ms, moment.day), policy=moment.policy, terms=moment.terms
+    )
     if activity is after:
         return applied
     return Applied(Person(activity, applied.person.credit), applied.result, applied.said, applied.contributions)

@@ -22,7 +22,7 @@ from risk.terms import Terms
 _DEFAULT_GRACE_MS = 2 * HOUR_MS
 
 
-def on_a_new_day(before: Activity, after: Activity, at: tuple[int, int], policy: Policy, terms: Terms) -> Activity:
+def on_a_new_day(before: Activity, after: Activity, *, at: tuple[int, int], policy: Policy, terms: Terms) -> Activity:
     """The activity moved on to a record's instant and local day; when a day turns, what nothing needs any more goes."""
     at_ms, day = at
     if at_ms <= before.touched_ms:

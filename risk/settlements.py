@@ -80,7 +80,7 @@ def filled(fact: SettlementCompleted, visit: Visit | None) -> SettlementComplete
     )
 
 
-def row_of_settlement(fact: SettlementCompleted, at_ms: int, setl: int, marks: int, state: int) -> Row:
+def row_of_settlement(fact: SettlementCompleted, at_ms: int, setl: int, *, marks: int, state: int) -> Row:
     """What a window may need of a settlement; a placeholder is no place, and no rule counts by it."""
     return Row(
         at_ms,
@@ -111,7 +111,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     early = bool(activity.tombstones) and _was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
     marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms)
-    row = row_of_settlement(fact, moment.occurred_ms, setl, marks, state)
+    row = row_of_settlement(fact, moment.occurred_ms, setl, marks=marks, state=state)
     receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)
     after = with_settlement(
         activity,

@@ -145,7 +145,7 @@ class PersonShard:
         day, psn_no = local_day(occurred_ms), fact.psn_no
         person = self._person(psn_no)
         if type(fact) is SettlementCompleted and person.credit is None:
-            plain = ordinary(person.activity, fact, (occurred_ms, day), policy, policy.on(day))
+            plain = ordinary(person.activity, fact, at=(occurred_ms, day), policy=policy, terms=policy.on(day))
             if plain is not None:
                 self._people[psn_no] = Person(plain[0])
                 self._changed_activities.add(psn_no)

@@ -30,7 +30,9 @@ def both_ways(facts: list[Fact]) -> list[bool]:
         person, moment = people.get(fact.psn_no, Person()), moment_of(fact)
         whole = apply(person, fact, moment)
         if isinstance(fact, SettlementCompleted) and person.credit is None:
-            short = ordinary(person.activity, fact, (moment.occurred_ms, moment.day), POLICY, moment.terms)
+            short = ordinary(
+                person.activity, fact, at=(moment.occurred_ms, moment.day), policy=POLICY, terms=moment.terms
+            )
             plain.append(short is not None)
             if short is not None:
                 assert pack(short[0]) == pack(whole.person.activity)

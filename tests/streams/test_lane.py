@@ -87,14 +87,14 @@ def test_a_rule_that_raises_stops_its_shard_and_pages_while_the_others_go_on(
 ):
     records = settlements(600)
     victim = [psn_no for psn_no, _ in records if partition_of(psn_no, world.people) == 0][100]
-    apply = person_shard.apply
+    ordinary = person_shard.ordinary
 
-    def broken(person: object, fact: object, moment: object) -> object:
+    def broken(activity: object, fact: object, **moment: object) -> object:
         if fact.psn_no == victim:
             raise ZeroDivisionError("a rule with a bug")
-        return apply(person, fact, moment)
+        return ordinary(activity, fact, **moment)
 
-    monkeypatch.setattr(person_shard, "apply", broken)
+    monkeypatch.setattr(person_shard, "ordinary", broken)
     world.append(records)
     lane = world.lane(batch_records_max=50)
     other = tags("p", 2)[1]
@@ -112,7 +112,7 @@ def test_a_rule_that_raises_stops_its_shard_and_pages_while_the_others_go_on(
     assert world.position(tags("p", 2)[0]) == first_bad - 1, "everything before the record is committed"
     assert world.outputs(world.topics.deadletter) == [], "a valid fact is never dead-lettered"
 
-    monkeypatch.setattr(person_shard, "apply", apply)  # the bug is repaired, the worker started again
+    monkeypatch.setattr(person_shard, "ordinary", ordinary)  # the bug is repaired, the worker started again
     world.end(lane)
     world.drain(world.lane())
     world.assert_proved()
