@@ -6,7 +6,7 @@ Every repetition plays each act of misconduct twice, from the threshold on and o
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streams.city.acts import credit, drugs, groups, hospitals, people, pharmacies, second_hop, staff, stays
+from streams.city.acts import credit, drugs, groups, hospitals, people, pharmacies, records, second_hop, staff, stays
 from streams.city.stage import Stage, first_day_of
 from streams.city.world import World
 
@@ -91,8 +91,23 @@ ACTS = (
     Act(hospitals.consultation_without_a_box),
     Act(staff.two_hospitals_in_half_an_hour, straddles=True),
     Act(staff.guest_doctor),
+    Act(records.place_unknown),
+    Act(records.place_with_nines),
+    Act(records.sum_that_does_not_add_up, straddles=True),
+    Act(records.hospital_bears_a_part),
+    Act(records.same_bill_another_sum),
+    Act(records.same_bill_sent_twice),
     Act(credit.over_the_limit),
     Act(credit.well_within_the_limit),
+    Act(credit.asks_again_and_again, straddles=True),
+    Act(credit.three_bills_of_a_morning),
+    Act(credit.spends_the_line_at_once, straddles=True),
+    Act(credit.always_at_the_limit, 7, straddles=True),
+    Act(credit.one_large_bill_on_credit, 3),
+    Act(credit.captured_and_undone, 4, straddles=True),
+    Act(credit.one_bill_corrected, 2),
+    Act(credit.left_without_paying, 4, straddles=True),
+    Act(credit.paid_the_next_morning, 3),
 )
 
 

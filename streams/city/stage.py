@@ -147,6 +147,10 @@ class Stage:
         verdict = "below" if self.excess < 0 else "planted"
         self._note(Label(rule, level, subject, "", (found[-1], *found[:-1]), verdict), events)  # type: ignore[arg-type]
 
+    def must(self, rule: str, subject: str, events: Sequence[str], *, level: int = 1) -> None:
+        """What another rule must find in any case, whichever side of the threshold this play is on."""
+        self._note(Label(rule, level, subject, "", (events[-1], *events[:-1])), events)
+
     def innocent(self, rule: str, subject: str, why: str, events: Sequence[str]) -> None:
         """The rule must not accuse the subject of these events."""
         self._note(Label(rule, 0, subject, "", (events[-1], *events[:-1]), "innocent", why), events)

@@ -1,30 +1,156 @@
-"""Credit in use: a line spent within a morning (L80, L90, L100), and one that is not."""
+"""Credit in use: a line spent within a morning (L80, L90, L100); signs of misuse at a live counter (F01-F04, F07)."""
 
 from risk.local_time import HOUR_MS
+from streams.city.happenings import Script, Visit, happening
 from streams.city.stage import Stage
+from streams.city.visits import bill_of, checkout
+from streams.city.world import Person
 
 SPENDER_LINE_FEN = 100_000
+REQUESTS_IN_10_MINUTES = 3
+FULL_VISITS = 3
+UNDONE_IN_30_DAYS = 2
+HOURS_AFTER_LEAVING = 24
+
+
+def _borrower(stage: Stage, signed_hour: float = -1) -> Person:
+    """Somebody with a credit line of 1,000 yuan."""
+    person = stage.person()._replace(level="A", funding_mode="credit_line", bank_line_fen=SPENDER_LINE_FEN, signed=True)
+    stage.papers(person, stage.at(signed_hour))
+    return person
+
+
+def _pay(stage: Stage, person: Person, at_ms: int, cash_fen: int) -> str:
+    return stage.settle(stage.visit(person, "11"), at_ms, 2 * cash_fen, credit=True)
 
 
 def over_the_limit(stage: Stage) -> None:
-    """L80, L90, and at a live counter L100: a line of 1,000 yuan used up within a morning."""
-    person = stage.person()._replace(level="A", funding_mode="credit_line", bank_line_fen=SPENDER_LINE_FEN, signed=True)
-    stage.papers(person, stage.at(-1))
-    events = []
+    """L80, L90, at a live counter L100: a line of 1,000 yuan used up within a morning, hours after signing (F03)."""
+    person, events = _borrower(stage), []
     for rule, cash_fen, hour in (("L80", 82_000, 9), ("L90", 10_000, 10), ("L100", 50_000, 11)):
-        events.append(stage.settle(stage.visit(person, "11"), stage.at(hour), 2 * cash_fen, credit=True))
+        events.append(_pay(stage, person, stage.at(hour), cash_fen))
         if rule != "L100" or stage.world.plan.checkout:
             stage.label(rule, person.psn_no, events)
+    if stage.world.plan.checkout:
+        stage.label("F03", person.psn_no, events[:1])
 
 
 def well_within_the_limit(stage: Stage) -> None:
-    """Twin of L80, L90 and L100: the same line, three small bills, together just below four fifths of it."""
-    person = stage.person()._replace(level="A", funding_mode="credit_line", bank_line_fen=SPENDER_LINE_FEN, signed=True)
-    stage.papers(person, stage.at(0) - HOUR_MS)
-    bills = (30_000, 30_000, 19_999)
-    events = [
-        stage.settle(stage.visit(person, "11"), stage.at(9 + n), 2 * cash_fen, credit=True)
-        for n, cash_fen in enumerate(bills)
-    ]
-    for rule in ("L80", "L90", "L100"):
+    """Twin of L80, L90, L100 and F03: the same line, three small bills, together just below four fifths of it."""
+    person = _borrower(stage)
+    events = [_pay(stage, person, stage.at(9 + n), cash_fen) for n, cash_fen in enumerate((30_000, 30_000, 19_999))]
+    for rule in ("L80", "L90", "L100", "F03"):
         stage.innocent(rule, person.psn_no, "small bills on credit", events)
+
+
+def asks_again_and_again(stage: Stage) -> None:
+    """F01: three requests within ten minutes; below, two."""
+    if not stage.world.plan.checkout:
+        return
+    person, count = _borrower(stage), REQUESTS_IN_10_MINUTES + min(2, stage.excess)
+    events = [_pay(stage, person, stage.at(9) + n * 120_000, 4_000 + n) for n in range(count)]
+    stage.label("F01", person.psn_no, events, crossing=REQUESTS_IN_10_MINUTES - 1)
+
+
+def three_bills_of_a_morning(stage: Stage) -> None:
+    """Twin of F01: three departments of one hospital, three requests, eleven minutes from the first to the third."""
+    if not stage.world.plan.checkout:
+        return
+    person = _borrower(stage)
+    events = [_pay(stage, person, stage.at(9) + n * 330_000, 4_000 + n) for n in range(3)]
+    stage.innocent("F01", person.psn_no, "three departments in a morning", events)
+
+
+def spends_the_line_at_once(stage: Stage) -> None:
+    """F03, and L80: more than four fifths of the line at the first visit after signing; below, exactly four fifths."""
+    if not stage.world.plan.checkout:
+        return
+    person = _borrower(stage)
+    event = _pay(stage, person, stage.at(9), 80_001 + 500 * stage.excess if stage.excess >= 0 else 80_000)
+    stage.label("F03", person.psn_no, [event])
+    stage.must("L80", person.psn_no, [event])
+
+
+def always_at_the_limit(stage: Stage) -> None:
+    """F02, and L80, L90: three visits in a row that leave more than 95 percent of the line used; below, two."""
+    if not stage.world.plan.checkout:
+        return
+    person, count = _borrower(stage), FULL_VISITS + min(2, stage.excess)
+    events = [
+        _pay(stage, person, stage.at(10, 2 + n), 96_000 if n == 0 else 500) for n in range(count)
+    ]  # two days after signing: no F03
+    stage.label("F02", person.psn_no, events, crossing=FULL_VISITS - 1)
+    for rule in ("L80", "L90"):
+        stage.must(rule, person.psn_no, events[:1])
+
+
+def one_large_bill_on_credit(stage: Stage) -> None:
+    """Twin of F02: a tooth is expensive once, and he does not come again."""
+    if not stage.world.plan.checkout:
+        return
+    person = _borrower(stage)
+    event = _pay(stage, person, stage.at(10, 2), 96_000)
+    stage.innocent("F02", person.psn_no, "one large bill", [event])
+    for rule in ("L80", "L90"):
+        stage.must(rule, person.psn_no, [event])
+
+
+def captured_and_undone(stage: Stage) -> None:
+    """F04: two settlements on credit are taken back within thirty days; below, one."""
+    if not stage.world.plan.checkout:
+        return
+    person, events = _borrower(stage), []
+    for n in range(UNDONE_IN_30_DAYS + min(1, stage.excess)):
+        visit = stage.visit(person, "11")
+        events.append(stage.settle(visit, stage.at(9, n), 12_000, credit=True))
+        stage.undo(visit, stage.at(11, n), 12_000)
+    stage.label("F04", person.psn_no, events, crossing=UNDONE_IN_30_DAYS - 1)
+
+
+def one_bill_corrected(stage: Stage) -> None:
+    """Twin of F04: one bill is taken back and settled anew, smaller; the next stands."""
+    if not stage.world.plan.checkout:
+        return
+    person, events = _borrower(stage), []
+    for n in range(2):
+        visit = stage.visit(person, "11")
+        events.append(stage.settle(visit, stage.at(9, n), 12_000, credit=True))
+        if n == 0:
+            stage.undo(visit, stage.at(11), 12_000)
+    stage.innocent("F04", person.psn_no, "one bill corrected", events)
+
+
+def left_without_paying(stage: Stage) -> None:
+    """F07: discharged from a deposit-free stay, and a day later not settled; below, settled an hour before that."""
+    _stay_on_credit(stage, None if stage.excess >= 0 else HOURS_AFTER_LEAVING - 1)
+
+
+def paid_the_next_morning(stage: Stage) -> None:
+    """Twin of F07: the window was closed in the evening, he settles in the morning."""
+    _stay_on_credit(stage, 14, innocent=True)
+
+
+def _stay_on_credit(stage: Stage, settles_after_h: int | None, *, innocent: bool = False) -> None:
+    if not stage.world.plan.checkout:
+        return
+    person = stage.person()._replace(level="A", funding_mode="card_withhold", signed=True)
+    stage.papers(person, stage.at(-1))
+    visit = stage.visit(person, "21", stage.hospital())
+    left_ms = stage.at(18, 1)
+    stage.add(_admitted_on_credit(visit, stage.at(8), left_ms, settles_after_h))
+    event = f"2402:{happening(visit, left_ms, '2402').msgid}:0"
+    stage.times[event] = left_ms + HOURS_AFTER_LEAVING * HOUR_MS
+    if innocent:
+        stage.innocent("F07", person.psn_no, "settled the next morning", [event])
+    else:
+        stage.label("F07", person.psn_no, [event])
+
+
+def _admitted_on_credit(visit: Visit, opened_ms: int, left_ms: int, settles_after_h: int | None) -> Script:
+    bill = bill_of(visit, 1, 200_000, 70)
+    yield happening(visit, opened_ms, "2401")
+    asked = checkout(opened_ms + 600_000, visit, bill)
+    yield asked
+    yield happening(visit, left_ms, "2402")
+    if settles_after_h is not None:
+        yield happening(visit, left_ms + settles_after_h * HOUR_MS, "2304", bill=asked.bill)

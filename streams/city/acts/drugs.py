@@ -106,10 +106,7 @@ def generous_doctor(stage: Stage) -> None:
     events = _prescriptions(stage, doctor, [9 if n >= count - long else 5 for n in range(count)])
     stage.label("M05", doctor, events)
     for n in range(count - long, count):
-        verdict = stage.excess
-        stage.excess = max(0, verdict)
-        stage.label("P05", stage.person(n).psn_no, [events[n]])
-        stage.excess = verdict
+        stage.must("P05", stage.person(n).psn_no, [events[n]])
 
 
 def careful_doctor(stage: Stage) -> None:

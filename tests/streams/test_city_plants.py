@@ -1,0 +1,36 @@
+"""Every rule in force has misconduct that it must find, and an innocent twin that it must not accuse."""
+
+from pathlib import Path
+
+from connectors.policy_files import read_policy_dir
+from risk.policy import parse_policy
+from streams.city.plan import CityPlan
+from streams.city.stream import expectations
+
+POLICIES = Path(__file__).resolve().parents[2] / "config" / "policies"
+PLAN = CityPlan(people=300, institutions=8, first_day=20_537, days=45, seed=5, plants=1, checkout=True)
+NOT_PLANTED = {
+    "F05": "needs authorizations that name one of several agreements; the counter of the city names none",
+    "F06": "needs a bank that answers orders; in the log without one no order is ever refused",
+    "Q05": "needs a settlement with two open authorizations and no reference; covered by cases in tests/cases/credit",
+    "Q06": "needs a capture call that differs from its settlement; covered by cases in tests/cases/credit",
+    "Q07": "is about the table of working days, not about anything that happens in a city",
+}
+
+
+def rules_in_force() -> set[str]:
+    last_day = PLAN.first_day + PLAN.days - 1
+    names = parse_policy(dict(read_policy_dir(POLICIES / "shaoyang"))).on(last_day)
+    return {name for name in names if name[:1].isupper() and name[1:].isdigit()}
+
+
+def test_every_rule_in_force_has_a_plant_and_a_twin():
+    labels = expectations(PLAN)
+    planted = {label.rule for label in labels if label.verdict == "planted"}
+    twins = {label.rule for label in labels if label.verdict == "innocent"}
+    assert rules_in_force() - planted == set(NOT_PLANTED)
+    assert rules_in_force() - twins == set(NOT_PLANTED)
+
+
+def test_what_is_excused_is_in_force():
+    assert set(NOT_PLANTED) <= rules_in_force()
