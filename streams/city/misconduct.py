@@ -93,6 +93,7 @@ ACTS = (
     Act(staff.guest_doctor),
     Act(records.place_unknown),
     Act(records.place_with_nines),
+    Act(records.doctor_left_empty),
     Act(records.sum_that_does_not_add_up, straddles=True),
     Act(records.hospital_bears_a_part),
     Act(records.same_bill_another_sum),

@@ -21,7 +21,7 @@ from streams.city.misconduct import stages
 from streams.city.national import line_of
 from streams.city.plan import CityPlan
 from streams.city.stage import paper
-from streams.city.visits import DRAWS, SCRIPTS, visit_of
+from streams.city.visits import DAY, DRAWS, SCRIPTS, stay_days, visit_of
 from streams.city.world import World, mix
 
 SLICE_VISITS = 2_000
@@ -39,6 +39,7 @@ class Deliveries:
         self._plan = plan
         self._world = World(plan)
         self._order = count()
+        self._in_bed: dict[int, int] = {}  # who is in hospital, and until when: he goes nowhere else
         self._heap: list[tuple[int, int, Happening, Script | None, int]] = []
 
     def __iter__(self) -> Iterator[tuple[int, Happening]]:
@@ -72,6 +73,8 @@ class Deliveries:
             counts = np.random.default_rng((plan.seed, day)).poisson(mean * _HOURS)
             number = day * 10**8
             self._stage(day + 1)
+            begin_ms = plan.start_ms + day * DAY
+            self._in_bed = {index: until_ms for index, until_ms in self._in_bed.items() if until_ms > begin_ms}
             for hour, visits in enumerate(counts.tolist()):
                 begin_ms = plan.start_ms + (day * 24 + hour) * HOUR_MS
                 parts = max(1, ceil(visits / SLICE_VISITS))
@@ -99,8 +102,12 @@ class Deliveries:
             med_type = KINDS[kind]
             if med_type == "41" and not world.pharmacies:
                 med_type = "11"
+            if self._in_bed.get(index, 0) > at_ms:
+                continue
+            if med_type == "21":
+                self._in_bed[index] = at_ms + stay_days(draws[n]) * DAY
             person = world.person(index)
-            visit = visit_of(world, person, number + n, med_type=med_type, draws=draws[n])
+            visit = visit_of(world, person, number + n, med_type=med_type, at_ms=at_ms, draws=draws[n])
             late_ms = self._late_ms(number + n)
             on_credit = person.signed and draws[n][11] < 0.5
             ask = on_credit and plan.checkout and not late_ms

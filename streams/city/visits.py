@@ -10,20 +10,19 @@ SUPPLY_DAYS = {"11": (3, 7), "13": (1, 3), "14": (14, 30), "21": (1, 3)}
 """How many days a prescription lasts, by kind of visit: within 处方管理办法 Art. 19."""
 MINUTE = 60_000
 DAY = 86_400_000
+HALF_DAY = DAY // 2
 DRAWS = 12
 """Random numbers in [0, 1) that each script receives; which one decides what is written where it is used."""
 
 Draws = Sequence[float]
 
 
-def visit_of(world: World, person: Person, number: int, *, med_type: str, draws: Draws) -> Visit:
-    """Where this person goes: four times in five to the usual place."""
-    usual = draws[0] < 0.8
+def visit_of(world: World, person: Person, number: int, *, med_type: str, at_ms: int, draws: Draws) -> Visit:
+    """Where this person goes: four half-days in five to the usual place, and nobody to two places in one half-day."""
+    habit = mix(int(person.psn_no[4:]) * 4_001 + (at_ms + HALF_DAY // 6) // HALF_DAY)
     pharmacy = med_type == "41"
-    if pharmacy:
-        place = person.home_pharmacy if usual else int(draws[1] * world.pharmacies)
-    else:
-        place = person.home_hospital if usual else int(draws[1] * world.hospitals)
+    places, home = (world.pharmacies, person.home_pharmacy) if pharmacy else (world.hospitals, person.home_hospital)
+    place = home if habit % 5 < 4 else (habit >> 8) % places
     return Visit(
         mdtrt_id=f"{person.psn_no[4:7]}{number:015d}",
         psn_no=person.psn_no,
@@ -132,10 +131,15 @@ def purchase(visit: Visit, at_ms: int, draws: Draws, *, credit: bool, ask: bool)
         yield happening(visit, at_ms + 90_000, "2102", bill=again)
 
 
+def stay_days(draws: Draws) -> int:
+    """How long an admission lasts."""
+    return 2 + int(draws[4] * 9)
+
+
 def admission(visit: Visit, at_ms: int, draws: Draws, *, credit: bool, ask: bool) -> Script:
     """Admission, a batch of fee lines each day, discharge and settlement: 2401, 2301 …, 2402, 2303, 2304."""
     yield happening(visit, at_ms, "2401")
-    days = 2 + int(draws[4] * 9)
+    days = stay_days(draws)
     total = skewed_fen(draws[5], 800_000, 6_000_000)
     batch = 1
     for day in range(days):

@@ -30,7 +30,7 @@ def night_duty(stage: Stage) -> None:
 def large_sale(stage: Stage) -> None:
     """D03: one purchase of more than 1,000 yuan; below, of exactly 1,000."""
     code = stage.pharmacy()
-    medfee_fen = LARGE_FEN + (1 + 25_000 * stage.excess if stage.excess >= 0 else 0)
+    medfee_fen = LARGE_FEN + (1 + 5_000 * stage.excess if stage.excess >= 0 else 0)
     stage.label("D03", code, [_sold(stage, code, stage.at(15), medfee_fen)])
 
 

@@ -27,6 +27,17 @@ def place_with_nines(stage: Stage) -> None:
     stage.innocent("Q01", code, "a code that ends in nines", [_told(stage, visit, 10, fixmedins_code=code)])
 
 
+def doctor_left_empty(stage: Stage) -> None:
+    """Q02, and a twin of M01: 110 patients whose bills carry a doctor's field with nothing in it."""
+    code = stage.hospital()
+    events = [
+        _told(stage, stage.visit(stage.person(n), "11", code), 8 + n / 12, dr_code="" if n % 2 else " ")
+        for n in range(110)
+    ]
+    stage.label("Q02", code, events, crossing=0)
+    stage.innocent("M01", "", "an empty field is no person", events)
+
+
 def sum_that_does_not_add_up(stage: Stage) -> None:
     """Q03: the parts are two fen or more beside the whole; below, one fen, which rounding may cost."""
     visit = stage.visit(stage.person(), "11", stage.hospital())
