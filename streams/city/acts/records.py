@@ -30,10 +30,7 @@ def place_with_nines(stage: Stage) -> None:
 def doctor_left_empty(stage: Stage) -> None:
     """Q02, and a twin of M01: 110 patients whose bills carry a doctor's field with nothing in it."""
     code = stage.hospital()
-    events = [
-        _told(stage, stage.visit(stage.person(n), "11", code), 8 + n / 12, dr_code="" if n % 2 else " ")
-        for n in range(110)
-    ]
+    events = [_told(stage, stage.visit(stage.person(n), "11", code), 8 + n / 12, dr_code="") for n in range(110)]
     stage.label("Q02", code, events, crossing=0)
     stage.innocent("M01", "", "an empty field is no person", events)
 
