@@ -58,6 +58,6 @@ Reading order
                      senders.py, reconciliation.py, forgetting.py
 6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, yuan.py, view.py, refused.py
 
-The cases that say what must come of it are data: tests/cases/rules/*.toml and tests/cases/credit/*.toml; whole lives of a
-payment, step by step, are tests/cases/stories/*.toml.
+The cases that say what must come of it are data: tests/cases/rules/*.toml and tests/cases/credit/*.toml; whole lives of
+a payment, step by step, are tests/cases/stories/*.toml.
 """

@@ -235,7 +235,7 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
     if row.at_ms >= day_start_ms(local_day(activity.newest_ms - kept_ms)):
         rows = (*rows, row)
         if len(rows) > 1 and rows[-2].at_ms > row.at_ms:
-            rows = tuple(sorted(rows, key=_at_ms))  # stable: ties stay in log order
+            rows = tuple(sorted(rows, key=at_ms_of))  # stable: ties stay in log order
     return Activity(
         newest_ms,
         max(activity.touched_ms, row.at_ms),
@@ -251,7 +251,8 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
     )
 
 
-def _at_ms(row: Row) -> int:
+def at_ms_of(row: Row) -> int:
+    """By what rows are ordered."""
     return row.at_ms
 
 

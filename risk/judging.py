@@ -11,7 +11,7 @@ from risk.facts import SettlementCompleted
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import Reading, measure, period_of, readings, singles, year_of
+from risk.person_rules import Reading, counted_between, measure, period_of, readings, singles, year_of
 from risk.policy_values import AnnualCap
 from risk.terms import Terms
 
@@ -64,8 +64,10 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
         return True
     if size >= reach.fewest_on_date and local_day(rows[-reach.fewest_on_date].at_ms) == local_day(row.at_ms):
         return True
-    if reach.sum_fen < _NEVER and sum(each.medfee_fen for each in rows) >= reach.sum_fen:
-        return True
+    if reach.sum_fen < _NEVER:
+        window = counted_between(activity, row.at_ms - reach.sum_window_ms, row.at_ms)
+        if sum([each.medfee_fen for each in window]) >= reach.sum_fen:
+            return True
     if reach.caps is None or all(fund_fen * 100 < reach.least_share for _, fund_fen in activity.years):
         return False
     cap_fen = reach.caps.cap_fen(*place)
@@ -80,6 +82,7 @@ class _Reach(NamedTuple):
     gap_ms: int
     large_fen: int
     sum_fen: int
+    sum_window_ms: int
     caps: AnnualCap | None
     cap_percent: int
     least_share: int  # fen x 100: below this no cap of any place is near
@@ -97,6 +100,7 @@ def _reach(terms: Terms) -> _Reach:
         terms["P03"].value.gap_ms if "P03" in terms else 0,
         terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,
         terms["X01"].value.threshold_fen if "X01" in terms else _NEVER,
+        terms["X01"].value.window_ms if "X01" in terms else 0,
         None if caps is None else caps.value,
         least("P12"),
         0 if caps is None else least("P12") * min((row.cap_fen for row in caps.value.rows), default=_NEVER),

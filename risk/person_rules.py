@@ -4,11 +4,12 @@ A reading is one measure at one event, with and without that event; episodes ope
 rule writes a credit record: a finding is a suspicion (HN16).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, year_sum
+from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, at_ms_of, year_sum
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.policy import Policy
 from risk.terms import Clause, Terms
@@ -62,8 +63,12 @@ def singles(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
     yield from _large_bill(row, terms)
 
 
-def _counted_between(activity: Activity, after_ms: int, until_ms: int) -> list[Row]:
-    return [row for row in activity.rows if row.state == COUNTED and after_ms < row.at_ms <= until_ms]
+def counted_between(activity: Activity, after_ms: int, until_ms: int) -> list[Row]:
+    """The counted settlements of (after, until]; rows stand in the order of their time."""
+    rows = activity.rows
+    first = bisect_right(rows, after_ms, key=at_ms_of)
+    last = bisect_right(rows, until_ms, first, key=at_ms_of)
+    return [row for row in rows[first:last] if row.state == COUNTED]
 
 
 def _counted_on(activity: Activity, day: int) -> list[Row]:
@@ -88,7 +93,7 @@ def _frequent_visits(activity: Activity, row: Row, terms: Terms) -> Iterator[Rea
     for level in clause.value.levels:
         window = [
             each
-            for each in _counted_between(activity, row.at_ms - level.window_ms, row.at_ms)
+            for each in counted_between(activity, row.at_ms - level.window_ms, row.at_ms)
             if counts("P01", each, clause)
         ]
         visits = {each.mdtrt for each in window}
@@ -169,7 +174,7 @@ def _rolling_sum(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading
     clause = terms.get("X01")
     if clause is None:
         return
-    window = _counted_between(activity, row.at_ms - clause.value.window_ms, row.at_ms)
+    window = counted_between(activity, row.at_ms - clause.value.window_ms, row.at_ms)
     total_fen = sum(each.medfee_fen for each in window)
     before_fen = total_fen - (row.medfee_fen if row.state == COUNTED else 0)
     threshold_fen = clause.value.threshold_fen
@@ -236,7 +241,7 @@ def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) ->
         rows = [row for row in _counted_on(activity, episode.period) if counts(episode.rule_id, row, clause)]
         return len({row.fixmedins_code for row in rows}) if episode.rule_id == "P02" else len(rows)
     level = next((each for each in clause.value.levels if each.level == episode.level), clause.value.levels[0])
-    rows = _counted_between(activity, at_ms - level.window_ms, at_ms)
+    rows = counted_between(activity, at_ms - level.window_ms, at_ms)
     if episode.rule_id == "X01":
         return sum(row.medfee_fen for row in rows)
     return len({row.mdtrt for row in rows if counts(episode.rule_id, row, clause)})
