@@ -6,7 +6,20 @@ Every repetition plays each act of misconduct twice, from the threshold on and o
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streams.city.acts import credit, drugs, groups, hospitals, people, pharmacies, records, second_hop, staff, stays
+from streams.city.acts import (
+    codes,
+    credit,
+    drugs,
+    groups,
+    hospitals,
+    people,
+    pharmacies,
+    records,
+    second_hop,
+    staff,
+    stays,
+    wards,
+)
 from streams.city.stage import Stage, first_day_of
 from streams.city.world import World
 
@@ -91,6 +104,20 @@ ACTS = (
     Act(hospitals.consultation_without_a_box),
     Act(staff.two_hospitals_in_half_an_hour, straddles=True),
     Act(staff.guest_doctor),
+    Act(codes.box_sold_twice, 4, straddles=True),
+    Act(codes.box_returned_and_sold),
+    Act(codes.box_without_a_code, straddles=True),
+    Act(codes.herbs_by_weight),
+    Act(codes.one_doctors_patients, straddles=True),
+    Act(codes.pharmacy_beside_the_clinic),
+    Act(wards.revolving_door, 16, straddles=True),
+    Act(wards.quiet_ward, 10),
+    Act(wards.dear_month, 34, straddles=True),
+    Act(wards.one_dear_operation, 33),
+    Act(wards.blank_doctors, straddles=True),
+    Act(wards.one_slip),
+    Act(wards.favourite_drug, 10, straddles=True),
+    Act(wards.specialist, 10),
     Act(records.place_unknown),
     Act(records.place_with_nines),
     Act(records.doctor_left_empty),

@@ -143,6 +143,7 @@ class Stage:
         self, rule: str, subject: str, events: Sequence[str], *, level: int = 1, crossing: int | None = None
     ) -> None:
         """The rule must find the subject at the `crossing`-th of `events` (from 0), the last where none is named."""
+        events = sorted(events, key=lambda each: self.times[each])
         found = events if self.excess < 0 or crossing is None else events[: crossing + 1]
         verdict = "below" if self.excess < 0 else "planted"
         self._note(Label(rule, level, subject, "", (found[-1], *found[:-1]), verdict), events)  # type: ignore[arg-type]
