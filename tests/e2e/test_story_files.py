@@ -54,6 +54,10 @@ def test_a_whole_story_is_read_and_its_yuan_are_fen(tmp_path):
         (HEAD.replace('["ours"]', "[]") + PASSES + "[step.then]\n", "tale.toml: rests_on must name the law or plan"),
         (HEAD + "moral = 'none'\n" + PASSES + "[step.then]\n", "tale.toml: nobody knows moral"),
         (HEAD + "[[step]\n", "tale.toml is no TOML"),
+        (
+            HEAD + PASSES + "then.bills = [{ bill = 'B1' }]\n",
+            "tale.toml, step 1: no bill is called 'B1' so far",
+        ),
         (HEAD, "tale.toml: step missing"),
         (HEAD + "step = []\n", "tale.toml tells nothing"),
     ],

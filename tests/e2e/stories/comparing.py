@@ -7,7 +7,7 @@ from tests.e2e.stories.acting import Done
 from tests.e2e.stories.reading import Step
 from tests.e2e.stories.vocabulary import CHECKOUTS, DECISION, MONEY, POOL, in_fen
 
-Body = Mapping[str, Any]
+Body = dict[str, Any]
 
 OWN_KINDS = {  # of which kind the decision is that a deed itself brings about
     **dict.fromkeys(("asks for credit", "asks for more", "estimates the bill", "adds costs"), "authorization"),
@@ -74,7 +74,7 @@ def _own_decision(step: Step, seen: Seen) -> tuple[Body | None, list[Body]]:
 # --- the step's own decision, and what the counter heard -------------------------------------------------------------
 
 
-def _of_decision(then: Body, own: Body | None) -> list[str]:
+def _of_decision(then: Mapping[str, Any], own: Body | None) -> list[str]:
     expected = {name: then[in_fen(name)] for name in DECISION if in_fen(name) in then}
     if own is None:
         asked = {name: value for name, value in expected.items() if value != "none"}
@@ -98,7 +98,7 @@ def _of_body(name: str, body: Body) -> Any:
     return body.get(MONEY[name], 0)
 
 
-def _of_answer(then: Body, done: Done) -> list[str]:
+def _of_answer(then: Mapping[str, Any], done: Done) -> list[str]:
     answer = done.answer or {}
     if done.status != 200:
         return [f"the counter was answered {done.status}: {answer.get('code')} {answer.get('detail_en')}"]
@@ -181,7 +181,7 @@ def said(name: str, value: Any) -> str:
 
 
 def _told(row: Any) -> str:
-    if not isinstance(row, Mapping):
+    if not isinstance(row, dict):
         return str(row)
     if "decision_id" in row:
         text = f"{row['kind']} {row['decision']}"

@@ -5,12 +5,11 @@ A story ends with its first step after which something is not as it must be; the
 
 import time
 from contextlib import closing
-from typing import Any
 
 from tests.e2e.stories.acting import Done, Person
 from tests.e2e.stories.comparing import Seen, differences
 from tests.e2e.stories.reading import Step, Story
-from tests.e2e.stories.seeing import Bank, Topics, credit_of, order_of
+from tests.e2e.stories.seeing import Bank, Body, Topics, credit_of, order_of
 from tests.e2e.stories.stage import Stage
 
 AWAY_WITHIN_S = 5.0  # a bank that is away answers nothing: what follows is seen when it is seen
@@ -76,14 +75,14 @@ class Watcher:
         known, psn_no = self._known, self.person.psn_no
         credit = credit_of(self._stage, psn_no)
 
-        def leg_of(setl_id: str) -> dict[str, Any]:
-            for row in credit["obligations"]:
+        def leg_of(setl_id: str) -> Body:
+            rows: list[Body] = credit["obligations"]
+            for order in told["orders"]:
+                if order["kind"] in ("debit", "draw") and any(item["setl_id"] == setl_id for item in order["items"]):
+                    rows = [*rows, *order_of(self._stage, psn_no, order["order_id"])["settlements"]]
+            for row in rows:
                 if row["setl_id"] == setl_id:
                     return row
-            for order in reversed(told["orders"]):
-                if order["kind"] in ("debit", "draw") and any(item["setl_id"] == setl_id for item in order["items"]):
-                    rows = order_of(self._stage, psn_no, order["order_id"])["settlements"]
-                    return next(row for row in rows if row["setl_id"] == setl_id)
             return {"funding_state": "nothing is owed", "repayment_state": "nothing is owed"}
 
         return Seen(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from risk.local_time import SHANGHAI, to_ms
-from tests.e2e.stories.vocabulary import CHOICES, DEEDS, ROWS, STEP, STORY, THEN, Words, in_fen, type_of
+from tests.e2e.stories.vocabulary import BRINGS_IN, CHOICES, DEEDS, ROWS, STEP, STORY, THEN, Words, in_fen, type_of
 
 FOLDER = Path(__file__).parents[2] / "cases" / "stories"
 FEN = 100
@@ -63,6 +63,7 @@ def read_story(path: Path) -> Story:
     for before, after in pairwise(steps):
         if after.at_ms < before.at_ms:
             raise StoryError(f"{path.name}, step {after.number}: {after.at} is before the step above it")
+    _check_names(steps, path.name)
     return Story(
         path.stem,
         told["title_zh"],
@@ -71,6 +72,20 @@ def read_story(path: Path) -> Story:
         told.get("pool", "visit_first"),
         steps,
     )
+
+
+def _check_names(steps: tuple[Step, ...], name: str) -> None:
+    """Whatever a step speaks of was brought in by it or before: a misspelt name would be compared with nothing."""
+    known: dict[str, set[str]] = {kind: set() for kind in BRINGS_IN.values()}
+    for step in steps:
+        kind = BRINGS_IN.get(step.does)
+        if kind is not None:
+            known[kind].add(step.said[kind])
+        told = [step.said, *(row for rows in ROWS for row in step.then.get(rows, ()))]
+        for each in told:
+            for kind, names in known.items():
+                if kind in each and each[kind] not in names:
+                    raise StoryError(f"{name}, step {step.number}: no {kind} is called {each[kind]!r} so far")
 
 
 def _step(number: int, entry: Any, place: str) -> Step:
@@ -100,7 +115,8 @@ def _then(then: dict[str, Any], place: str) -> dict[str, Any]:
             if not isinstance(row, dict):
                 raise StoryError(f"{place}: {name} is a list of tables, {row!r} is none")
             _check(row, words, f"{place}, {name}")
-    return _in_fen(then, place)
+    changed: dict[str, Any] = _in_fen(then, place)
+    return changed
 
 
 def _check(told: Mapping[str, Any], words: Words, place: str) -> None:

@@ -38,8 +38,10 @@ class Stage:
         self._voices = {role: IntoHttp(up.api, up.tokens[role]) for role in ROLES}
 
     def close(self) -> None:
-        for each in (self.quiet, self.bank, self.engine, *self._voices.values()):
-            each.close()
+        self.quiet.close()
+        self.bank.close()
+        for voice in (self.engine, *self._voices.values()):
+            voice.close()
 
     # --- time
 

@@ -44,6 +44,8 @@ DEEDS: dict[tuple[str, str], Words] = {
     ("authority", "decides the objection"): _says("outcome"),
     ("time", "passes"): _says(),
 }
+BRINGS_IN = {"signs": "agreement", "opens a visit": "visit", "sends the bill": "bill"}
+"""What has a name of its own, by the deed that begins it."""
 CHECKOUTS = frozenset({"asks for credit", "asks for more"})
 
 STEP = frozenset({"at", "who", "does", "note", "then"})
