@@ -69,6 +69,7 @@ class Stage:
         pharmacy = med_type == "41"
         at = code or (self.world.pharmacy(0) if pharmacy else self.world.hospital(self.place))
         some = self.world.doctor(self.place, self.number % self.world.doctors)
+        some = f"D{code[1:7]}{code[-5:]}{self.number % 10}" if code else some  # nobody works at two places unnoticed
         return Visit(
             mdtrt_id=f"{person.psn_no[4:7]}{self.number:015d}",
             psn_no=person.psn_no,

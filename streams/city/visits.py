@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from streams.city.happenings import CHECKOUT, Bill, Happening, Line, Script, Visit, happening
 from streams.city.world import DEPARTMENTS, Person, World, mix
 
-DRUGS = tuple(f"XC0{family}A{item:03d}" for family in "279" for item in range(400))
+DRUGS = tuple(f"XC0{family}A{item:04d}" for family in "279" for item in range(3_000))
 SUPPLY_DAYS = {"11": (3, 7), "13": (1, 3), "14": (14, 30), "21": (1, 3)}
 """How many days a prescription lasts, by kind of visit: within 处方管理办法 Art. 19."""
 MINUTE = 60_000
@@ -55,7 +55,7 @@ def lines_of(visit: Visit, total_fen: int, first: int, draw: float) -> tuple[Lin
     return tuple(
         Line(
             feedetl_sn=f"{visit.mdtrt_id}{first + n:04d}",
-            med_list_codg=DRUGS[(bits >> (8 * n)) % len(DRUGS)],
+            med_list_codg=DRUGS[(bits + 7_919 * n) % len(DRUGS)],
             cnt_x10000=10_000 * (1 + (bits >> (6 * n)) % 3),
             amount_fen=part if n else total_fen - part * (count - 1),
             prd_days=least + (bits >> (4 * n)) % (most - least + 1),

@@ -49,8 +49,8 @@ def herbs_by_weight(stage: Stage) -> None:
 def one_doctors_patients(stage: Stage) -> None:
     """D08: ten patients of one doctor at one pharmacy, at twice the price of the others there; below, nine."""
     shop, doctor, count = stage.pharmacy(), stage.doctor(), PATIENTS_OF_ONE_DOCTOR + stage.excess
-    for n in range(30):
-        _sell(stage, shop, stage.at(8) + n * 10 * MINUTE_MS, 100 + n, medfee_fen=5_000 + n)
+    for n in range(20):
+        _sell(stage, shop, stage.at(8) + n * 10 * MINUTE_MS, 100 + n % 10, medfee_fen=5_000 + n)
     events = [
         _sell(stage, shop, stage.at(14) + n * 15 * MINUTE_MS, n, medfee_fen=20_000 + n, doctor=doctor)
         for n in range(count)
@@ -62,7 +62,9 @@ def pharmacy_beside_the_clinic(stage: Stage) -> None:
     """Twin of D08: half a clinic's patients come next door, at the prices everybody pays."""
     shop, doctor = stage.pharmacy(), stage.doctor()
     events = [
-        _sell(stage, shop, stage.at(8) + n * 12 * MINUTE_MS, n, medfee_fen=5_000 + n, doctor=doctor if n % 2 else "")
+        _sell(
+            stage, shop, stage.at(8) + n * 12 * MINUTE_MS, n % 20, medfee_fen=5_000 + n, doctor=doctor if n % 2 else ""
+        )
         for n in range(40)
     ]
     stage.innocent("D08", shop, "the pharmacy beside the clinic", events)
@@ -100,7 +102,7 @@ def _sell(
         cnt_x10000=10_000,
         amount_fen=medfee_fen,
         prd_days=5,
-        drug_trac_codg=codes if codes is not None else (_code(stage, visit.number % 10_000),),
+        drug_trac_codg=codes or None if codes is not None else (_code(stage, visit.number % 10_000),),
     )
     facts = ((line, at_ms - 30_000), (replace(settled, dr_code=doctor or None), at_ms))
     stage.add(paper(fact, fact_ms) for fact, fact_ms in facts)

@@ -11,10 +11,10 @@ ROUND_BILLS_A_DAY = 3
 def far_from_home(stage: Stage) -> None:
     """P15: five bills of more than 50,000 yuan together, insured elsewhere; below, exactly 50,000."""
     person = stage.person()._replace(insuplc_admdvs="440100")
-    sums = [AWAY_FEN // AWAY_BILLS] * (AWAY_BILLS + max(0, stage.excess))
-    sums[AWAY_BILLS - 1] += stage.excess >= 0
+    sums = [AWAY_FEN // AWAY_BILLS] * AWAY_BILLS
+    sums[AWAY_BILLS - 1] += 1 + 100_000 * stage.excess if stage.excess >= 0 else 0
     events = [
-        stage.settle(stage.visit(person, "21", stage.hospital()), stage.at(22, 2 * n), each, 60)
+        stage.settle(stage.visit(person, "21", stage.hospital(n)), stage.at(22, 2 * n), each, 60)
         for n, each in enumerate(sums)
     ]
     stage.label("P15", person.psn_no, events, crossing=AWAY_BILLS - 1)

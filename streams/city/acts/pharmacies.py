@@ -8,14 +8,15 @@ LARGE_FEN = 100_000
 BILLS_OF_ONE_A_DAY = 3
 PATIENTS_OF_ONE_DOCTOR = 10
 STRANGERS = 31
+KNOWN = 30  # customers of one day elsewhere: no more, or they would be D12's strangers
 
 
 def night_trade(stage: Stage) -> None:
-    """D02: ten settlements between midnight and five; below, nine among forty by day."""
+    """D02: ten settlements between midnight and five; below, nine among forty-two by day, a fifth of none."""
     code, count = stage.pharmacy(), NIGHT_BILLS + stage.excess
     events = [_sold(stage, code, stage.at(0.5) + n * 13 * MINUTE_MS, 8_000 + n, customer=n) for n in range(count)]
-    for n in range(60):
-        _sold(stage, code, stage.at(8) + n * 12 * MINUTE_MS, 4_000 + n, customer=100 + n)
+    for n in range(count, count + 42):
+        _sold(stage, code, stage.at(8) + n * 12 * MINUTE_MS, 4_000 + n, customer=n % KNOWN)
     stage.label("D02", code, events, crossing=NIGHT_BILLS - 1)
 
 
@@ -23,7 +24,9 @@ def night_duty(stage: Stage) -> None:
     """Twin of D02: on duty by night it serves six, after a full day."""
     code = stage.pharmacy()
     events = [_sold(stage, code, stage.at(0.5) + n * 40 * MINUTE_MS, 3_000 + n, customer=n) for n in range(6)]
-    events += [_sold(stage, code, stage.at(8) + n * 12 * MINUTE_MS, 4_000 + n, customer=100 + n) for n in range(60)]
+    events += [
+        _sold(stage, code, stage.at(8) + n * 12 * MINUTE_MS, 4_000 + n, customer=(6 + n) % KNOWN) for n in range(50)
+    ]
     stage.innocent("D02", code, "the pharmacy on duty", events)
 
 

@@ -22,7 +22,7 @@ def flu_evening(stage: Stage) -> None:
     """Twin of D01: a pharmacy on duty in a flu week sells to one customer a minute for an hour."""
     code = stage.pharmacy()
     events = [
-        stage.settle(stage.visit(stage.person(n), "41", code), stage.at(19) + n * MINUTE_MS, 3_900 + n, 20)
+        stage.settle(stage.visit(stage.person(n % 30), "41", code), stage.at(19) + n * MINUTE_MS, 3_900 + n, 20)
         for n in range(60)
     ]
     stage.innocent("D01", code, "a flu evening at the pharmacy on duty", events)
