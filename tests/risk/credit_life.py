@@ -87,6 +87,7 @@ class Life:
         self.credit = None
         self.visits = {}
         self.area = ""
+        self.reply_to = "api"
         self.all = []
         self._numbers = count(1)
 
@@ -128,8 +129,11 @@ class Life:
 
     def tell(self, kind, **fields):
         """Fold one fact."""
-        fact = self.make(kind, **fields)
-        return self.keep(apply_credit(self.credit, fact, self.context(fact)))
+        return self.take(self.make(kind, **fields), apply_credit)
+
+    def take(self, fact, step):
+        """A record: here it is folded at once."""
+        return self.keep(step(self.credit, fact, self.context(fact)))
 
     def pass_time(self, *, hours=0, until=None):
         """Let the clock run; everything scheduled happens when it is due."""
@@ -199,7 +203,7 @@ class Life:
             mdtrt_id=mdtrt_id,
             amount_fen=amount_fen,
             attempt=attempt or f"t{next(self._numbers)}",
-            reply_to="api",
+            reply_to=self.reply_to,
             **fields,
         )
 
@@ -211,7 +215,7 @@ class Life:
             authorization_id=authorization_id,
             fixmedins_code=HOSPITAL,
             attempt=attempt or f"t{next(self._numbers)}",
-            reply_to="api",
+            reply_to=self.reply_to,
             request_id=request_id or None,
             **fields,
         )
@@ -272,17 +276,17 @@ class Life:
             psn_cash_pay_fen=cash_fen,
             **fields,
         )
-        return self.keep(settle(self.credit, fact, self.context(fact), amounts_add_up(fact)))
+        return self.take(fact, lambda credit, fact, context: settle(credit, fact, context, amounts_add_up(fact)))
 
     def reverse(self, setl_id="S1"):
         """The settlement is undone."""
         fact = self.make(facts.SettlementReversed, setl_id=setl_id)
-        return self.keep(reverse(self.credit, Row(setl_id), fact, self.context(fact)))
+        return self.take(fact, lambda credit, fact, context: reverse(credit, Row(setl_id), fact, context))
 
     def reinstate(self, setl_id="S1"):
         """The reversal is undone."""
         fact = self.make(facts.SettlementReinstated, setl_id=setl_id)
-        return self.keep(reinstate(self.credit, Row(setl_id), fact, self.context(fact)))
+        return self.take(fact, lambda credit, fact, context: reinstate(credit, Row(setl_id), fact, context))
 
     def bank(self, order, result, amount_fen=None, attempt=None, **fields):
         """The bank answers an order (its body)."""

@@ -130,6 +130,15 @@ class Ledger:
             self.moved[item[0], "back" if self.kinds[order_id] == "refund" else "in"] += part
             came_fen = self.net(item[0]) - self.beyond[item[0]]
             assert came_fen <= self.dues[item[0]], "settled orders less refunds come to no more than was due"
+        self._returned(order_id)
+
+    def _returned(self, order_id):
+        """What a bank got back for a settlement that stands again was not repaid: it will lend it once more."""
+        if self.kinds[order_id] != "refund":
+            return
+        for setl_id, rest_fen in self.asked[order_id]:
+            if not rest_fen and self.standing[setl_id] and not self.agreements[setl_id].startswith("card"):
+                self.paid[setl_id] = min(self.paid[setl_id], self.net(setl_id))
 
     def late(self, order_id, amount_fen):
         """The bank says later what it moved: what fits no item any more came for the first one."""
@@ -145,6 +154,7 @@ class Ledger:
             self.beyond[item[0]] += part
         self.moved[self.asked[order_id][0][0], side] += amount_fen
         self.beyond[self.asked[order_id][0][0]] += amount_fen
+        self._returned(order_id)
 
     def claim(self, setl_id):
         """What stands."""

@@ -132,6 +132,14 @@ class Money(RuleBasedStateMachine):
             scope="visit" if visit else "settlement",
         )
 
+    @rule(who=people, name=names, mdtrt=visits, amount=amounts, more=st.sampled_from([0, 0, 1, 60_000]))
+    def a_visit_on_credit(self, *, who, name, mdtrt, amount, more):
+        """The ordinary way; what nobody asked for comes on top of the bill."""
+        person, setl_id = self.people[who], self.fresh("V")
+        person.authorize(amount, name, mdtrt, self.fresh("t"))
+        person.settled.add(setl_id)
+        person.hear(person.life.settle(amount + more, setl_id, mdtrt, authorization_id=name))
+
     @rule(who=people, name=names, amount=amounts)
     def increase(self, who, name, amount):
         person = self.people[who]
@@ -208,6 +216,15 @@ class Money(RuleBasedStateMachine):
             amount = {"settled": order["amount_fen"], "partial": order["amount_fen"] // 2}.get(result, 0)
             person.bank(order, result, amount, cause)
 
+    @rule(result=st.sampled_from(["settled", "settled", "settled", "partial", "rejected", "unknown"]))
+    def the_bank_answers_everything(self, result):
+        self.look()
+        for person in self.people:
+            for order_id in [each.order_id for each in person.life.credit.orders if each.in_flight]:
+                order = person.sent[order_id]
+                amount = {"settled": order["amount_fen"], "partial": order["amount_fen"] // 2}.get(result, 0)
+                person.bank(order, result, amount, "person")
+
     @rule(who=people, amount=amounts)
     def repay_the_bank(self, who, amount):
         person = self.people[who]
@@ -241,14 +258,29 @@ class Money(RuleBasedStateMachine):
         person = self.people[who]
         person.hear(person.life.pass_time(hours=hours))
 
+    @rule(hours=st.sampled_from([26, 26, 50]))
+    def a_day_passes(self, hours):
+        for person in self.people:
+            for mdtrt in sorted(person.life.visits):
+                self.ended(person, mdtrt)
+        self.later(hours)
+
+    def later(self, hours):
+        """So many hours later, for everybody."""
+        for person in self.people:
+            person.hear(person.life.pass_time(hours=hours))
+
     @rule(who=people, mdtrt=visits)
     def visit_ends(self, who, mdtrt):
         person = self.people[who]
         if mdtrt in person.life.visits:
-            person.hear(person.life.close(mdtrt))
-            del person.life.visits[mdtrt]
+            self.ended(person, mdtrt)
 
-    @rule(who=people, level=st.sampled_from(["A", "B", "C", "D", "UNRATED"]))
+    def ended(self, person, mdtrt):
+        person.hear(person.life.close(mdtrt))
+        del person.life.visits[mdtrt]
+
+    @rule(who=people, level=st.sampled_from(["A", "A", "B", "B", "C", "D", "UNRATED"]))
     def level_moves(self, who, level):
         person = self.people[who]
         person.life.now_ms += 1
@@ -263,7 +295,6 @@ class Money(RuleBasedStateMachine):
 
     @rule(who=people, pick=picks)
     def a_reminder_is_delivered(self, who, pick):
-        self.look()
         person = self.people[who]
         if person.notices:
             notice_id = person.notices[pick % len(person.notices)]
@@ -279,15 +310,16 @@ class Money(RuleBasedStateMachine):
         else:
             person.hear(person.life.tell(facts.CaseClosed, case_id="c", decided_by="李某"))
 
-    @rule(who=people, by=st.sampled_from(["person", "person", "bank"]))
-    def agreement_ends_and_is_signed_again(self, who, by):
+    @rule(who=people, by=st.sampled_from(["person", "bank"]), again=st.sampled_from(["", "same", "new", "new"]))
+    def agreement_ends_and_is_signed_again(self, who, by, again):
         person = self.people[who]
-        before = person.life.credit.agreements[0]
+        before = person.life.credit.agreements[-1]
         person.life.now_ms += 1
         person.hear(person.life.tell(facts.AgreementTerminated, agreement_no=before.agreement_no, requested_by=by))
-        if by == "bank":
+        if again:
             person.life.now_ms += 1
-            told = {"agreement_no": before.agreement_no, "bank_code": "BOCOM", "funding_mode": before.mode}
+            number = before.agreement_no if again == "same" else before.agreement_no + "+"
+            told = {"agreement_no": number, "bank_code": "BOCOM", "funding_mode": before.mode}
             told |= {"services": before.services, "bank_line_fen": before.line_fen}
             person.hear(person.life.tell(facts.AgreementSigned, **told))
 

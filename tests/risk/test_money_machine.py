@@ -11,3 +11,18 @@ Money.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestMoney = Money.TestCase
+
+
+def test_what_the_bank_got_back_was_not_repaid_whenever_the_refund_comes_through():
+    """The bank lends 250,000 and hears of 137; the bill is undone, and done again while the refund is on its way."""
+    state, by_line = Money(), 1
+    state.a_visit_on_credit(who=by_line, name="A1", mdtrt="M1", amount=300_000, more=0)
+    state.bank_answers(who=by_line, pick=0, result="settled", cause="bank")
+    state.repay_the_bank(who=by_line, amount=137)
+    state.reverse(who=by_line, pick=0)
+    state.reinstate(who=by_line, pick=0)
+    person = state.people[by_line]
+    assert person.book.used_in("visit_first") == 250_000 - 137
+    state.bank_answers(who=by_line, pick=0, result="settled", cause="bank")
+    assert [order["kind"] for order in person.sent.values()] == ["draw", "refund", "draw"]
+    assert person.book.used_in("visit_first") == 250_000
