@@ -143,6 +143,13 @@ class World:
             self.lanes.remove(lane)
             lane.run(lambda: False)
 
+    def drop(self, lane: Lane) -> None:
+        """Lose a lane as a crash does: nothing is finished, and what was not sent yet is never sent."""
+        self.lanes.remove(lane)
+        lane._publisher._producer.purge()
+        lane._ownership.consumer.close()
+        lane._store.close()
+
     def close(self) -> None:
         for lane in list(self.lanes):
             self.end(lane)
