@@ -141,6 +141,21 @@ def replay(*, policy: Path, json: Json = False) -> int:
     return run_replay(settings(), policy, as_json=json)
 
 
+@app.command
+def shadow(*, policy: Path, json: Json = False) -> int:
+    """Let another policy observe beside the live one, and name each alert and decision that would be different.
+
+    It starts at the log's beginning and goes on until Ctrl-C; then it prints the differences. Nothing is published.
+    Exit 0: nothing would differ; 1: something would.
+
+    Args:
+        policy: The other policy's directory.
+    """
+    from streams.shadow import run_shadow, until_interrupted
+
+    return run_shadow(settings(), policy, stopped=until_interrupted(), as_json=json)
+
+
 def _code(answer: Any) -> int:
     return answer if isinstance(answer, int) and not isinstance(answer, bool) else 0
 

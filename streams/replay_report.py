@@ -39,19 +39,25 @@ class Differences:
         """Whether anything would be different."""
         return bool(self.counts)
 
-    def note(self, topic: str, identity: str, before: bytes | None, after: bytes | None) -> None:
-        """Compare one output of both folds."""
+    def note(
+        self, topic: str, identity: str, before: bytes | None, after: bytes | None
+    ) -> tuple[tuple[str, str, str], dict[str, Any]] | None:
+        """Compare one output of both folds: None where they are equal, else the kind of difference and whom it
+        concerns.
+        """
         old = _compared(before)
         new = _compared(after)
         if old == new:
             self.equal += 1
-            return
+            return None
         change = "added" if old is None else "gone" if new is None else "changed"
         key = (topic, change, _group(topic, old, new))
         self.counts[key] += 1
+        example = {"id": identity, **_example(old, new)}
         examples = self.examples.setdefault(key, [])
         if len(examples) < EXAMPLES:
-            examples.append({"id": identity, **_example(old, new)})
+            examples.append(example)
+        return key, example
 
     @property
     def notes(self) -> list[tuple[str, str]]:
@@ -138,6 +144,12 @@ def show(found: Differences, *, as_json: bool) -> None:
         print(f"same 相同: {found.equal}")
     for zh, en in found.notes:
         print(f"注 / note: {zh} / {en}")
+
+
+def as_line(kind: tuple[str, str, str], example: dict[str, Any]) -> str:
+    """One difference as it is found."""
+    topic, change, group = kind
+    return f"{_WORDS[change]}  {_NAMES[topic]}  {group}  {_line(example)}"
 
 
 def _line(example: dict[str, Any]) -> str:
