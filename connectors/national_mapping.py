@@ -159,6 +159,9 @@ HANDLERS: dict[str, Callable[[Message], list[Making]]] = {
     "2201": _one(_visit_opened),
     "2401": _one(_visit_opened),
     "2203": _one(_visit_updated),
+    "2403": _one(
+        _visit_updated
+    ),  # the same of an admission (入院信息变更): whose diagnosis is known when he lies there
     "2402": _one(_visit_ended(VisitClosed)),
     "2405": _one(_visit_ended(VisitReopened)),
     "2202": _one(_visit_ended(VisitCancelled)),

@@ -21,7 +21,7 @@ from risk.facts import (
     VisitUpdated,
 )
 from risk.local_time import to_datetime
-from streams.city.happenings import CHECKOUT, Happening, event_id
+from streams.city.happenings import CHECKOUT, Happening, diagnosis_of, event_id
 from streams.city.world import Person
 
 AUTHORITY = "邵阳市医疗保障局"
@@ -71,7 +71,7 @@ def _updated(happening: Happening, common: dict[str, Any], occurred_at: datetime
             **common,
             mdtrt_id=visit.mdtrt_id,
             med_type=visit.med_type,
-            diag_group=visit.diag or ("J06" if visit.med_type != "14" else "I10"),
+            diag_group=diagnosis_of(visit),
             dr_code=visit.dr_code,
             dept_code=visit.dept_code,
         )
@@ -184,6 +184,7 @@ _SPELLINGS: dict[str, Callable[[Happening, dict[str, Any], datetime], list[Fact]
     "2201": _opened,
     "2202": _cancelled,
     "2203": _updated,
+    "2403": _updated,
     "2204": _fees,
     "2205": _fee_reversed,
     "2301": _fees,

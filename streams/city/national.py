@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from risk.local_time import to_datetime
-from streams.city.happenings import CHECKOUT, Bill, Happening
+from streams.city.happenings import CHECKOUT, Bill, Happening, diagnosis_of
 
 Content = tuple[dict[str, Any], dict[str, Any]]
 """`input` and `output` of one transaction."""
@@ -77,12 +77,11 @@ def _admitted(happening: Happening, time: str) -> Content:
 
 def _recorded(happening: Happening, time: str) -> Content:
     visit = happening.visit
-    code = f"{visit.diag}.900" if visit.diag else "J06.900" if visit.med_type != "14" else "I10.x00"
     info = {"mdtrt_id": visit.mdtrt_id, "psn_no": visit.psn_no, "med_type": visit.med_type, "begntime": time}
     diagnosis = {
         "diag_type": "1",
         "diag_srt_no": 1,
-        "diag_code": code,
+        "diag_code": f"{diagnosis_of(visit)}.900",
         "diag_dept": visit.dept_code,
         "dise_dor_no": visit.dr_code,
         "diag_time": time,
@@ -183,6 +182,7 @@ _SPELLINGS: dict[str, Callable[[Happening, str], Content]] = {
     "2201": _registered,
     "2202": _undone_visit,
     "2203": _recorded,
+    "2403": _recorded,
     "2204": _fees,
     "2205": _fees_taken_back,
     "2301": _fees,

@@ -177,6 +177,7 @@ def _before(visit: Visit, at_ms: int, lines: tuple[Line, ...]) -> Script:
 def _stay(visit: Visit, at_ms: int, lines: tuple[Line, ...], stay_ms: int, *, idle_days: Sequence[int]) -> Script:
     opened_ms, left_ms = at_ms - stay_ms, at_ms - HOUR_MS
     yield happening(visit, opened_ms, "2401")
+    yield happening(visit, opened_ms + 10 * MINUTE_MS, "2403")
     days = [day for day in range(1 + stay_ms // DAY_MS) if day not in idle_days]
     for turn, day in enumerate(days):
         todays = lines if turn == 0 else lines_of(visit, 5_000, 1_000 + 10 * day, 0.1)

@@ -139,6 +139,7 @@ def stay_days(draws: Draws) -> int:
 def admission(visit: Visit, at_ms: int, draws: Draws, *, credit: bool, ask: bool) -> Script:
     """Admission, a batch of fee lines each day, discharge and settlement: 2401, 2301 …, 2402, 2303, 2304."""
     yield happening(visit, at_ms, "2401")
+    yield happening(visit, at_ms + 30 * MINUTE, "2403")
     days = stay_days(draws)
     total = skewed_fen(draws[5], 800_000, 6_000_000)
     batch = 1
