@@ -157,8 +157,9 @@ def check_topics(
             problems.append(f"{name} has {replicas} replicas, must have {replication}")
     # a group that stands still for longer than this loses its published marks, and a missing mark stops its shard
     remembered = {"offsets.retention.minutes": MARK_RETENTION_MINUTES_MIN}
-    for name, settings in _settings_of(admin, ResourceType.BROKER, [str(node) for node in metadata.brokers]).items():
-        problems += _setting_problems(f"broker {name}", settings, remembered)
+    for node in sorted(metadata.brokers):  # one by one: each answers for itself only
+        for name, settings in _settings_of(admin, ResourceType.BROKER, [str(node)]).items():
+            problems += _setting_problems(f"broker {name}", settings, remembered)
     return problems
 
 

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from redis.cluster import RedisCluster
 
-from connectors.embedded import MockKafka, RealKafka, RedisClusterServers, RedisServer
+from connectors.embedded import MockKafka, RealKafka, RealKafkaCluster, RedisClusterServers, RedisServer
 from connectors.errors import ConnectorError
 from connectors.kafka import (
     check_topics,
@@ -173,6 +173,15 @@ def test_topics_are_created_once_as_the_contract_wants_them(real_kafka: RealKafk
         name: 2 if name == topics.subjects else 3 for name in topics.all
     }
     assert len({topic_id for topic_id, _ in found.values()}) == len(topics.all)
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_check_passes_on_three_brokers_with_what_production_needs(real_kafka: RealKafka, topics: Topics) -> None:
+    # real_kafka is asked for because it says whether a Kafka can run here at all
+    with RealKafkaCluster() as kafka:
+        create_topics(kafka.bootstrap, topics, replication=3)
+        assert check_topics(kafka.bootstrap, topics) == []
 
 
 @pytest.mark.kafka
