@@ -176,11 +176,10 @@ def compare(alerts: list[Alert], labels: list[Label], scores: dict[str, Score]) 
 
 
 def _covers(label: Label, alert: Alert) -> bool:
-    """From the day the label names to the end of the misconduct; of one who is innocent, on every day."""
-    if label.verdict != "planted":
-        return True
-    day = local_day(alert.at_ms)
-    return day_of(date.fromisoformat(label.day)) <= day <= local_day(label.ends_ms)
+    """An act has its subjects to itself: of one who is innocent every alert counts, of a planted one those that come
+    before the misconduct is over, and on the day after it.
+    """
+    return label.verdict != "planted" or local_day(alert.at_ms) <= local_day(label.ends_ms) + 1
 
 
 def _tell(report: Report, rule: str, score: Score) -> None:

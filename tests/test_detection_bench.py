@@ -1,0 +1,72 @@
+"""The measure itself measured: what `bench detection` and `bench rules` count, on cases small enough to count."""
+
+from collections import defaultdict
+
+from benchmarks.both_hops import policy_texts
+from benchmarks.detection import NO_CODES, Alert, Score, alerts_of, compare
+from benchmarks.rules import rule_ids, without
+from risk.policy import parse_policy
+from streams.city.labels import Label
+from streams.city.plan import CityPlan
+from streams.city.stream import expectations
+
+NOON_MS = 1_774_411_200_000  # 2026-03-25, 12:00 in Shanghai
+
+
+def label(subject: str, verdict: str = "planted", level: int = 1) -> Label:
+    return Label("P01", level, subject, "2026-03-25", ("e1",), verdict, "dialysis", NOON_MS + 3_600_000)  # type: ignore[arg-type]
+
+
+def alert(subject: str, at_ms: int = NOON_MS, level: int = 1) -> Alert:
+    return Alert("P01", level, subject, at_ms, "suspicion")
+
+
+def scored(alerts: list[Alert], labels: list[Label]) -> Score:
+    scores: dict[str, Score] = defaultdict(Score)
+    compare(alerts, labels, scores)
+    return scores["P01"]
+
+
+def test_an_alert_that_no_label_asked_for_costs_precision_and_one_that_is_missing_costs_recall():
+    score = scored([alert("found"), alert("stranger")], [label("found"), label("missed")])
+    assert (score.recall, score.precision) == (0.5, 0.5)
+    assert score.lead_ms == [3_600_000]
+    assert dict(score.wrong) == {"background": 1}
+    assert "recall 0.500" in score.short_of
+    assert "precision 0.500" in score.short_of
+
+
+def test_an_alert_twice_about_one_case_finds_it_once():
+    score = scored([alert("found"), alert("found")], [label("found")])
+    assert (score.found, score.recall, score.precision) == (1, 1.0, 1.0)
+
+
+def test_another_level_and_a_day_too_late_do_not_find_the_case():
+    late = alert("found", NOON_MS + 3 * 86_400_000)
+    score = scored([alert("found", level=2), late], [label("found")])
+    assert (score.found, score.labelled, score.alerts) == (0, 0, 2)
+
+
+def test_a_twin_and_one_who_stayed_below_are_accused_by_any_level():
+    score = scored([alert("twin", level=2), alert("less")], [label("twin", "innocent", 0), label("less", "below")])
+    assert (score.twins_accused, score.below_accused, score.precision) == (1, 1, 0.0)
+
+
+def test_a_rule_is_taken_out_of_the_book_with_all_its_entries_and_nothing_else():
+    files = policy_texts("shaoyang")
+    day = 20_600
+    whole, less = (set(parse_policy(each).on(day)) for each in (files, without(files, frozenset({"P02"}))))
+    assert whole - less == {"P02"}
+    none = without(files, frozenset(rule_ids(files)))
+    assert not set(rule_ids(none))
+    assert "limit" in parse_policy(none).on(day)
+
+
+def test_a_code_that_is_none_raises_no_alert_but_of_its_own_kind():
+    plan = CityPlan(people=200, institutions=6, first_day=20_537, days=3, seed=3, plants=3, checkout=True)
+    accused_anyway = {each.subject for each in expectations(plan) if each.why.startswith(("no name", "an empty"))}
+    assert accused_anyway <= NO_CODES
+    alerts, records = alerts_of(plan, policy_texts("shaoyang"))
+    assert records > 5_000
+    assert {each.rule for each in alerts if each.subject in NO_CODES} <= {"Q01", "Q02"}
+    assert sum(each.rule == "Q02" for each in alerts) >= 6, "and they are there"
