@@ -18,6 +18,40 @@ NOT_PLANTED = {
 }
 
 
+CATALOGUE = {
+    *(f"P{n:02d}" for n in range(1, 20)),  # P17 is rules.md's, domain.md's P17 became P19
+    *(f"H{n:02d}" for n in range(1, 17)),
+    *(f"D{n:02d}" for n in range(1, 13)),
+    *(f"M{n:02d}" for n in range(1, 9)),
+    *(f"F{n:02d}" for n in range(1, 8)),
+    *("U01", "T01", "E01"),
+}
+_STOCK = "waits for stock movements (3501-3507) on the bus"
+_BASELINE = "waits for the baseline it is compared with: a year before, peers, or a working calendar"
+WAITING = {
+    "P08": "needs hashed telephone numbers, which no edge takes in; off by default (L01)",
+    "P14": "waits for face checks (9601) and a person's sex and age on the bus",
+    "H06": _STOCK,
+    "H07": _STOCK,
+    "D07": _STOCK,
+    "H08": _BASELINE,
+    "H10": "waits for approved beds and machines as a reference table",
+    "H11": "waits for the own-pay part of an admission's lines in the city",
+    "H12": _BASELINE,
+    "H15": "waits for overdue credit visits on the second hop",
+    "D09": "waits for prescription number and pharmacist on fee lines",
+    "D10": _BASELINE,
+    "D11": _BASELINE,
+    "M04": "waits for a doctor's suspensions and leave as facts",
+    "M06": "waits for a person's sex and age on the bus",
+    "M07": "waits for determined points as facts",
+    "M08": "waits for executed items of nurses and technicians on fee lines",
+    "U01": "employers send no events",
+    "T01": "operators send no events",
+    "E01": "suppliers send no events",
+}
+
+
 def rules_in_force() -> set[str]:
     last_day = PLAN.first_day + PLAN.days - 1
     names = parse_policy(dict(read_policy_dir(POLICIES / "shaoyang"))).on(last_day)
@@ -28,9 +62,14 @@ def test_every_rule_in_force_has_a_plant_and_a_twin():
     labels = expectations(PLAN)
     planted = {label.rule for label in labels if label.verdict == "planted"}
     twins = {label.rule for label in labels if label.verdict == "innocent"}
-    assert rules_in_force() - planted == set(NOT_PLANTED)
-    assert rules_in_force() - twins == set(NOT_PLANTED)
+    assert rules_in_force() - planted - set(WAITING) == set(NOT_PLANTED)
+    assert rules_in_force() - twins - set(WAITING) == set(NOT_PLANTED)
 
 
 def test_what_is_excused_is_in_force():
     assert set(NOT_PLANTED) <= rules_in_force()
+
+
+def test_every_rule_of_the_catalogue_is_planted_or_says_what_it_waits_for():
+    planted = {label.rule for label in expectations(PLAN) if label.verdict == "planted"}
+    assert CATALOGUE - planted == set(WAITING) | (CATALOGUE & set(NOT_PLANTED))
