@@ -11,7 +11,7 @@ import msgspec
 from risk.activity import Activity
 from risk.contributions import Contribution
 from risk.credit import Credit
-from risk.second_hop import Day, Subject
+from risk.subjects import History, Subject
 
 
 class ShardState(NamedTuple):
@@ -47,14 +47,14 @@ class _ContributedWire(msgspec.Struct):
 
 
 CONTRIBUTED = "subject.contributed"
-CONTRIBUTIONS_PER_RECORD = 80  # each changes at most three values, and one record must fit one commit
+CONTRIBUTIONS_PER_RECORD = 80  # each changes at most two values, and one record must fit one commit
 
 _encoder = msgspec.msgpack.Encoder()
 pack = _encoder.encode
 unpack_activity = msgspec.msgpack.Decoder(Activity).decode
 unpack_credit = msgspec.msgpack.Decoder(Credit).decode
 unpack_subject = msgspec.msgpack.Decoder(Subject).decode
-unpack_day = msgspec.msgpack.Decoder(Day).decode
+unpack_history = msgspec.msgpack.Decoder(History).decode
 unpack_state = msgspec.msgpack.Decoder(ShardState).decode
 _json = msgspec.json.Encoder()
 _wire = msgspec.json.Decoder(_ContributedWire)

@@ -48,8 +48,9 @@ Reading order
                      policy_examples.py). The calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
 4. conduct           activity.py (what is remembered), settlements.py (counted once), person_rules.py (measures),
-                     judging.py (episodes), visits.py; contributions.py → second_hop.py (D01, M01, Q01, Q02);
-                     pruning.py; ordinary.py: the same in one straight line where no rule has anything to say
+                     judging.py (episodes), visits.py; contributions.py → counters.py, subjects.py, subject_plan.py,
+                     second_hop.py (D01, M01, Q01, Q02); pruning.py; ordinary.py: the same in one straight line where
+                     no rule has anything to say
 5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,

@@ -10,12 +10,13 @@ import orjson
 from connectors.http.people import StoredPeople
 from connectors.kafka import cluster_identity
 from connectors.pseudonym import Pseudonyms
-from connectors.state_codec import unpack_activity, unpack_credit, unpack_day, unpack_subject
+from connectors.state_codec import unpack_activity, unpack_credit, unpack_history, unpack_subject
 from connectors.store import KEY_PREFIX, Store
 from connectors.topology import partition_of, tags
 from risk.activity import COUNTED, NOTHING, Activity
+from risk.counters import COUNTERS
 from risk.local_time import rfc3339, to_date, to_ms
-from risk.second_hop import Subject, people_of
+from risk.subjects import Subject, people_of
 from streams.stop import Stop
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
     if not values:
         raise Stop(f"没有 {subject_id} 的记录", f"nothing is known of {kind} {subject_id}", exit_code=1)
     short = unpack_subject(values["w"]) if values.get("w") else Subject()
-    days = [unpack_day(value) for field, value in values.items() if field.startswith("d")]
+    days = unpack_history(values["h"]).days if values.get("h") else []
     days += [short.day] if short.day.date else []
     return {
         "subject_kind": kind,
@@ -111,10 +112,12 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
             for episode in short.episodes
         ],
         "days": {
-            to_date(day.date).isoformat(): {"settlements": day.settlements, "medfee_fen": day.medfee_fen,
-                                          "fund_fen": day.fund_fen}
-                                         | ({"people_counted": people_of(day)} if kind == "staff" else {})
-            for day in sorted(days, key=lambda day: day.date)
+            to_date(day.date).isoformat(): {
+                ("settlements" if name == "settlements" else f"{name}_fen"): count
+                for name, count in zip(COUNTERS, day.counters, strict=True)
+            }
+            | ({"people_counted": people_of(day)} if kind == "staff" else {})
+            for day in days
         },
     }  # fmt: skip
 

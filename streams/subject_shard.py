@@ -8,17 +8,16 @@ from connectors.state_codec import (
     ShardState,
     decode_contributed,
     pack,
-    unpack_day,
+    unpack_history,
     unpack_subject,
 )
 from connectors.store import Address
-from risk.contributions import Contribution
 from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
-from risk.local_time import local_day
-from risk.moment import Moment
+from risk.local_time import DAY_MS, OFFSET_MS
 from risk.outputs import Output
 from risk.policy import Policy
-from risk.second_hop import NO_DAY, Day, Subject, contribute, slot_of
+from risk.second_hop import Heard, contribute
+from risk.subjects import History, Subject
 from streams.shards import (
     FIRST_FOLD,
     Effects,
@@ -33,6 +32,9 @@ from streams.shards import (
     switched_fold,
 )
 
+_Name = tuple[str, str]
+"""A subject: its kind, its code."""
+
 
 class SubjectShard:
     """State and fold of one partition of `subjects.v1`."""
@@ -44,9 +46,10 @@ class SubjectShard:
         self.partition = partition
         self.state = ShardState(FIRST_FOLD, heard=(0,) * partitions)
         self.policy: Policy | None = None
-        self._subjects: dict[Address, Subject] = {}
-        self._days: dict[Address, Day] = {}
-        self._changed: set[Address] = set()
+        self._subjects: dict[_Name, Subject] = {}
+        self._histories: dict[_Name, History] = {}
+        self._changed: set[_Name] = set()
+        self._changed_histories: set[_Name] = set()
 
     def restore(self, state: ShardState, policy: bytes, _hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
@@ -68,30 +71,27 @@ class SubjectShard:
         return 0
 
     def addresses(self, decoded: Sequence[Contributed | Fact | BadRecord]) -> list[Address]:
-        """The values these records need: what is short-lived of each subject, and the local day each contribution falls
-        on.
-        """
+        """The values these records need: each subject, and its history where a contribution is of another date."""
         wanted: dict[Address, None] = {}
         for each in decoded:
-            if isinstance(each, Contributed):
-                for given in each.contributions:
-                    current = self._current(given)
-                    known, date = self._subjects.get(current), local_day(given.at_ms)
-                    if known is None:
-                        wanted[current] = None
-                    if known is None or known.day.date != date:
-                        wanted[self._earlier(given, date)] = None
+            if not isinstance(each, Contributed):
+                continue
+            for given in each.contributions:
+                name = given.subject_kind, given.subject_id
+                known = self._subjects.get(name)
+                if known is None:
+                    wanted[self._address(name, "w")] = None
+                other_date = known is None or known.day.date != (given.at_ms + OFFSET_MS) // DAY_MS
+                if other_date and name not in self._histories:
+                    wanted[self._address(name, "h")] = None
         return self.values.missing(list(wanted))
 
-    def _current(self, given: Contribution) -> Address:
-        return self.values.address(given.subject_kind, given.subject_id, "w")
-
-    def _earlier(self, given: Contribution, date: int) -> Address:
-        return self.values.address(given.subject_kind, given.subject_id, f"d{slot_of(given.subject_kind, date)}")
+    def _address(self, name: _Name, field_name: str) -> Address:
+        return self.values.address(*name, field_name)
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
-        """Each contribution changes its subject and at a new day two places of the ring; a switch, the policy."""
-        return 3 * len(decoded.contributions) if isinstance(decoded, Contributed) else 1
+        """Each contribution changes its subject and at another date its history; a switch, the policy."""
+        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 1
 
     def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
         """Fold one record. An exception leaves everything as it was before the record."""
@@ -123,66 +123,61 @@ class SubjectShard:
         fresh = given.contributions[last + 1 - given.first :]
         if not fresh:
             return Effects("subject.contributed", "duplicate")
-        subjects, days, outputs = dict[Address, Subject](), dict[Address, Day](), list[Output]()
+        heard_now = Heard(position, record.timestamp_ms, policy)
+        subjects, histories, outputs = dict[_Name, Subject](), dict[_Name, History](), list[Output]()
         for contribution in fresh:
-            current, date = self._current(contribution), local_day(contribution.at_ms)
-            subject, earlier = subjects.get(current) or self._subject_at(current), NO_DAY
-            if date != subject.day.date:
-                place = self._earlier(contribution, date)
-                earlier = days.get(place) or self._day_at(place)
-                if date > subject.day.date and earlier.date:
-                    days[place] = NO_DAY  # the place of the newest day is empty until a newer one comes
-            moved = contribute(subject, earlier, contribution, self._moment(record, contribution, position, policy))
-            subjects[current] = moved.subject
-            if moved.earlier is not None:
-                days[self._earlier(contribution, moved.earlier.date)] = moved.earlier
-            outputs += moved.outputs
-        self._subjects |= subjects
-        self._days |= days
-        self._changed.update(subjects, days)
+            name = contribution.subject_kind, contribution.subject_id
+            subject = subjects.get(name)
+            if subject is None:
+                subject = subjects[name] = (self._subjects.get(name) or self._subject_at(name)).copied()
+            history = None
+            if (contribution.at_ms + OFFSET_MS) // DAY_MS != subject.day.date:
+                history = histories.get(name)
+                if history is None:
+                    history = histories[name] = self._history_at(name).copied()
+            outputs += contribute(subject, history, contribution, heard_now)
+        self._subjects.update(subjects)
+        self._changed.update(subjects)
+        if histories:
+            self._histories.update(histories)
+            self._changed_histories.update(histories)
         heard = list(self.state.heard)
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
         return Effects("subject.contributed", "applied", outputs)
 
-    def _moment(self, record: Record, given: Contribution, position: str, policy: Policy) -> Moment:
-        at_ms = given.at_ms if given.sign > 0 else given.moved_ms
-        day = local_day(given.at_ms)
-        stamp_ms = record.timestamp_ms
-        return Moment(position, given.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
+    def _subject_at(self, name: _Name) -> Subject:
+        value = self.values.get(self._address(name, "w"))
+        return unpack_subject(value) if value else Subject()
 
-    def _subject_at(self, address: Address) -> Subject:
-        known = self._subjects.get(address)
+    def _history_at(self, name: _Name) -> History:
+        known = self._histories.get(name)
         if known is None:
-            value = self.values.get(address)
-            known = unpack_subject(value) if value else Subject()
-        return known
-
-    def _day_at(self, address: Address) -> Day:
-        known = self._days.get(address)
-        if known is None:
-            value = self.values.get(address)
-            known = unpack_day(value) if value else NO_DAY
+            value = self.values.get(self._address(name, "h"))
+            known = unpack_history(value) if value else History()
         return known
 
     @property
     def changed_count(self) -> int:
         """How many values a commit would write."""
-        return len(self._changed) + self.values.changed_count
+        return len(self._changed) + len(self._changed_histories) + self.values.changed_count
 
     def take_changes(self) -> dict[Address, bytes]:
         """Pack what changed since the last cut: a busy hospital is packed once, however many records touched it."""
-        for address in sorted(self._changed):
-            content = self._subjects.get(address) or self._days[address]
-            self.values.set(address, b"" if content is NO_DAY else pack(content))
+        for name in sorted(self._changed):
+            self.values.set(self._address(name, "w"), pack(self._subjects[name]))
+        for name in sorted(self._changed_histories):
+            history = self._histories[name]
+            self.values.set(self._address(name, "h"), pack(history) if history.days else b"")
         self._changed.clear()
+        self._changed_histories.clear()
         return self.values.take_changes()
 
     def forget_beyond(self, values_max: int) -> None:
         """Keep the working set small; only between commits."""
-        if len(self._subjects) + len(self._days) > values_max:
+        if len(self._subjects) + len(self._histories) > values_max:
             self._subjects.clear()
-            self._days.clear()
+            self._histories.clear()
             self.values.forget_all_but([self.values.address("policy")])
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:

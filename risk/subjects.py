@@ -1,0 +1,121 @@
+"""What is remembered of one institution or staff member: today in full, earlier days as counters.
+
+Two values per subject (design.md 2). `Subject` has what is short-lived: newest time, short rows, open episodes, today's
+day, and totals over the days before it. `History` has one `Day` for each earlier date; it is read and written only when
+the date turns or something for an earlier date arrives, so that a busy day rewrites only itself.
+"""
+
+from bisect import bisect_left
+from struct import Struct
+
+import msgspec
+
+from risk.activity import Episode, Stored
+from risk.contributions import INSTITUTION, STAFF
+from risk.counters import COUNTERS
+
+DAYS_KEPT = {INSTITUTION: 128, STAFF: 40}
+"""An institution's days outlast the 92 in which a settlement can still be reversed by its row, and every window."""
+PEOPLE_KEPT_DAYS = 8
+"""People are told apart only as long as a date can still open or close an episode."""
+
+_PERSON = Struct(">QH")  # hash64, how many counted settlements that day
+
+
+class Recent(Stored, frozen=True):
+    """A settlement that a short window may still need."""
+
+    at_ms: int
+    event_id: str
+
+
+class Day(msgspec.Struct, array_like=True, gc=False):
+    """One local date: counters (counters.py), people with how many settlements each, quality findings raised."""
+
+    date: int = 0
+    counters: list[int] = msgspec.field(default_factory=lambda: [0] * len(COUNTERS))
+    people: bytes = b""
+    raised: int = 0
+
+    def copied(self) -> "Day":
+        """One that may be changed while this one stays."""
+        return Day(self.date, self.counters.copy(), self.people, self.raised)
+
+
+class Subject(msgspec.Struct, array_like=True, gc=False):
+    """What every contribution touches. `totals`: window in days → counters summed over its days before today."""
+
+    newest_ms: int = 0
+    day: Day = msgspec.field(default_factory=Day)
+    recent: list[Recent] = []
+    episodes: tuple[Episode, ...] = ()
+    totals: dict[int, list[int]] = {}
+
+    def copied(self) -> "Subject":
+        """One that may be changed while this one stays; totals are replaced, never changed."""
+        return Subject(
+            self.newest_ms, self.day.copied(), self.recent.copy() if self.recent else [], self.episodes, self.totals
+        )
+
+
+class History(msgspec.Struct, array_like=True, gc=False):
+    """The earlier days that had anything, in order."""
+
+    days: list[Day] = []
+
+    def copied(self) -> "History":
+        """One that may be changed while this one stays; a day is copied when it is changed."""
+        return History(self.days.copy())
+
+
+def with_person(people: bytes, person: int, sign: int) -> bytes:
+    """People stand in the order in which they came, which is the log's; one leaves when nothing of him is left."""
+    size, needle = _PERSON.size, person.to_bytes(8)
+    at = people.find(needle)
+    while at >= 0 and at % size:
+        at = people.find(needle, at + 1)
+    if at < 0:
+        return people + _PERSON.pack(person, 1) if sign > 0 else people
+    left = _PERSON.unpack_from(people, at)[1] + sign
+    return people[:at] + (_PERSON.pack(person, left) if left > 0 else b"") + people[at + size :]
+
+
+def people_of(day: Day) -> int:
+    """How many different people this day."""
+    return len(day.people) // _PERSON.size
+
+
+def day_for(subject: Subject, history: History, date: int, kept_days: int) -> Day | None:
+    """The day of that date, ready to be changed; None if it is older than anything kept."""
+    if date <= subject.day.date - kept_days:
+        return None
+    days = history.days
+    at = bisect_left(days, date, key=_date)
+    if at < len(days) and days[at].date == date:
+        days[at] = days[at].copied()
+    else:
+        days.insert(at, Day(date))
+    return days[at]
+
+
+def turn(subject: Subject, history: History, date: int, *, kept_days: int, windows: tuple[int, ...]) -> None:
+    """A newer date begins: today joins the history, what is too old leaves it, the totals are summed anew."""
+    days = history.days
+    if subject.day.date:
+        days.append(subject.day)
+    history.days = days = [day for day in days if day.date > date - kept_days]
+    for at, day in enumerate(days):
+        if day.people and day.date <= date - PEOPLE_KEPT_DAYS:
+            days[at] = Day(day.date, day.counters, b"", day.raised)
+    subject.day = Day(date)
+    subject.totals = {window: total(days, date, window) for window in windows}
+
+
+def total(days: list[Day], date: int, window_days: int) -> list[int]:
+    """The counters summed over the window's days before `date`: the window is `date` and so many days less one."""
+    inside = days[bisect_left(days, date - window_days + 1, key=_date) : bisect_left(days, date, key=_date)]
+    return [sum(column) for column in zip(*(day.counters for day in inside), strict=True)] or [0] * len(COUNTERS)
+
+
+def _date(day: Day) -> int:
+    return day.date
