@@ -85,7 +85,7 @@ def check_record(
     if values["event_id"].startswith(_RESERVED_PREFIXES):
         raise Refused("RESERVED_EVENT_ID", "event_id", ", ".join(_RESERVED_PREFIXES))
     _check_whole(known.kind.event_type, values)
-    if pseudonym is not None:
+    if pseudonym is not None and "psn_no" in values:
         values["psn_no"] = pseudonym(values["psn_no"])
     fact = known.kind(**values, source=source)
     return check_future(fact, now_ms)
@@ -139,6 +139,8 @@ def _check_whole(event_type: str, values: dict[str, Any]) -> None:
     elif event_type == "credit.level_set":
         if values.get("unrated_reason") is not None and values["level"] != "UNRATED":
             _contradicts("unrated_reason", "level = UNRATED")
+    elif event_type == "stock.moved":
+        _check_movement(values)
     elif event_type in ("credit.service_suspended", "credit.service_resumed"):
         _check_order(event_type, values)
 
@@ -149,6 +151,14 @@ def _check_fee_reversal(values: dict[str, Any]) -> None:
     part = {"amount_fen", "cnt_x10000", "return_feedetl_sn"} & values.keys()
     if part and values.get("feedetl_sn") is None:
         _contradicts(min(part), "feedetl_sn")
+
+
+def _check_movement(values: dict[str, Any]) -> None:
+    """What is taken back is named by its batch; what moved, by item and count. An empty code is no institution's."""
+    needed = ("fixmedins_bchno",) if values["movement"] == "deleted" else ("med_list_codg", "cnt_x10000")
+    for name in (*needed, "fixmedins_code"):
+        if values.get(name) in (None, ""):
+            raise Refused("MISSING_FIELD", name)
 
 
 def _check_order(event_type: str, values: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN, NotFinite
 from connectors.refusals import Refused
-from risk.facts import ENGINE_ONLY, FACTS, Fact
+from risk.facts import ENGINE_ONLY, FACTS, Fact, InstitutionFact
 from risk.facts.base import PSN_NO_LENGTH_MAX
 
 ID_LENGTH_MAX = 128
@@ -131,9 +131,14 @@ def _check_of(hint: Any) -> Check:
     return plain[hint]
 
 
+def not_sent(kind: type[Fact]) -> frozenset[str]:
+    """Fields that no line carries: `source` is stamped from the sender; an institution's fact is about no person."""
+    return frozenset({"source", "psn_no"}) if issubclass(kind, InstitutionFact) else frozenset({"source"})
+
+
 def _checks_of(kind: type[Fact]) -> TypeChecks:
     hints = get_type_hints(kind)
-    named = [field for field in fields(kind) if field.name != "source"]  # stamped from the sender, never read
+    named = [field for field in fields(kind) if field.name not in not_sent(kind)]
     return TypeChecks(
         kind=kind,
         checks={field.name: _check_of(hints[field.name]) for field in named},

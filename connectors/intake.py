@@ -19,7 +19,7 @@ from connectors.national_line import Reading, read_national
 from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
 from connectors.topology import Topics, partition_of
-from risk.facts import Fact, TopupReceived
+from risk.facts import Fact, InstitutionFact, TopupReceived
 from risk.senders import BANK, INSTITUTION, bound_source
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
@@ -63,6 +63,7 @@ class Edge(NamedTuple):
     now_ms: Callable[[], int]
     refuses_future: bool = True
     """Off under XINMAI_CLOCK=log."""
+    subjects_partitions: int = 1
 
 
 class Taken(NamedTuple):
@@ -175,7 +176,10 @@ def _records(edge: Edge, arrival: Arrival, record: dict[str, Any] | None, readin
 
 
 def fact_record(edge: Edge, fact: Fact) -> Record:
-    """The fact as a record of the log, on the partition of its person."""
+    """The fact as a record: on its person's partition, or on that of the institution that tells of itself."""
+    if isinstance(fact, InstitutionFact):
+        partition = partition_of(fact.fixmedins_code, edge.subjects_partitions)
+        return Record(edge.topics.subjects, fact.fixmedins_code, encode_fact(fact), partition)
     partition = partition_of(fact.psn_no, edge.partitions)
     return Record(edge.topics.events, fact.psn_no, encode_fact(fact), partition)
 

@@ -55,12 +55,15 @@ def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None,
         chrg_bchno=line.text("chrg_bchno"),
         prd_days=line.scaled("prd_days", 0),
         dr_code=line.text_as_sent("dr_code"),
-        drug_trac_codg=_codes(line.raw("drug_trac_codg")),
+        drug_trac_codg=trace_codes(line.raw("drug_trac_codg")),
         pric_uplmt_fen=_price_limit(answer),
+        rxno=line.text("rxno"),
+        rx_flag={"0": False, "1": True}.get(line.text("rx_flag") or ""),
+        phar_code=line.text("phar_code"),
     )
 
 
-def _codes(value: object) -> tuple[str, ...] | None:
+def trace_codes(value: object) -> tuple[str, ...] | None:
     """追溯码: a list of codes or of objects that hold one, or one text with commas."""
     if isinstance(value, str):
         value = value.split(",")

@@ -32,6 +32,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "diag_code": ("diag_code", "dise_codg", "dise_code"),
     "drug_trac_codg": ("drug_trac_codg", "drugtracinfo"),
     "omsgid": ("omsgid", "orig_msgid"),
+    "phar_code": ("phar_code", "phar_codg"),
     "oinfno": ("oinfno", "orig_infno"),
 }
 """Our name → the spellings real systems send, the interface's own first (domain.md 2.3)."""

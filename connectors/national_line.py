@@ -10,6 +10,8 @@ from connectors.national_mapping import HANDLERS
 from connectors.refusals import Refused
 from risk.facts import Fact
 
+_OF_INSTITUTIONS = "350"  # stock: an institution tells of itself, and whoever bought is nobody's business
+
 
 class Reading(NamedTuple):
     """One outcome of a line: a refusal (perhaps with the fact it is about), a fact, or why there is none."""
@@ -74,6 +76,8 @@ def _makings(message: Message, profiles: AmountProfiles, pseudonym: Callable[[st
         return "NOTHING_TO_RECORD"
     if not message.succeeded():
         return "FAILED_TRANSACTION"
+    if message.infno.startswith(_OF_INSTITUTIONS):
+        return handler(message)
     psn_no = message.both.text("psn_no")
     if psn_no is None:
         raise Refused("PSN_NO_MISSING", "psn_no")

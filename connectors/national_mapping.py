@@ -7,6 +7,7 @@ from typing import Any
 from connectors.amounts import canonical_shares
 from connectors.national_fees import fees_added, fees_reversed
 from connectors.national_fields import Fields, Making, Message, head, institution
+from connectors.national_stock import stock_moved, transfer_filed
 from risk.facts import (
     Fact,
     SettlementCompleted,
@@ -180,5 +181,13 @@ HANDLERS: dict[str, Callable[[Message], list[Making]]] = {
     "2305": _one(_settlement_reversed),
     "2103": _one(_settlement_reversed),
     "2601": _one(_undone),
+    "2501": _one(transfer_filed),
+    "3501": stock_moved,
+    "3502": stock_moved,
+    "3503": stock_moved,
+    "3504": stock_moved,
+    "3505": stock_moved,
+    "3506": stock_moved,
+    "3507": stock_moved,
 }
 """Transaction → the facts it makes, each made on its own: one bad fee line does not cost the others."""

@@ -15,9 +15,9 @@ from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN
 from connectors.canonical_line import EXACTLY_ONE
-from connectors.field_checks import FREE_TEXT, ID_LENGTH_MAX, MAY_BE_EMPTY, TEXT_LENGTH_MAX
+from connectors.field_checks import FREE_TEXT, ID_LENGTH_MAX, MAY_BE_EMPTY, TEXT_LENGTH_MAX, not_sent
 from connectors.topology import Topics
-from risk.facts import ENGINE_ONLY, FACTS, Fact
+from risk.facts import ENGINE_ONLY, FACTS, Fact, InstitutionFact
 from risk.facts.base import PSN_NO_LENGTH_MAX
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -61,7 +61,8 @@ def event_schema(kind: type[Fact]) -> dict[str, Any]:
     """The JSON Schema of one event as an edge accepts it."""
     hints = get_type_hints(kind)
     properties = {"event_type": {"const": kind.event_type}}
-    properties |= {field.name: _field_schema(field.name, hints[field.name]) for field in fields(kind)}
+    hidden = {"psn_no"} & not_sent(kind)
+    properties |= {f.name: _field_schema(f.name, hints[f.name]) for f in fields(kind) if f.name not in hidden}
     schema: dict[str, Any] = {
         "$schema": _DRAFT,
         "$id": f"{kind.event_type}.json",
@@ -84,14 +85,14 @@ def asyncapi() -> dict[str, Any]:
     """The topics as AsyncAPI 3.0. The events are described one by one; of the other topics, key and meaning."""
     topics = Topics()
     messages = {event: {"payload": {"$ref": f"./{event}.json"}} for event in sorted(FACTS)}
+    of_institutions = {event for event, kind in FACTS.items() if issubclass(kind, InstitutionFact)}
+    carried = {"events": messages.keys() - of_institutions, "subjects": of_institutions}
     channels = {}
     for name, (key, meaning) in _TOPICS.items():
         channels[name] = {
             "address": getattr(topics, name),
             "description": f"{meaning}; key: {key}",
-            "messages": {event: {"$ref": f"#/components/messages/{event}"} for event in messages}
-            if name == "events"
-            else {},
+            "messages": {event: {"$ref": f"#/components/messages/{event}"} for event in sorted(carried.get(name, ()))},
         }
     return {
         "asyncapi": "3.0.0",

@@ -11,6 +11,7 @@ import msgspec
 from risk.activity import Activity
 from risk.contributions import Contribution
 from risk.credit import Credit
+from risk.stock import Item
 from risk.subjects import History, Subject
 
 
@@ -55,6 +56,7 @@ unpack_activity = msgspec.msgpack.Decoder(Activity).decode
 unpack_credit = msgspec.msgpack.Decoder(Credit).decode
 unpack_subject = msgspec.msgpack.Decoder(Subject).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode
+unpack_item = msgspec.msgpack.Decoder(Item).decode
 unpack_state = msgspec.msgpack.Decoder(ShardState).decode
 _json = msgspec.json.Encoder()
 _wire = msgspec.json.Decoder(_ContributedWire)

@@ -24,9 +24,10 @@ def now_ms() -> int:
 def open_edge(settings: "Settings", clock_ms: Callable[[], int] = now_ms) -> Edge:
     """The edge that `settings` describe. Asks Kafka for the partition count, which it must not guess."""
     topics = settings.topics
-    _, existing = cluster_identity(settings.kafka, [topics.events])
-    if topics.events not in existing:
-        raise ConnectorError("kafka", f"{topics.events} does not exist; run xinmai topics create", retryable=False)
+    _, existing = cluster_identity(settings.kafka, [topics.events, topics.subjects])
+    for name in (topics.events, topics.subjects):
+        if name not in existing:
+            raise ConnectorError("kafka", f"{name} does not exist; run xinmai topics create", retryable=False)
     return Edge(
         topics=topics,
         partitions=existing[topics.events][1],
@@ -34,6 +35,7 @@ def open_edge(settings: "Settings", clock_ms: Callable[[], int] = now_ms) -> Edg
         profiles=read_profiles(settings.config_dir),
         now_ms=clock_ms,
         refuses_future=settings.clock == "wall",
+        subjects_partitions=existing[topics.subjects][1],
     )
 
 

@@ -127,6 +127,9 @@ class PersonShard:
             case FoldActivated():
                 self.state = switched_fold(self.state, fact, position)
                 return Effects(fact.event_type, "applied")
+        if not fact.psn_no:
+            error = BadRecord("NO_PERSON", "an institution's fact belongs on the log of subjects")
+            return Effects(fact.event_type, "refused", [dead_letter(record, position, error)])
         home = self._home(fact.psn_no)
         if home != self.partition:
             return Effects(fact.event_type, "rerouted", rerouted=Rerouted(home, fact.psn_no, record.value))

@@ -54,7 +54,7 @@ class Numbered(Struct, frozen=True, gc=False):
 class Effects(Struct):
     """What one record says to the outside.
 
-    `result` counts it: applied, duplicate, conflict, waiting, refused, rerouted.
+    `result` counts it: applied, duplicate, conflict, late, waiting, refused, rerouted.
     """
 
     event_type: str
@@ -81,8 +81,8 @@ class Values:
         self._changed: dict[Address, bytes] = {}
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
-        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff; `schedule`, `orders` and
-        `policy` are one hash each.
+        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff, `g` goods;
+        `schedule`, `orders` and `policy` are one hash each.
         """
         return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 

@@ -9,14 +9,16 @@ from connectors.state_codec import (
     decode_contributed,
     pack,
     unpack_history,
+    unpack_item,
     unpack_subject,
 )
 from connectors.store import Address
-from risk.facts import Fact, FoldActivated, PolicyActivated, TimerDue
-from risk.local_time import DAY_MS, OFFSET_MS
+from risk.facts import Fact, FoldActivated, PolicyActivated, StockMoved, TimerDue
+from risk.local_time import DAY_MS, OFFSET_MS, to_ms
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.second_hop import Heard, contribute
+from risk.stock import NO_ITEM, moved
 from risk.subjects import History, Subject
 from streams.shards import (
     FIRST_FOLD,
@@ -50,6 +52,7 @@ class SubjectShard:
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
         self._changed_histories: set[_Name] = set()
+        self._items: set[Address] = set()
 
     def restore(self, state: ShardState, policy: bytes, _hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
@@ -74,6 +77,8 @@ class SubjectShard:
         """The values these records need: each subject, and its history where a contribution is of another date."""
         wanted: dict[Address, None] = {}
         for each in decoded:
+            if isinstance(each, StockMoved):
+                wanted[self._item(each)] = None
             if not isinstance(each, Contributed):
                 continue
             for given in each.contributions:
@@ -88,6 +93,9 @@ class SubjectShard:
 
     def _address(self, name: _Name, field_name: str) -> Address:
         return self.values.address(*name, field_name)
+
+    def _item(self, fact: StockMoved) -> Address:
+        return self.values.address("g", fact.fixmedins_code, fact.med_list_codg or "")
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
         """Each contribution changes its subject and at another date its history; a switch, the policy."""
@@ -106,6 +114,8 @@ class SubjectShard:
             case FoldActivated():
                 self.state = switched_fold(self.state, decoded, position)
                 return Effects(decoded.event_type, "applied")
+            case StockMoved():
+                return self._moved(record, decoded, position)
             case BadRecord():
                 return Effects("unknown", "refused", [dead_letter(record, position, decoded)])
         unknown = BadRecord("NO_SUBJECT_EVENT", f"{decoded.event_type} is a person's record")
@@ -146,6 +156,22 @@ class SubjectShard:
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
         return Effects("subject.contributed", "applied", outputs)
 
+    def _moved(self, record: Record, fact: StockMoved, position: str) -> Effects:
+        """A movement stands on its institution's shard: the edge put it there (connectors/intake.py, fact_record)."""
+        if fact.movement == "deleted" or fact.med_list_codg is None:
+            return Effects(fact.event_type, "waiting")  # names a batch, and stock is kept by item
+        address = self._item(fact)
+        known = self.values.get(address)
+        after = moved(unpack_item(known) if known else NO_ITEM, fact, to_ms(fact.occurred_at))
+        if after.result == "conflict":
+            error = BadRecord("CONFLICT", "this event_id came before with another item, count or price")
+            return Effects(fact.event_type, "conflict", [dead_letter(record, position, error)])
+        if after.result == "applied":
+            self.values.set(address, pack(after.item))
+            self._items.add(address)
+            self.state = self.state._replace(clock_ms=max(self.state.clock_ms, record.timestamp_ms))
+        return Effects(fact.event_type, after.result)
+
     def _subject_at(self, name: _Name) -> Subject:
         value = self.values.get(self._address(name, "w"))
         return unpack_subject(value) if value else Subject()
@@ -175,9 +201,10 @@ class SubjectShard:
 
     def forget_beyond(self, values_max: int) -> None:
         """Keep the working set small; only between commits."""
-        if len(self._subjects) + len(self._histories) > values_max:
+        if len(self._subjects) + len(self._histories) + len(self._items) > values_max:
             self._subjects.clear()
             self._histories.clear()
+            self._items.clear()
             self.values.forget_all_but([self.values.address("policy")])
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:

@@ -15,10 +15,10 @@ ROLES: frozenset[str] = frozenset(get_args(Role))
 COUNTERS = frozenset({"hospital", "pharmacy"})
 
 _MAY_POST: dict[str, tuple[str, ...]] = {
-    "hospital": ("visit.", "fee.", "settlement.", "topup.", "notice."),
-    "pharmacy": ("visit.", "fee.", "settlement.", "topup.", "notice."),
+    "hospital": ("visit.", "fee.", "settlement.", "topup.", "notice.", "stock.", "identity.", "transfer."),
+    "pharmacy": ("visit.", "fee.", "settlement.", "topup.", "notice.", "stock.", "identity."),
     "bank": ("agreement.", "bank."),
-    "authority": ("credit.", "insured.", "commitment.", "case.", "notice."),
+    "authority": ("credit.", "insured.", "commitment.", "case.", "notice.", "bed.", "identity.", "transfer."),
     "audit": (),
     "person": (),
 }

@@ -3,11 +3,12 @@
 Names are the national platform's; amounts are integer fen; `occurred_at` carries its offset. The types are the schema:
 the edge decodes into them, JSON Schemas and OpenAPI are generated from them. Source: contract.md "Canonical events",
 domain.md 2. They are msgspec Structs, the one library beside numpy that risk/ uses: it only computes, and a record is
-decoded and checked in half a microsecond instead of five. Read visit, settlement, standing, money, engine, in this
-order.
+decoded and checked in half a microsecond instead of five. Read visit, settlement, checks, standing, money, stock,
+engine, in this order.
 """
 
-from risk.facts.base import Fact, FundingMode, Scope, Service
+from risk.facts.base import Fact, FundingMode, InstitutionFact, Scope, Service
+from risk.facts.checks import BedChecked, IdentityChecked, TransferFiled
 from risk.facts.engine import (
     AuthorizationAbandoned,
     AuthorizationCaptureRequested,
@@ -38,6 +39,7 @@ from risk.facts.standing import (
     InsuredStatusChanged,
     NoticeDelivered,
 )
+from risk.facts.stock import StockMoved
 from risk.facts.visit import (
     FeeAdded,
     FeeReversed,
@@ -64,6 +66,7 @@ __all__ = [
     "BankOverdue",
     "BankRefunded",
     "BankRepaid",
+    "BedChecked",
     "CaseClosed",
     "CaseConfirmed",
     "CheckoutRequest",
@@ -80,6 +83,8 @@ __all__ = [
     "FeeReversed",
     "FoldActivated",
     "FundingMode",
+    "IdentityChecked",
+    "InstitutionFact",
     "InsuredStatusChanged",
     "NoticeDelivered",
     "PolicyActivated",
@@ -89,8 +94,10 @@ __all__ = [
     "SettlementEstimated",
     "SettlementReinstated",
     "SettlementReversed",
+    "StockMoved",
     "TimerDue",
     "TopupReceived",
+    "TransferFiled",
     "VisitCancelled",
     "VisitClosed",
     "VisitOpened",
@@ -101,7 +108,7 @@ __all__ = [
 FACTS: dict[str, type[Fact]] = {
     str(kind.__struct_config__.tag): kind
     for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, Fact) and kind not in (Fact, CheckoutRequest)
+    if isinstance(kind, type) and issubclass(kind, Fact) and kind not in (Fact, CheckoutRequest, InstitutionFact)
 }
 for _event_type, _kind in FACTS.items():
     _kind.event_type = _event_type

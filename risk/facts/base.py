@@ -27,3 +27,10 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_
     psn_no: Annotated[str, Meta(max_length=PSN_NO_LENGTH_MAX)]
     source: str = ""
     schema_minor: Whole = 0
+
+
+class InstitutionFact(Fact, frozen=True, kw_only=True):
+    """What an institution tells of itself: no person is in it, and it stands in `subjects.v1`, on its own shard."""
+
+    fixmedins_code: str
+    psn_no: Annotated[str, Meta(max_length=0)] = ""

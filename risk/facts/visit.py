@@ -66,6 +66,9 @@ class FeeAdded(Fact, frozen=True, kw_only=True, tag="fee.added"):
     dr_code: str | None = None
     drug_trac_codg: tuple[str, ...] | None = None
     pric_uplmt_fen: Whole | None = None
+    rxno: str | None = None
+    rx_flag: bool | None = None
+    phar_code: str | None = None
 
 
 class FeeReversed(Fact, frozen=True, kw_only=True, tag="fee.reversed"):

@@ -15,7 +15,7 @@ from risk.facts import TopupReceived
 
 NOW_MS = 1_773_100_800_000  # 2026-03-10 08:00 in Shanghai
 KEY = "a city's secret key"
-EDGE = Edge(Topics(), 4, Pseudonyms(KEY), AmountProfiles(), lambda: NOW_MS)
+EDGE = Edge(Topics(), 4, Pseudonyms(KEY), AmountProfiles(), lambda: NOW_MS, subjects_partitions=3)
 SENDER = Sender("token-7")
 
 
@@ -80,6 +80,41 @@ def test_a_fact_goes_to_the_partition_of_its_persons_pseudonym():
     fact = decode_fact(value)
     assert (fact.psn_no, fact.source) == (person, "token-7")
     assert results[0].wire() == {"line": 1, "event_id": "e1", "result": "accepted", "facts": 1}
+
+
+STOCK = {
+    "event_type": "stock.moved",
+    "event_id": "S1",
+    "occurred_at": "2026-03-10T08:00:00+08:00",
+    "fixmedins_code": "P1",
+    "movement": "sold",
+    "med_list_codg": "X1",
+    "cnt_x10000": 10_000,
+}
+
+
+def test_what_an_institution_tells_of_itself_goes_to_its_shard_of_the_other_log():
+    producer, (result,) = take(STOCK, sender=Sender("p1", institutions={"P1"}))
+    assert result.result == "accepted"
+    ((topic, key, value, partition),) = producer.records
+    assert (topic, key, partition) == (Topics().subjects, "P1", partition_of("P1", 3))
+    assert b"psn_no" not in value
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "field"),
+    [
+        ({"psn_no": "430502199001011234"}, "UNKNOWN_FIELD", "psn_no"),
+        ({"fixmedins_code": ""}, "MISSING_FIELD", "fixmedins_code"),
+        ({"cnt_x10000": None}, "MISSING_FIELD", "cnt_x10000"),
+        ({"movement": "deleted"}, "MISSING_FIELD", "fixmedins_bchno"),
+        ({"movement": "lost"}, "BAD_VALUE", "movement"),
+        ({"fixmedins_code": "P2"}, "INSTITUTION_FORBIDDEN", "fixmedins_code"),
+    ],
+)
+def test_a_movement_that_says_too_much_or_too_little_is_refused(changes, reason, field):
+    _, (result,) = take(STOCK | changes, sender=Sender("p1", institutions={"P1"}))
+    assert (result.result in ("refused", "forbidden"), result.reason, result.field) == (True, reason, field)
 
 
 def test_one_bad_line_among_a_thousand_costs_no_other():

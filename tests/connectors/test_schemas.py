@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.schemas import event_schema, schema_files
-from risk.facts import FACTS
+from connectors.schemas import asyncapi, event_schema, schema_files
+from risk.facts import FACTS, InstitutionFact
 
 COMMITTED = Path(__file__).parents[2] / "config" / "schemas"
 
@@ -21,7 +21,15 @@ def test_every_event_has_a_schema_that_refuses_unknown_fields():
     for kind in FACTS.values():
         schema = event_schema(kind)
         assert schema["additionalProperties"] is False
-        assert {"event_id", "event_type", "occurred_at", "psn_no"} <= set(schema["required"])
+        whose = "fixmedins_code" if issubclass(kind, InstitutionFact) else "psn_no"
+        assert {"event_id", "event_type", "occurred_at", whose} <= set(schema["required"])
+
+
+def test_what_an_institution_tells_of_itself_names_no_person_and_stands_on_the_log_of_subjects():
+    assert "psn_no" not in event_schema(FACTS["stock.moved"])["properties"]
+    channels = asyncapi()["channels"]
+    assert set(channels["subjects"]["messages"]) == {"stock.moved"}
+    assert "stock.moved" not in channels["events"]["messages"]
 
 
 def test_no_schema_of_an_event_that_is_gone_lies_about():

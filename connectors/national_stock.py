@@ -1,0 +1,102 @@
+"""Stock movements (3501-3507) and transfers on file (2501) of the national interface as facts.
+
+3505 and 3506 name the buyer; he is not asked for: nothing of him goes to the log of institutions. 9601 and 9604 have no
+public field list; until a customer shows theirs, face and bed checks come as canonical events only.
+"""
+
+from functools import partial
+from typing import Any
+
+from connectors.amounts import scaled
+from connectors.national_fees import trace_codes
+from connectors.national_fields import Fields, Making, Message, head, institution
+from connectors.refusals import Refused
+from risk.facts import Fact, StockMoved, TransferFiled
+from risk.facts.stock import Movement
+
+_MOVEMENTS: dict[str, Movement] = {
+    "3501": "counted",
+    "3503": "purchased",
+    "3504": "purchase_returned",
+    "3505": "sold",
+    "3506": "sale_returned",
+    "3507": "deleted",
+}
+_INTO = frozenset({"101", "103", "106", "108"})  # inv_chg_type: 调拨入库, 盘盈, 其他入库, 初始化入库
+_OUT_OF = frozenset({"102", "104", "105", "107"})  # 调拨出库, 盘损, 销毁, 其他出库
+_TIMES = ("sel_retn_time", "purc_retn_stoin_time", "inv_chg_time", "invdate")
+_COUNTS = ("sel_retn_cnt", "purc_retn_cnt", "inv_cnt", "cnt")
+_PRICES = ("finl_trns_pric", "pric")
+_FLAGS = {"0": False, "1": True}
+
+
+def stock_moved(message: Message) -> list[Making]:
+    """One fact per line; most systems send one line a message."""
+    blocks = ("invinfo", "purcinfo", "selinfo", "data", "feedetail")
+    lines = message.lines(message.input, *blocks) or message.input.blocks[:1]
+    if not lines:
+        raise Refused("MISSING_FIELD", "input")
+    return [partial(_movement, message, n, Fields(line)) for n, line in enumerate(lines)]
+
+
+def _movement(message: Message, n: int, line: Fields) -> Fact:
+    common: dict[str, Any] = head(message, line, *_TIMES, n=n) | {"psn_no": ""}
+    code = institution(message)["fixmedins_code"]
+    if not code:
+        raise Refused("MISSING_FIELD", "fixmedins_code")
+    movement = _changed(line) if message.infno.startswith("3502") else _MOVEMENTS[message.infno[:4]]
+    if movement == "deleted":
+        batch = line.required("fixmedins_bchno")
+        return StockMoved(**common, fixmedins_code=code, movement=movement, fixmedins_bchno=batch)
+    return StockMoved(
+        **common,
+        fixmedins_code=code,
+        movement=movement,
+        med_list_codg=line.required("med_list_codg"),
+        cnt_x10000=_first_scaled(line, _COUNTS, 4, required=True),
+        pric_x1000000=_first_scaled(line, _PRICES, 6),
+        fixmedins_bchno=line.text("fixmedins_bchno"),
+        setl_id=line.text("setl_id"),
+        rx_flag=flag(line, "rx_flag"),
+        rxno=line.text("rxno"),
+        trdn_flag=flag(line, "trdn_flag"),
+        drug_trac_codg=trace_codes(line.raw("drug_trac_codg")),
+    )
+
+
+def _changed(line: Fields) -> Movement:
+    """3502 says by its type whether the item came or went."""
+    kind = line.required("inv_chg_type")
+    if kind in _INTO:
+        return "changed_in"
+    if kind in _OUT_OF:
+        return "changed_out"
+    raise Refused("BAD_VALUE", "inv_chg_type", ", ".join(sorted(_INTO | _OUT_OF)))
+
+
+def _first_scaled(line: Fields, names: tuple[str, ...], places: int, *, required: bool = False) -> int | None:
+    """The first of these numbers that is there, times 10**places, exactly. By the transaction, never by its sign."""
+    for name in names:
+        value = line.raw(name)
+        if value is not None:
+            return abs(scaled(value, places, name))
+    if required:
+        raise Refused("MISSING_FIELD", names[0])
+    return None
+
+
+def flag(line: Fields, name: str) -> bool | None:
+    """A national flag: 1 yes, 0 no; absent or another word: not known."""
+    return _FLAGS.get(line.text(name) or "")
+
+
+def transfer_filed(message: Message) -> Fact:
+    """2501: the stay elsewhere that follows is expected; who is called, and where he lives, is asked for by nobody."""
+    common = head(message, message.input, "refl_date")
+    return TransferFiled(
+        **common,
+        fixmedins_code=institution(message)["fixmedins_code"],
+        to_fixmedins_code=message.input.text("reflin_medins_no"),
+        valid_from=message.input.instant("begndate") or common["occurred_at"],
+        valid_to=message.input.instant("enddate"),
+    )

@@ -1,0 +1,31 @@
+"""What moves in and out of an institution's stock (3501-3507). It names no person: a sale's buyer stays in the HIS."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from risk.facts.base import InstitutionFact, Whole
+
+Movement = Literal[
+    "counted", "changed_in", "changed_out", "purchased", "purchase_returned", "sold", "sale_returned", "deleted"
+]
+"""3501 盘存, 3502 库存变更 (in, out), 3503 采购, 3504 采购退货, 3505 销售, 3506 销售退货, 3507 删除."""
+
+
+class StockMoved(InstitutionFact, frozen=True, kw_only=True, tag="stock.moved"):
+    """One item moved. `pric_x1000000`: the price as sent, num(16,6), in millionths of a yuan: an amount would round.
+
+    `deleted` takes back what was sent under the batch `fixmedins_bchno`; every other movement names item and count.
+    """
+
+    movement: Movement
+    fixmedins_code: Annotated[str, Meta(min_length=1)]
+    med_list_codg: str | None = None
+    cnt_x10000: Whole | None = None
+    pric_x1000000: Whole | None = None
+    fixmedins_bchno: str | None = None
+    setl_id: str | None = None
+    rx_flag: bool | None = None
+    rxno: str | None = None
+    trdn_flag: bool | None = None
+    drug_trac_codg: tuple[str, ...] | None = None
