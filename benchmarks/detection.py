@@ -92,12 +92,12 @@ class Score:
 def plan_of(seed: int, *, quick: bool) -> CityPlan:
     """A county in spring 2026, six weeks of it: one month whole, and room for windows of thirty days."""
     return CityPlan(
-        people=4_000 if quick else 40_000,
-        institutions=40 if quick else 120,
+        people=4_000 if quick else 20_000,
+        institutions=40 if quick else 80,
         first_day=day_of(date(2026, 3, 25)),
         days=45,
         seed=seed,
-        plants=2 if quick else 6,
+        plants=2 if quick else 4,
         checkout=True,
     )
 
