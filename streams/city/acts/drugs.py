@@ -53,7 +53,7 @@ def too_much_at_once(stage: Stage) -> None:
     for number, (med_type, most) in enumerate((("11", ORDINARY_DAYS), ("13", EMERGENCY_DAYS))):
         days = most + 1 + stage.excess
         event = _fill(stage, number, stage.at(10), stage.drug(), days=days, med_type=med_type)
-        stage.label("P05", stage.person(number).psn_no, [event])
+        stage.label("P05", stage.person(number).psn_no, [event], level=1 + number)
 
 
 def chronic_month(stage: Stage) -> None:

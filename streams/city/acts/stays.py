@@ -1,6 +1,6 @@
 """Admissions that are none, that are two, or that overlap (P09, P10, P11, H01), and the admissions that look so."""
 
-from risk.facts import InsuredStatusChanged
+from risk.facts import InsuredStatusChanged, TransferFiled
 from risk.local_time import DAY_MS, HOUR_MS, to_datetime
 from streams.city.stage import Stage, paper
 
@@ -48,6 +48,15 @@ def moved_to_the_city(stage: Stage) -> None:
     """Twin of P10 and P11: the county hospital discharges him into the city's the same morning (transfer filed)."""
     person = stage.person()
     left_ms = stage.at(9, 3)
+    filed = TransferFiled(
+        event_id=f"2501:{person.psn_no}:0",
+        occurred_at=to_datetime(left_ms - HOUR_MS),
+        psn_no=person.psn_no,
+        fixmedins_code=stage.hospital(),
+        valid_from=to_datetime(left_ms - HOUR_MS),
+        to_fixmedins_code=stage.hospital(1),
+    )
+    stage.add(iter([paper(filed, left_ms - HOUR_MS)]))
     first = stage.settle(
         stage.visit(person, "21", stage.hospital())._replace(diag="I21"), left_ms + HOUR_MS, 300_000, 70,
         stay_ms=3 * DAY_MS,
