@@ -82,6 +82,7 @@ class Visit(Stored, frozen=True):
     emergency: bool = False
     message: int = 0  # hash of the message that opened it: 2601 names it so
     lines: bytes = b""
+    diag_group: str = ""
 
     @property
     def admission(self) -> bool:

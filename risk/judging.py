@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from risk.activity import Activity, Episode, Row, year_sum
 from risk.alerts import Crossing
+from risk.bill_rules import inside_admission, same_amounts
 from risk.facts import SettlementCompleted
 from risk.local_time import local_day
 from risk.moment import Moment
@@ -24,8 +25,9 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     if not concerns(activity, row, moment.terms, place):
         return activity, []
     outputs: list[Output] = []
-    found = list(readings(activity, row, moment.terms, place))
-    alone = list(singles(activity, row, moment.terms))
+    found = [*readings(activity, row, moment.terms, place), *same_amounts(activity, row, moment.terms)]
+    inside = inside_admission(activity, row, moment.terms, emergency=fact.emergency)
+    alone = [*singles(activity, row, moment.terms), *inside]
     if not found and not alone and not activity.episodes:
         return activity, outputs
     episodes = list(activity.episodes)
@@ -57,6 +59,8 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
     """Can any rule have anything to say here? Most settlements are a person's only one for weeks and end here."""
     reach = _reach(terms)
     rows = activity.rows
+    if reach.admissions and activity.visits and any(visit.admission for visit in activity.visits):
+        return True
     size = len(rows)
     if activity.episodes or size >= reach.fewest or row.medfee_fen >= reach.large_fen:
         return True
@@ -79,6 +83,7 @@ class _Reach(NamedTuple):
 
     fewest: int  # rows, for a count over a window
     fewest_on_date: int  # rows of one date
+    admissions: bool  # a bill is looked at while the person is admitted
     gap_ms: int
     large_fen: int
     sum_fen: int
@@ -96,7 +101,8 @@ def _reach(terms: Terms) -> _Reach:
     caps = terms.get("annual_cap") if "P12" in terms else None
     return _Reach(
         least("P01"),
-        least("P02", "P17"),
+        least("P02", "P17", "P19"),
+        "P09" in terms,
         terms["P03"].value.gap_ms if "P03" in terms else 0,
         terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,
         terms["X01"].value.threshold_fen if "X01" in terms else _NEVER,

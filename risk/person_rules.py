@@ -71,11 +71,13 @@ def counted_between(activity: Activity, after_ms: int, until_ms: int) -> list[Ro
     return [row for row in rows[first:last] if row.state == COUNTED]
 
 
-def _counted_on(activity: Activity, day: int) -> list[Row]:
+def counted_on(activity: Activity, day: int) -> list[Row]:
+    """The counted settlements of a local date."""
     return [row for row in activity.rows if row.state == COUNTED and local_day(row.at_ms) == day]
 
 
-def _evidence(rows: list[Row]) -> tuple[str, ...]:
+def evidence_of(rows: list[Row]) -> tuple[str, ...]:
+    """The events a measure rests on, the newest hundred."""
     return tuple(row.event_id for row in rows[-_MOST_EVIDENCE:])
 
 
@@ -99,7 +101,7 @@ def _frequent_visits(activity: Activity, row: Row, terms: Terms) -> Iterator[Rea
         visits = {each.mdtrt for each in window}
         before = len({each.mdtrt for each in window if each.setl != row.setl})
         yield Reading(
-            "P01", level.level, 0, before, len(visits), level.theta, level.rearm, level.theta, _evidence(window)
+            "P01", level.level, 0, before, len(visits), level.theta, level.rearm, level.theta, evidence_of(window)
         )
 
 
@@ -111,12 +113,12 @@ def _many_hospitals(activity: Activity, row: Row, terms: Terms) -> Iterator[Read
     if len(activity.rows) < clause.value.levels[0].theta and not _has_open(activity, "P02"):
         return
     day = local_day(row.at_ms)
-    on_day = [each for each in _counted_on(activity, day) if counts("P02", each, clause)]
+    on_day = [each for each in counted_on(activity, day) if counts("P02", each, clause)]
     observed = len({each.fixmedins_code for each in on_day})
     before = len({each.fixmedins_code for each in on_day if each.setl != row.setl})
     for level in clause.value.levels:
         yield Reading(
-            "P02", level.level, day, before, observed, level.theta, level.rearm, level.theta, _evidence(on_day)
+            "P02", level.level, day, before, observed, level.theta, level.rearm, level.theta, evidence_of(on_day)
         )
 
 
@@ -128,7 +130,7 @@ def _many_pharmacy_bills(activity: Activity, row: Row, terms: Terms) -> Iterator
     if len(activity.rows) < clause.value.levels[0].theta and not _has_open(activity, "P17"):
         return
     day = local_day(row.at_ms)
-    on_day = [each for each in _counted_on(activity, day) if counts("P17", each, clause)]
+    on_day = [each for each in counted_on(activity, day) if counts("P17", each, clause)]
     counted = row.state == COUNTED
     for level in clause.value.levels:
         yield Reading(
@@ -140,7 +142,7 @@ def _many_pharmacy_bills(activity: Activity, row: Row, terms: Terms) -> Iterator
             level.theta,
             level.rearm,
             level.theta,
-            _evidence(on_day),
+            evidence_of(on_day),
         )
 
 
@@ -179,7 +181,7 @@ def _rolling_sum(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading
     before_fen = total_fen - (row.medfee_fen if row.state == COUNTED else 0)
     threshold_fen = clause.value.threshold_fen
     rearm_fen = clause.value.levels[0].rearm
-    yield Reading("X01", 1, 0, before_fen, total_fen, threshold_fen, rearm_fen, threshold_fen, _evidence(window))
+    yield Reading("X01", 1, 0, before_fen, total_fen, threshold_fen, rearm_fen, threshold_fen, evidence_of(window))
 
 
 def _single(rule_id: str, observed: int, allowed: int, evidence: tuple[str, ...]) -> Reading:
@@ -220,13 +222,15 @@ def counts(rule_id: str, row: Row, clause: Clause) -> bool:
     match rule_id:
         case "P01" | "P02" | "P17":
             return bool(clause.value.admits(row.med_type, row.fixmedins_type))
+        case "P19":
+            return bool(clause.value.admits_treatment(row.med_type))
     return True
 
 
 def period_of(rule_id: str, at_ms: int) -> int:
     """The calendar period an instant falls in, for a calendar rule; 0 for a rolling one."""
     match rule_id:
-        case "P02" | "P17":
+        case "P02" | "P17" | "P19":
             return local_day(at_ms)
         case "P12":
             return year_of(at_ms)
@@ -238,13 +242,22 @@ def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) ->
     if episode.rule_id == "P12":
         return year_sum(activity, episode.period)
     if episode.period:
-        rows = [row for row in _counted_on(activity, episode.period) if counts(episode.rule_id, row, clause)]
+        rows = [row for row in counted_on(activity, episode.period) if counts(episode.rule_id, row, clause)]
+        if episode.rule_id == "P19":
+            return most_alike(rows, clause.value.round_fen)
         return len({row.fixmedins_code for row in rows}) if episode.rule_id == "P02" else len(rows)
     level = next((each for each in clause.value.levels if each.level == episode.level), clause.value.levels[0])
     rows = counted_between(activity, at_ms - level.window_ms, at_ms)
     if episode.rule_id == "X01":
         return sum(row.medfee_fen for row in rows)
     return len({row.mdtrt for row in rows if counts(episode.rule_id, row, clause)})
+
+
+def most_alike(rows: list[Row], round_fen: int) -> int:
+    """P19's measure: the most bills of one amount, or of round ones, whichever are more."""
+    amounts = [row.medfee_fen for row in rows]
+    alike = max((amounts.count(each) for each in set(amounts)), default=0)
+    return max(alike, sum(1 for each in amounts if round_fen and each and each % round_fen == 0))
 
 
 def after_reversal(activity: Activity, row: Row, reversed_ms: int, terms: Terms) -> Iterator[tuple[Episode, int]]:

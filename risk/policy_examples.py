@@ -5,6 +5,7 @@ from typing import Any
 
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, day_of, to_date
 from risk.policy import Policy
+from risk.policy_measures import PERIODS, Exclusions, MeasuredRule
 from risk.policy_rules import (
     AmountRule,
     DemandRule,
@@ -224,8 +225,34 @@ _BY_NAME: dict[str, Callable[[Any, Terms], Words]] = {
     "cash_ratio_x10000": _ratio,
     "debit_retry_ms": _retries,
 }
+
+
+def _measured(rule: MeasuredRule, terms: Terms) -> Words:
+    level = rule.levels[0]
+    zh, en = span(level.window_ms) if level.window_ms else PERIODS[rule.period]
+    said_zh, said_en = (
+        text.format(observed=level.theta, allowed=level.theta, observed_yuan="", allowed_yuan="")
+        for text in (rule.text_zh, rule.text_en)
+    )
+    beside = "".join(f" & {each.kind}({each.of}) ≥ {each.least}" for each in rule.beside)
+    reads = f"{rule.counts}: {rule.measure.kind}({rule.measure.of}){beside}"
+    sign, below = ("≤", level.theta + 1) if rule.measure.kind == "gap_days" else ("≥", level.theta - 1)
+    left_out = ", ".join(rule.exclusions) or "-"
+    return (
+        f"{zh}，{reads} {sign} {level.theta} 触发：“{said_zh}”；{below} 不触发。排除：{left_out}。",
+        f'{en}: {reads} {sign} {level.theta} opens it: "{said_en}"; {below} does not. Left out: {left_out}.',
+    )
+
+
+def _excluded(rule: Exclusions, terms: Terms) -> Words:
+    names = ", ".join(row.name for row in rule.rows)
+    return f"以下情形不计入点名它们的规则：{names}。", f"Rules that name them leave out: {names}."
+
+
 _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     WindowRule: _window,
+    MeasuredRule: _measured,
+    Exclusions: _excluded,
     GapRule: _gap,
     AmountRule: _amount,
     ShareRule: _share,

@@ -19,6 +19,7 @@ from risk.policy_credit_shapes import (
     services,
     workday_year,
 )
+from risk.policy_measure_shapes import exclusions, measured_rule
 from risk.policy_shapes import (
     Shape,
     amount_rule,
@@ -52,9 +53,17 @@ _DECLARED = (
     Parameter("P01", _COUNT, "visits", "短期频繁就诊", "frequent visits"),
     Parameter("P02", _DATE, "hospitals", "同日多院就诊", "many hospitals on one day"),
     Parameter("P03", gap_rule, "s", "短时异地刷卡", "two places at once"),
+    Parameter("P04", measured_rule, "visits", "高频购药", "the same drug again and again in a month"),
+    Parameter("P05", measured_rule, "days", "超量开药", "more days than a prescription may cover"),
+    Parameter("P06", measured_rule, "days", "提前取药", "a refill while supply is left"),
+    Parameter("P07", measured_rule, "institutions", "多院囤药", "one drug from many institutions"),
+    Parameter("P09", measured_rule, "admissions", "住院期间他处结算", "settled elsewhere while admitted"),
+    Parameter("P10", measured_rule, "admissions", "重叠住院", "two admissions at once"),
+    Parameter("P11", measured_rule, "days", "分解住院", "admitted again soon after discharge"),
     Parameter("P12", share_rule, "%", "接近年度封顶线", "near the yearly cap"),
     Parameter("P13", amount_rule, "fen", "单笔大额", "large bill"),
     Parameter("P17", _DATE, "bills", "同日多次购药", "many pharmacy bills on one day"),
+    Parameter("P19", measured_rule, "bills", "整额或同额购药", "equal or round pharmacy bills"),
     Parameter("D01", _BURST, "settlements", "药店集中刷卡", "burst at a pharmacy"),
     Parameter("M01", _DATE, "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
@@ -76,6 +85,7 @@ _DECLARED = (
     Parameter("Q07", quality_rule, "days", "工作日表未覆盖", "the table of working days ends"),
     Parameter("X01", sum_rule, "fen", "滚动合计（基准测试）", "rolling sum (the benchmark's rule)"),
     Parameter("placeholder_codes", placeholder_codes, "codes", "占位编码", "codes that stand for nobody"),
+    Parameter("exclusions", exclusions, "kinds of care", "通用排除", "care that no rule holds against anybody"),
     Parameter("annual_cap", annual_caps, "fen", "年度最高支付限额", "the fund's yearly ceiling"),
     # who may use credit, and how much
     Parameter("services_on", services, "services", "已开通服务", "services switched on"),

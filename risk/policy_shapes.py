@@ -47,7 +47,8 @@ def _level(table: Table, number: int, window_ms: int, *, least: int = 2, most: i
     return level
 
 
-def _ascending(levels: tuple[Level, ...], where: str) -> tuple[Level, ...]:
+def ascending(levels: tuple[Level, ...], where: str) -> tuple[Level, ...]:
+    """The levels, if each stands above the one before."""
     for lower, upper in pairwise(levels):
         if upper.theta <= lower.theta:
             raise PolicyError(
@@ -74,7 +75,7 @@ def window_rule(*, rolling: bool, least: int = 2) -> Shape:
             for number, row in enumerate(rows, 1)
         )
         rule = WindowRule(
-            levels=_ascending(levels, table.place("levels")),
+            levels=ascending(levels, table.place("levels")),
             med_types=_med_types(table),
             fixmedins_type=table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else None,
             text_zh=table.sentence("text_zh"),
@@ -118,7 +119,7 @@ def share_rule(content: object, where: str) -> ShareRule:
     table = Table(content, where)
     levels = tuple(_level(row, number, 0, most=100) for number, row in enumerate(table.rows("levels"), 1))
     rule = ShareRule(
-        levels=_ascending(levels, table.place("levels")),
+        levels=ascending(levels, table.place("levels")),
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),
     )

@@ -115,6 +115,7 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int) -> Visit:
                 visit,
                 med_type=fact.med_type or visit.med_type,
                 dr_code=visit.dr_code if fact.dr_code is None else fact.dr_code,
+                diag_group=fact.diag_group or visit.diag_group,
             )
         case VisitClosed():
             return replace(visit, ended_ms=occurred_ms)

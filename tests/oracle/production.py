@@ -38,14 +38,16 @@ def _shard_of_subjects() -> SubjectShard:
 class Engine:
     """Both hops under the oracle's numbers. `outputs` is everything said, alerts or not, in order."""
 
-    def __init__(self, parameters: Parameters, caps: Iterable[CapRow] = ()) -> None:
+    def __init__(
+        self, parameters: Parameters, caps: Iterable[CapRow] = (), files: dict[str, str] | None = None
+    ) -> None:
         self.people, self.subjects = _shard_of_people(), _shard_of_subjects()
         self.store: dict[Address, bytes] = {}
         self.outputs: list[Output] = []
         self.offsets = 0
         self.now_ms = to_ms(SOON)
         self.crossings: dict[str, str] = {}
-        files = policy_files(parameters, caps)
+        files = policy_files(parameters, caps) if files is None else files
         policy = parse_policy(files)
         switch = {"version": policy.version, "digest": policy.digest, "files": files}
         activated = encode_fact(PolicyActivated(event_id="policy", occurred_at=SOON, psn_no="", **switch))
@@ -118,6 +120,6 @@ class Engine:
         alert = named | {"crossing": crossing}
         if not body["rule_id"].startswith("Q"):
             alert |= {"observed": body["observed"], "allowed": body["allowed"]}
-        if body["rule_id"] == "P03":
+        if body["rule_id"] in ("P03", "P06", "P10", "P11"):
             alert |= {"evidence": set(body["vola_evid"][1:])}
         return alert

@@ -1,0 +1,176 @@
+"""What a person was dispensed and where he was admitted lately: what the rules about fee lines and stays need.
+
+A value of its own, read and written only when a fact about a visit or a line comes: a settlement never touches it. It
+is a function of the applied records. What is old goes when a newer local day comes, on day boundaries.
+"""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from risk.activity import LATE_MS, Stored, Visit, hash32, hash64
+from risk.facts import FeeAdded, FeeReversed, VisitOpened
+from risk.local_time import day_start_ms, local_day
+
+STAYS_MOST = 16
+"""Admissions that nobody ever closes do not pile up."""
+
+
+class Line(Stored, frozen=True):
+    """A fee line that a rule may still count; `cnt_x10000` is what was not taken back, `key` tells it apart."""
+
+    at_ms: int
+    key: int
+    item: int
+    mdtrt_id: int
+    fixmedins_code: int
+    med_type: str
+    cnt_x10000: int
+    prd_days: int
+    batch: int
+    event_id: str
+    excluded: tuple[str, ...] = ()  # the common exclusions that concern it
+
+
+class Stay(Stored, frozen=True):
+    """An admission. `ended_ms` 0: still open. `told`: the rules that have spoken of it."""
+
+    mdtrt_id: int
+    fixmedins_code: str
+    opened_ms: int
+    event_id: str
+    med_type: str
+    ended_ms: int = 0
+    diag_group: str = ""
+    emergency: bool = False
+    cancelled: bool = False
+    told: tuple[str, ...] = ()
+
+
+class Above(Stored, frozen=True, order=True):
+    """An open episode: rule, level, the item it is about (0: any), its month (0: a moving window)."""
+
+    rule_id: str
+    level: int
+    item: int
+    period: int
+    crossing_id: str
+    ends_below: int
+    allowed: int
+
+
+class Care(Stored, frozen=True):
+    """Everything the rules about lines and stays remember of one person."""
+
+    newest_ms: int = 0  # newest counted line; never goes back
+    touched_ms: int = 0
+    lines: tuple[Line, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    above: tuple[Above, ...] = ()
+
+
+NO_CARE = Care()
+
+
+def key_of(mdtrt_id: str, feedetl_sn: str) -> int:
+    """By what a fee line is told apart (contract.md, "Duplicates")."""
+    return hash64(f"{mdtrt_id}|{feedetl_sn}")
+
+
+def line_of(fact: FeeAdded, visit: Visit, at_ms: int, excluded: tuple[str, ...]) -> Line:
+    """A fee line as the rules remember it; the kind of treatment is the visit's as it stands."""
+    return Line(
+        at_ms,
+        key_of(fact.mdtrt_id, fact.feedetl_sn),
+        hash64(fact.med_list_codg),
+        hash32(fact.mdtrt_id),
+        hash32(fact.fixmedins_code),
+        visit.med_type,
+        fact.cnt_x10000,
+        fact.prd_days or 0,
+        hash32(fact.chrg_bchno) if fact.chrg_bchno else 0,
+        fact.event_id,
+        excluded,
+    )
+
+
+def with_line(care: Care, line: Line) -> Care:
+    """One line more; lines stand in the order of their time, ties in log order."""
+    lines = care.lines
+    if lines and lines[-1].at_ms > line.at_ms:
+        lines = tuple(sorted((*lines, line), key=lambda each: each.at_ms))
+    else:
+        lines = (*lines, line)
+    return replace(care, lines=lines, newest_ms=max(care.newest_ms, line.at_ms))
+
+
+def without_lines(care: Care, fact: FeeReversed, settled_ms: int) -> tuple[Care, list[Line]]:
+    """The care after lines were taken back, and those lines as they were. `settled_ms`: the newest settlement of their
+    visit; what is newer is unsettled. A part of a line leaves the line, with less in it.
+    """
+    named, kept, taken = _named(fact, settled_ms), [], []
+    for line in care.lines:
+        if not named(line):
+            kept.append(line)
+            continue
+        taken.append(line)
+        part = fact.cnt_x10000 if fact.feedetl_sn else None
+        if part is not None and part < line.cnt_x10000:
+            kept.append(replace(line, cnt_x10000=line.cnt_x10000 - part))
+    return (replace(care, lines=tuple(kept)) if taken else care), taken
+
+
+def _named(fact: FeeReversed, settled_ms: int) -> Callable[[Line], bool]:
+    if fact.feedetl_sn:
+        key = key_of(fact.mdtrt_id, fact.feedetl_sn)
+        return lambda line: line.key == key
+    visit = hash32(fact.mdtrt_id)
+    if fact.chrg_bchno:
+        batch = hash32(fact.chrg_bchno)
+        return lambda line: line.mdtrt_id == visit and line.batch == batch
+    return lambda line: line.mdtrt_id == visit and line.at_ms > settled_ms
+
+
+def stay_of(care: Care, mdtrt_id: str) -> Stay | None:
+    """The admission of that number, if it is still remembered."""
+    mdtrt = hash64(mdtrt_id)
+    return next((stay for stay in care.stays if stay.mdtrt_id == mdtrt), None)
+
+
+def with_stay(care: Care, stay: Stay) -> Care:
+    """The care with this admission in the place of the one of its number."""
+    others = [each for each in care.stays if each.mdtrt_id != stay.mdtrt_id]
+    stays = sorted((*others, stay), key=lambda each: (each.opened_ms, each.mdtrt_id))
+    return replace(care, stays=tuple(stays[-STAYS_MOST:]))
+
+
+def admitted(fact: VisitOpened, visit: Visit, at_ms: int) -> Stay:
+    """The stay that an admission begins."""
+    return Stay(
+        hash64(fact.mdtrt_id),
+        fact.fixmedins_code,
+        at_ms,
+        fact.event_id,
+        visit.med_type,
+        ended_ms=visit.ended_ms,
+        diag_group=visit.diag_group,
+        emergency=visit.emergency,
+        cancelled=visit.cancelled,
+    )
+
+
+def forgetting(care: Care, at_ms: int, lines_ms: int, stays_ms: int) -> Care:
+    """The care moved on to a record's instant; when a local day turns, what no rule can need any more goes."""
+    if at_ms <= care.touched_ms:
+        return care
+    turned = local_day(at_ms) != local_day(care.touched_ms)
+    care = replace(care, touched_ms=at_ms)
+    if not turned:
+        return care
+    floor_ms = day_start_ms(local_day(care.newest_ms - lines_ms - LATE_MS))
+    since_ms = day_start_ms(local_day(at_ms - stays_ms - LATE_MS))
+    return replace(
+        care,
+        lines=tuple(line for line in care.lines if line.at_ms >= floor_ms),
+        stays=tuple(stay for stay in care.stays if not stay.ended_ms or stay.ended_ms >= since_ms),
+    )

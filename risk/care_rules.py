@@ -1,0 +1,257 @@
+"""The rules about fee lines and admissions (P04-P07, P10, P11), written in the grammar of policy_measures.py.
+
+A line is counted once by its key and judged at its own time when it is applied; a line taken back no longer counts. A
+line more than 48 h behind the newest counts and opens nothing. An episode is per rule, level, item and month. It ends
+at a later line that its rule counts, or when lines are taken back, below the re-arm point; an earlier month's, at the
+first line of a later month that the rule counts. Excluded care is neither counted nor judged. No rule writes a record.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from risk.activity import COUNTED, LATE_MS, Activity, Visit, hash64, visit_of
+from risk.care import (
+    Above,
+    Care,
+    Line,
+    forgetting,
+    line_of,
+    with_line,
+    without_lines,
+)
+from risk.facts import (
+    Fact,
+    FeeAdded,
+    FeeReversed,
+    VisitCancelled,
+    VisitClosed,
+    VisitOpened,
+    VisitReopened,
+    VisitUpdated,
+)
+from risk.heard import Heard, alert_of, closed, exclusions_of, rules_of
+from risk.local_time import DAY_MS, local_day, to_date
+from risk.moment import Moment
+from risk.outputs import Output
+from risk.policy import Policy
+from risk.policy_measures import Measure, MeasuredRule
+from risk.policy_rules import Level
+from risk.stay_rules import stay_told
+
+CareFact = VisitOpened | VisitUpdated | VisitClosed | VisitReopened | VisitCancelled | FeeAdded | FeeReversed
+_MONTH_DAYS = 31
+_MOST_EVIDENCE = 100
+_SUPPLY_DAYS = 190  # how far back a line may still cover today: no prescription lasts longer
+
+
+class Kept(NamedTuple):
+    """How long the longest rule of a policy looks back, over fee lines and over admissions."""
+
+    lines_ms: int
+    stays_ms: int
+    any_rule: bool
+
+
+@lru_cache(maxsize=16)
+def kept(policy: Policy) -> Kept:
+    """What the state must hold for any version of any rule in this policy."""
+    lines, stays, any_rule = 0, 0, False
+    for dated in policy.entries.values():
+        for rule in (entry.clause.value for entry in dated if entry.clause is not None):
+            if not isinstance(rule, MeasuredRule):
+                continue
+            any_rule |= rule.counts in ("fee_line", "admission")
+            for level in rule.levels:
+                if rule.counts == "fee_line":
+                    lines = max(lines, level.window_ms, _days_back(rule) * DAY_MS)
+                elif rule.counts == "admission":
+                    stays = max(stays, level.theta * DAY_MS + DAY_MS)
+    return Kept(lines, stays, any_rule)
+
+
+def _days_back(rule: MeasuredRule) -> int:
+    if rule.measure.kind == "supply_left":
+        return _SUPPLY_DAYS
+    return _MONTH_DAYS if rule.period == "month" else 0
+
+
+def cared(care: Care, conduct: tuple[Activity, Activity], fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:
+    """Fold one applied fact about a visit or a line; `conduct`: the activity before and after it."""
+    before, activity = conduct
+    span = kept(moment.policy)
+    if not span.any_rule:
+        return care, []
+    said: list[Output] = []
+    after = care
+    if isinstance(fact, FeeAdded):
+        after, said = _line_added(care, visit_of(activity, fact.mdtrt_id), fact, moment)
+    elif isinstance(fact, FeeReversed):
+        after, said = _line_reversed(care, activity, fact, moment)
+    elif isinstance(fact, CareFact):
+        visit = _visit_told(before, activity, fact)
+        if visit is not None and visit.admission:
+            after, said = stay_told(care, visit, fact, moment)
+    if after is care:
+        return care, said
+    return forgetting(after, moment.occurred_ms, span.lines_ms, span.stays_ms), said
+
+
+def _visit_told(before: Activity, activity: Activity, fact: CareFact) -> Visit | None:
+    if fact.mdtrt_id:
+        return visit_of(activity, fact.mdtrt_id)
+    changed = [visit for visit in activity.visits if visit not in before.visits]
+    return changed[0] if changed else None
+
+
+# --- fee lines -------------------------------------------------------------------------------------------------------
+
+
+def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment) -> tuple[Care, list[Output]]:
+    if visit is None:
+        return care, []
+    rules = [
+        Heard(name, clause, fact, moment)
+        for name, clause in rules_of(moment.terms, "fee_line")
+        if clause.value.admits(visit.med_type, fact.med_list_codg)
+    ]
+    if not rules:
+        return care, []
+    line = line_of(fact, visit, moment.occurred_ms, exclusions_of(moment.terms, visit))
+    after = with_line(care, line)
+    if line.at_ms < care.newest_ms - LATE_MS:
+        return after, []
+    said: list[Output] = []
+    for heard in rules:
+        if not counts(heard.clause.value, line):
+            continue
+        if heard.clause.value.period == "event":
+            said += _by_itself(heard, after, line)
+        else:
+            after, more = _episodes(heard, after, line)
+            said += more
+    return after, sorted(said, key=lambda each: each.body["episode"] == "opened")
+
+
+def counts(rule: MeasuredRule, line: Line) -> bool:
+    """Does the rule count this remembered line? Rules with items look at one item at a time (policy_measure_shapes)."""
+    return rule.admits_treatment(line.med_type) and not any(name in rule.exclusions for name in line.excluded)
+
+
+def _by_itself(heard: Heard, care: Care, line: Line) -> list[Output]:
+    """P05, P06: what one line shows; nothing stays open."""
+    rule = heard.clause.value
+    observed = line.prd_days
+    evidence: tuple[str, ...] = ()
+    if rule.measure.kind == "supply_left":
+        earlier = [
+            each
+            for each in care.lines
+            if each.item == line.item
+            and each.mdtrt_id != line.mdtrt_id
+            and line.at_ms - _SUPPLY_DAYS * DAY_MS < each.at_ms <= line.at_ms
+            and counts(rule, each)
+        ]
+        observed = supply_left(earlier, local_day(line.at_ms)) if line.prd_days else 0
+        evidence = tuple(each.event_id for each in earlier[-_MOST_EVIDENCE:])
+    return [
+        alert_of(heard, Above(heard.name, level.level, 0, 0, line.event_id, 0, level.theta), observed, evidence)
+        for level in rule.levels_for(line.med_type)
+        if observed >= level.theta
+    ]
+
+
+def supply_left(earlier: list[Line], today: int) -> int:
+    """Whole local days, from this one on, that these lines (in the order of their time) still cover."""
+    end = 0
+    for line in earlier:
+        end = max(end, local_day(line.at_ms)) + line.prd_days
+    return max(0, end - today)
+
+
+def _episodes(heard: Heard, care: Care, line: Line) -> tuple[Care, list[Output]]:
+    """P04, P07: close what has fallen, then open what has risen."""
+    rule = heard.clause.value
+    month = month_of(line.at_ms) if rule.period == "month" else 0
+    item = line.item if rule.each else 0
+    said: list[Output] = []
+    for old in [each for each in care.above if each.rule_id == heard.name and each.period < month]:
+        care = _without(care, old)
+        said.append(closed(heard, old, _left(rule, care, old, line.at_ms)))
+    for level in rule.levels_for(line.med_type):
+        counted = _counted(rule, care, (level, item, month), line.at_ms)
+        without = measured(rule, [each for each in counted if each.key != line.key])
+        observed = measured(rule, counted)
+        key = (heard.name, level.level, item, month)
+        found = next((each for each in care.above if (each.rule_id, each.level, each.item, each.period) == key), None)
+        if found is not None and without < found.ends_below:
+            care = _without(care, found)
+            said.append(closed(heard, found, without))
+            found = None
+        if found is None and observed >= level.theta:
+            risen = Above(*key, line.event_id, level.rearm, level.theta)
+            care = replace(care, above=tuple(sorted((*care.above, risen))))
+            said.append(alert_of(heard, risen, observed, tuple(each.event_id for each in counted[-_MOST_EVIDENCE:])))
+    return care, said
+
+
+def _without(care: Care, above: Above) -> Care:
+    return replace(care, above=tuple(each for each in care.above if each != above))
+
+
+def month_of(at_ms: int) -> int:
+    """The local calendar month, counted through the years."""
+    date = to_date(local_day(at_ms))
+    return date.year * 12 + date.month - 1
+
+
+def _counted(rule: MeasuredRule, care: Care, of: tuple[Level, int, int], until_ms: int) -> list[Line]:
+    """The lines of one item (0: of any), in a month or in (until - W, until], that the rule counts."""
+    level, item, month = of
+    lines = [each for each in care.lines if (not item or each.item == item) and counts(rule, each)]
+    if month:
+        return [each for each in lines if month_of(each.at_ms) == month]
+    return [each for each in lines if until_ms - level.window_ms < each.at_ms <= until_ms]
+
+
+def measured(rule: MeasuredRule, lines: list[Line]) -> int:
+    """The rule's measure over these lines; 0 where what must hold beside it does not."""
+    if any(_measure(bound, lines) < bound.least for bound in rule.beside):
+        return 0
+    return _measure(rule.measure, lines)
+
+
+def _measure(measure: Measure, lines: list[Line]) -> int:
+    values = [getattr(line, measure.of) for line in lines]
+    return len(set(values)) if measure.kind == "distinct" else sum(values)
+
+
+def _left(rule: MeasuredRule, care: Care, above: Above, at_ms: int) -> int:
+    level = next((each for each in rule.levels if each.level == above.level), rule.levels[0])
+    return measured(rule, _counted(rule, care, (level, above.item, above.period), at_ms))
+
+
+def _line_reversed(care: Care, activity: Activity, fact: FeeReversed, moment: Moment) -> tuple[Care, list[Output]]:
+    """Lines taken back leave every window; a reversal that itself comes too late closes nothing."""
+    visit = hash64(fact.mdtrt_id)
+    settled_ms = max((row.at_ms for row in activity.rows if row.mdtrt == visit and row.state == COUNTED), default=-1)
+    after, taken = without_lines(care, fact, settled_ms)
+    if not taken or moment.occurred_ms < care.newest_ms - LATE_MS:
+        return after, []
+    said = []
+    for above in after.above:
+        clause = moment.terms.get(above.rule_id)
+        if clause is None or not any(_touches(clause.value, above, line) for line in taken):
+            continue
+        left = _left(clause.value, after, above, moment.occurred_ms)
+        if left < above.ends_below:
+            after = _without(after, above)
+            said.append(closed(Heard(above.rule_id, clause, fact, moment), above, left))
+    return after, said
+
+
+def _touches(rule: MeasuredRule, above: Above, line: Line) -> bool:
+    if above.item and above.item != line.item:
+        return False
+    return counts(rule, line) and (not above.period or month_of(line.at_ms) == above.period)

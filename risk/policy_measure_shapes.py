@@ -1,0 +1,113 @@
+"""How a rule written in the grammar of policy_measures.py is read from TOML, and the common exclusions beside it."""
+
+from typing import cast
+
+from risk.policy_measures import MEASURES, PERIOD_OF, Exclusion, Exclusions, Measure, MeasuredRule
+from risk.policy_reading import Table, read_flag, read_rows, read_texts, refuse_repeats, shown
+from risk.policy_rules import Kind, Level
+from risk.policy_shapes import KINDS, ascending
+from risk.terms import PolicyError
+
+_GRAVEST = 4
+
+
+def measured_rule(content: object, where: str) -> MeasuredRule:
+    """One rule: subject, counts, where, measure, beside, period, levels, except, precision and its two sentences."""
+    table = Table(content, where)
+    subject = table.text("subject", choices=("person",))
+    counts = table.text("counts", choices=tuple(dict.fromkeys(counted for counted, _ in MEASURES)))
+    measure = _measure(Table(table.take("measure"), table.place("measure")), counts)
+    period = table.text("period", choices=PERIOD_OF.get(measure.kind, ("event",)))
+    rows = table.rows("levels")
+    levels, of_levels = _levels(rows, period, at_most=measure.kind == "gap_days")
+    if not any(of_levels) and measure.kind != "gap_days":
+        ascending(levels, table.place("levels"))
+    rule = MeasuredRule(
+        subject=subject,
+        counts=counts,
+        measure=measure,
+        period=period,
+        med_types=_texts(table, "med_types"),
+        items=_texts(table, "items"),
+        each=table.text("each", choices=("med_list_codg",)) if table.has("each") else "",
+        beside=_beside(table, counts),
+        round_fen=table.integer("round_fen", least=2) if table.has("round_fen") else 0,
+        exclusions=_texts(table, "except"),
+        precision_percent=table.integer("precision_percent", least=1, most=100),
+        level_med_types=of_levels,
+        levels=levels,
+        text_zh=table.sentence("text_zh"),
+        text_en=table.sentence("text_en"),
+    )
+    table.finish()
+    if (rule.items or rule.each) and counts != "fee_line":
+        raise PolicyError(f"{where} names items, but counts {counts}s. Only fee lines have one. Remove items and each.")
+    if rule.items and not rule.each:
+        raise PolicyError(f"{where} names items, but not each. A remembered line is known by its own item. Add each.")
+    return rule
+
+
+def exclusions(content: object, where: str) -> Exclusions:
+    """Rows of name, and by what that care is known: med_types, diag_groups (prefixes), emergency."""
+    found = []
+    for row in read_rows(content, where):
+        name = row.text("name")
+        med_types, diag_groups = _texts(row, "med_types"), _texts(row, "diag_groups")
+        emergency = row.has("emergency") and read_flag(row.take("emergency"), row.place("emergency"))
+        row.finish()
+        if not (med_types or diag_groups or emergency):
+            raise PolicyError(
+                f"{row.where} excludes nothing. Facts must tell it. Add med_types, diag_groups or emergency."
+            )
+        found.append(Exclusion(name, med_types, diag_groups, emergency))
+    refuse_repeats([each.name for each in found], where)
+    return Exclusions(tuple(found))
+
+
+def _texts(table: Table, key: str) -> tuple[str, ...]:
+    return read_texts(table.take(key), table.place(key)) if table.has(key) else ()
+
+
+def _measure(table: Table, counts: str) -> Measure:
+    """`{ distinct = "fixmedins_code" }`: one word of the grammar and a field it is measured of."""
+    kinds = [kind for counted, kind in MEASURES if counted == counts]
+    named = [kind for kind in kinds if table.has(kind)]
+    if len(named) != 1:
+        raise PolicyError(
+            f"{table.where} names {len(named)} measures of a {counts}. A rule measures one thing. "
+            f"Write one of {', '.join(kinds)}."
+        )
+    of = table.text(named[0], choices=MEASURES[counts, named[0]])
+    least = table.integer("least", least=1) if table.has("least") else 0
+    table.finish()
+    return Measure(named[0], of, least)
+
+
+def _beside(table: Table, counts: str) -> tuple[Measure, ...]:
+    if not table.has("beside"):
+        return ()
+    found = tuple(_measure(row, counts) for row in table.rows("beside"))
+    for measure in found:
+        if not measure.least or measure.kind not in ("distinct", "sum"):
+            raise PolicyError(
+                f"{table.place('beside')} is {shown(measure.kind)} without least, or no sum and no distinct. "
+                f"What must hold beside the measure is a bound over the same period. Write least = n."
+            )
+    return found
+
+
+def _levels(rows: list[Table], period: str, *, at_most: bool) -> tuple[tuple[Level, ...], tuple[tuple[str, ...], ...]]:
+    levels, of_levels = [], []
+    for number, row in enumerate(rows, 1):
+        theta = row.integer("theta", least=1, most=10**9)
+        window_ms = row.duration_ms("window") if period == "moving" else 0
+        rearm = 0
+        if period != "event" and not at_most:
+            rearm = min(theta * 4 // 5, theta - 1)
+            if row.has("rearm"):
+                rearm = row.integer("rearm", least=1, most=theta - 1)
+        kind = cast("Kind", row.text("kind", choices=KINDS))
+        of_levels.append(_texts(row, "med_types"))
+        levels.append(Level(number, theta, rearm, window_ms, kind, row.integer("sev", least=1, most=_GRAVEST)))
+        row.finish()
+    return tuple(levels), tuple(of_levels)

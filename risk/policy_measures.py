@@ -1,0 +1,106 @@
+"""One grammar for rules as data: who, what is counted, which of it, over which period, and what is measured of it.
+
+A policy combines these words; a word that nothing evaluates does not exist here, so a policy that uses it is refused.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from risk.policy_rules import Level, Rule
+
+PERIODS: Final = {
+    "moving": ("窗口", "a moving window"),
+    "date": ("同一自然日", "one local date"),
+    "month": ("同一自然月", "one calendar month"),
+    "event": ("单个事件", "one event by itself"),
+}
+
+MEASURES: Final = {
+    ("fee_line", "distinct"): ("mdtrt_id", "fixmedins_code"),
+    ("fee_line", "sum"): ("cnt_x10000", "prd_days"),
+    ("fee_line", "value"): ("prd_days",),
+    ("fee_line", "supply_left"): ("prd_days",),
+    ("admission", "gap_days"): ("fixmedins_code",),
+    ("admission", "overlap"): ("fixmedins_code",),
+    ("settlement", "inside_admission"): ("fixmedins_code",),
+    ("settlement", "same_amount"): ("medfee_sumamt_fen",),
+}
+"""What is counted, what is measured of it, and the fields it may be measured of.
+
+distinct, sum: over the period. value: of the event itself. supply_left: whole days of the same item that earlier lines
+still cover on the event's date. gap_days: whole days since the last discharge, an alert at theta or fewer. overlap: the
+open admissions elsewhere at an admission. inside_admission: the same at a settlement. same_amount: the most settlements
+of one amount, or of round ones.
+"""
+
+PERIOD_OF: Final = {
+    "distinct": ("moving", "month"),
+    "sum": ("moving", "month"),
+    "same_amount": ("date",),
+}
+"""The periods of a measure; any other looks at one event by itself."""
+
+
+class Measure(NamedTuple):
+    """One measure of one field; `least` where it must hold beside another one."""
+
+    kind: str
+    of: str
+    least: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRule(Rule):
+    """A rule written in the grammar. Where `beside` does not hold, the measure is 0."""
+
+    subject: str
+    counts: str
+    measure: Measure
+    period: str
+    med_types: tuple[str, ...] = ()  # prefixes; () = any
+    items: tuple[str, ...] = ()  # prefixes of med_list_codg; () = any
+    each: str = ""  # "med_list_codg": of one item at a time
+    beside: tuple[Measure, ...] = ()
+    round_fen: int = 0
+    exclusions: tuple[str, ...] = ()  # names of `exclusions`
+    precision_percent: int
+    level_med_types: tuple[tuple[str, ...], ...] = ()  # a level of its own for these; () = any
+
+    def admits(self, med_type: str, item: str) -> bool:
+        """Does it count this at all? An unknown med_type passes no filter."""
+        return self.admits_treatment(med_type) and (not self.items or item.startswith(self.items))
+
+    def admits_treatment(self, med_type: str) -> bool:
+        """Does it look at this kind of treatment?"""
+        return not self.med_types or med_type.startswith(self.med_types)
+
+    def levels_for(self, med_type: str) -> list[Level]:
+        """The levels that look at this kind of treatment."""
+        pairs = zip(self.levels, self.level_med_types, strict=True)
+        return [level for level, med_types in pairs if not med_types or med_type.startswith(med_types)]
+
+
+class Exclusion(NamedTuple):
+    """Care that no rule may hold against anybody, by what facts say of it."""
+
+    name: str
+    med_types: tuple[str, ...]
+    diag_groups: tuple[str, ...]
+    emergency: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """The common exclusions of a place."""
+
+    rows: tuple[Exclusion, ...]
+
+    def of(self, med_type: str, diag_group: str, *, emergency: bool) -> tuple[str, ...]:
+        """The names under which this care is excluded."""
+        return tuple(
+            row.name
+            for row in self.rows
+            if (row.med_types and med_type.startswith(row.med_types))
+            or (row.diag_groups and diag_group.startswith(row.diag_groups))
+            or (row.emergency and emergency)
+        )

@@ -1,0 +1,83 @@
+"""The rules about admissions (P10, P11): two at once, and again soon after discharge. Each speaks once of a stay.
+
+They are judged when an admission is registered, and when its record says more (diagnosis), over the admissions that
+began before it. Excluded stays (policy: `exclusions`) are neither judged nor counted.
+"""
+
+from msgspec.structs import replace
+
+from risk.activity import Visit
+from risk.care import Above, Care, Stay, admitted, stay_of, with_stay
+from risk.facts import Fact, VisitOpened, VisitUpdated
+from risk.heard import Heard, alert_of, exclusions_of, rules_of
+from risk.local_time import DAY_MS
+from risk.moment import Moment
+from risk.outputs import Output
+from risk.policy_measures import MeasuredRule
+from risk.terms import Terms
+
+
+def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:
+    """An admission begins, is recorded, ends, or never was."""
+    known = stay_of(care, visit.mdtrt_id)
+    if known is None:
+        if not isinstance(fact, VisitOpened):
+            return care, []
+        known = admitted(fact, visit, moment.occurred_ms)
+    stay = replace(
+        known,
+        ended_ms=visit.ended_ms,
+        diag_group=visit.diag_group,
+        emergency=visit.emergency,
+        cancelled=visit.cancelled,
+    )
+    said = []
+    if isinstance(fact, VisitOpened | VisitUpdated) and not stay.cancelled:
+        for name, clause in rules_of(moment.terms, "admission"):
+            alert = None if name in stay.told else _stay_judged(Heard(name, clause, fact, moment), care, stay)
+            if alert is not None:
+                said.append(alert)
+                stay = replace(stay, told=(*stay.told, name))
+    return with_stay(care, stay), said
+
+
+def _stay_judged(heard: Heard, care: Care, stay: Stay) -> Output | None:
+    rule, terms = heard.clause.value, heard.moment.terms
+    if not rule.admits_treatment(stay.med_type) or _is_excluded(rule, terms, stay):
+        return None
+    others = [
+        each
+        for each in care.stays
+        if each.mdtrt_id != stay.mdtrt_id
+        and not each.cancelled
+        and each.opened_ms <= stay.opened_ms
+        and rule.admits_treatment(each.med_type)
+        and not _is_excluded(rule, terms, each)
+    ]
+    level = rule.levels[0]
+    above = Above(heard.name, level.level, 0, 0, heard.moment.event_id, 0, level.theta)
+    if rule.measure.kind == "overlap":
+        there = [each for each in others if each.fixmedins_code != stay.fixmedins_code]
+        open_ones = [each for each in there if not each.ended_ms or each.ended_ms > stay.opened_ms]
+        if len(open_ones) < level.theta:
+            return None
+        return alert_of(heard, above, len(open_ones), (stay.event_id, *(each.event_id for each in open_ones)))
+    longest_ms = level.theta * DAY_MS
+    ended = [
+        each
+        for each in others
+        if each.ended_ms and 0 <= stay.opened_ms - each.ended_ms <= longest_ms and _same(stay, each)
+    ]
+    if not ended:
+        return None
+    last = max(ended, key=lambda each: (each.ended_ms, each.mdtrt_id))
+    return alert_of(heard, above, (stay.opened_ms - last.ended_ms) // DAY_MS, (stay.event_id, last.event_id))
+
+
+def _same(one: Stay, other: Stay) -> bool:
+    """One hospital, or one group of diagnoses."""
+    return one.fixmedins_code == other.fixmedins_code or one.diag_group == other.diag_group != ""
+
+
+def _is_excluded(rule: MeasuredRule, terms: Terms, stay: Stay) -> bool:
+    return any(name in rule.exclusions for name in exclusions_of(terms, stay))
