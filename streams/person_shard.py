@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from connectors.codec import BadRecord, decode_fact
-from connectors.state_codec import ShardState, pack, unpack_activity, unpack_care, unpack_credit
+from connectors.state_codec import ShardState, pack, unpack_activity, unpack_credit
 from connectors.store import Address
 from connectors.topology import partition_of, partitions_of
-from risk.activity import NOTHING, Activity
-from risk.care import NO_CARE, Care
-from risk.care_rules import CareFact, cared
+from risk.activity import NOTHING
+from risk.care_rules import CareFact
 from risk.contributions import Contribution
 from risk.credit import Credit
 from risk.facts import Fact, FoldActivated, PolicyActivated, SettlementCompleted, TimerDue
@@ -21,9 +20,10 @@ from risk.lifecycle import next_due
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.moment import Moment
 from risk.ordinary import ordinary
-from risk.outputs import Output, Reply
+from risk.outputs import Reply
 from risk.person_fold import Person, apply
 from risk.policy import Policy
+from streams.cares import Cares
 from streams.shards import (
     FIRST_FOLD,
     Effects,
@@ -67,11 +67,10 @@ class PersonShard:
         self._subject_partitions = subject_partitions
         self._clock = clock
         self._people: dict[str, Person] = {}
-        self._cares: dict[str, Care] = {}
+        self._cares = Cares(self.values)
         self._homes: dict[str, int] = {}
         self._changed_activities: set[str] = set()
         self._changed_credits: set[str] = set()
-        self._changed_cares: set[str] = set()
         self._schedule: dict[str, int] = {}
         self._with_orders: set[str] = set()
         self._due: list[tuple[int, str]] = []
@@ -110,9 +109,9 @@ class PersonShard:
         people = sorted(strangers)  # one order for all runs, so that reads compare
         homes = partitions_of([psn_no.encode() for psn_no in people], self._partitions)
         self._homes = dict(zip(people, homes, strict=True))
-        cared_for = {fact.psn_no for fact in facts if isinstance(fact, CareFact)} - self._cares.keys()
+        cared_for = self._cares.unknown({fact.psn_no for fact in facts if isinstance(fact, CareFact)})
         whole = [self.values.address(kind, psn_no) for psn_no in people for kind in "ac"]
-        return whole + [self.values.address("d", psn_no) for psn_no in sorted(cared_for)]
+        return whole + [self.values.address("d", psn_no) for psn_no in cared_for]
 
     def room_for(self, _meaning: Fact | BadRecord) -> int:
         """Activity, credit, care, schedule, open orders."""
@@ -180,20 +179,8 @@ class PersonShard:
             else:
                 effects.outputs.append(said)
         if isinstance(fact, CareFact) and applied.result == "applied":
-            effects.outputs += self._care_for(fact, (person.activity, applied.person.activity), moment)
+            effects.outputs += self._cares.apply(fact, (person.activity, applied.person.activity), moment)
         return effects
-
-    def _care_for(self, fact: Fact, conduct: tuple[Activity, Activity], moment: Moment) -> list[Output]:
-        """What the fact means for lines and stays: a value of its own, which settlements never touch."""
-        before = self._cares.get(fact.psn_no)
-        if before is None:
-            stored = self.values.get(self.values.address("d", fact.psn_no))
-            before = unpack_care(stored) if stored else NO_CARE
-        after, said = cared(before, conduct, fact, moment)
-        self._cares[fact.psn_no] = after
-        if after is not before:
-            self._changed_cares.add(fact.psn_no)
-        return said
 
     # --- people ------------------------------------------------------------------------------------------------------
 
@@ -230,7 +217,7 @@ class PersonShard:
         return (
             len(self._changed_activities)
             + len(self._changed_credits)
-            + len(self._changed_cares)
+            + self._cares.changed_count
             + self.values.changed_count
         )
 
@@ -242,9 +229,7 @@ class PersonShard:
         for psn_no in sorted(self._changed_credits):
             credit = self._people[psn_no].credit
             self.values.set(self.values.address("c", psn_no), b"" if credit is None else pack(credit))
-        for psn_no in sorted(self._changed_cares):
-            self.values.set(self.values.address("d", psn_no), pack(self._cares[psn_no]))
-        self._changed_cares.clear()
+        self._cares.pack_changes()
         self._changed_activities.clear()
         self._changed_credits.clear()
         return self.values.take_changes()
@@ -253,7 +238,7 @@ class PersonShard:
         """Keep the working set small; only between commits. The two indexes stay: they are read from memory."""
         if len(self._people) > people_max:
             self._people.clear()
-            self._cares.clear()
+            self._cares.forget()
             kept = [self.values.address("policy")]
             kept += [self.values.address("schedule", "", psn_no) for psn_no in self._schedule]
             kept += [self.values.address("orders", "", psn_no) for psn_no in self._with_orders]
