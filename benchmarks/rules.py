@@ -117,7 +117,7 @@ def _fold(hops: BothHops, facts: list[Fact]) -> float:
 def _bytes_of(hops: BothHops) -> dict[str, float]:
     """Bytes of values in Redis per person and per institution or doctor, keys not counted."""
     found: dict[str, float] = {}
-    for family, shard, kinds in (("person", hops.people, "ac"), ("subject", hops.subjects, "is")):
+    for family, shard, kinds in (("person", hops.people, "acd"), ("subject", hops.subjects, "is")):
         shard.take_changes()
         values, names = 0, set()
         for (key, _), value in shard.values.everything():
