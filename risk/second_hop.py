@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from risk.activity import LATE_MS, Episode
 from risk.alerts import Crossing
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, INSTITUTION, SILENT, STAFF, Contribution
-from risk.counters import count
+from risk.counters import SMALL_HOURS, count, in_small_hours
 from risk.local_time import DAY_MS, MINUTE_MS, OFFSET_MS
 from risk.moment import Moment
 from risk.outputs import Output
@@ -63,15 +63,16 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     day: Day | None = subject.day
     if date != subject.day.date:
         assert history is not None, "a contribution of another date needs the subject's history"
-        day = _other_day(subject, history, given, plan)
+        day = _other_day(subject, history, given)
         if day is None:
             return ()  # too old for any total or rule
     assert day is not None
     before = people_of(day)
     count(day.counters, given)
-    if subject.totals and date < subject.day.date:
-        _correct_totals(subject, given, date)
     filtered = plan.filtered(given)
+    at_night = filtered.small_hours and in_small_hours(at_ms)
+    if at_night:
+        day.counters[SMALL_HOURS] += sign
     if filtered.people:
         day.people = with_person(day.people, given.person, sign)
     if filtered.bursts:
@@ -84,33 +85,30 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     late_by_ms = newest_ms - (at_ms if sign > 0 else given.moved_ms)
     if marks & SILENT or late_by_ms > LATE_MS:
         return ()
-    if given.subject_kind == STAFF:
-        if not subject.episodes and people_of(day) < filtered.people:
-            return ()
-        return _beyond_capacity(subject, day, before, _Said(given, heard, plan))
-    found = _placeholders(day, _Said(given, heard, plan)) if marks & _BAD_CODE else []
+    said = _Said(given, heard, plan)
+    quality = _placeholders(day, said) if marks & _BAD_CODE and given.subject_kind == INSTITUTION else []
+    found = _earlier_dates_end(subject, day, said) if subject.episodes else []
     if filtered.bursts and late_by_ms <= SHORT_LATE_MS:
-        found += _burst(subject, _Said(given, heard, plan))
-    return found
+        found += _burst(subject, said)
+    if at_night:
+        found += _calendar("D02", subject, (day, day.counters[SMALL_HOURS] - sign), said)
+    if filtered.people and (subject.episodes or people_of(day) >= filtered.people):
+        found += _calendar("M01", subject, (day, before), said)
+    return quality + sorted(found, key=_closed_first) if quality or found else ()
 
 
-def _other_day(subject: Subject, history: History, given: Contribution, plan: Plan) -> Day | None:
+def _closed_first(alert: Output) -> tuple[bool, str]:
+    """The order in which one contribution speaks: what ends, then what opens, by rule."""
+    return alert.body["episode"] == "opened", alert.body["rule_id"]
+
+
+def _other_day(subject: Subject, history: History, given: Contribution) -> Day | None:
     """A newer date becomes the subject's; an earlier one is taken from its history."""
     date, kept = (given.at_ms + OFFSET_MS) // DAY_MS, DAYS_KEPT[given.subject_kind]
     if date > subject.day.date:
-        turn(subject, history, date, kept_days=kept, windows=plan.windows)
+        turn(subject, history, date, kept)
         return subject.day
     return day_for(subject, history, date, kept)
-
-
-def _correct_totals(subject: Subject, given: Contribution, date: int) -> None:
-    """Something of an earlier date: the windows that reach back to it change with it."""
-    totals = dict(subject.totals)
-    for window, counters in totals.items():
-        if date > subject.day.date - window:
-            totals[window] = counters.copy()
-            count(totals[window], given)
-    subject.totals = totals
 
 
 def _remember(subject: Subject, given: Contribution, plan: Plan) -> None:
@@ -139,9 +137,14 @@ def _follow(subject: Subject, day: Day) -> None:
     """An open episode of this day follows its measure: when a later day closes it, its value is not read again."""
     if any(episode.period == day.date for episode in subject.episodes):
         subject.episodes = tuple(
-            replace(episode, reached=people_of(day)) if episode.period == day.date else episode
+            replace(episode, reached=_on_date(episode.rule_id, day)) if episode.period == day.date else episode
             for episode in subject.episodes
         )
+
+
+def _on_date(rule_id: str, day: Day) -> int:
+    """What a calendar rule measures of a date."""
+    return day.counters[SMALL_HOURS] if rule_id == "D02" else people_of(day)
 
 
 def _burst(subject: Subject, said: _Said) -> list[Output]:
@@ -169,29 +172,36 @@ def _burst(subject: Subject, said: _Said) -> list[Output]:
     return outputs
 
 
-def _beyond_capacity(subject: Subject, day: Day, before: int, said: _Said) -> list[Output]:
-    """M01: more patients on one local date than one doctor can see; `before` = how many without this contribution."""
+def _calendar(rule_id: str, subject: Subject, days: tuple[Day, int], said: _Said) -> list[Output]:
+    """M01: more patients on one local date than one doctor can see. D02: settlements while others sleep.
+
+    `days` = the date as it is now, and what the rule measured of it before this contribution.
+    """
+    day, before = days
+    given, level, now = said.given, said.plan.terms[rule_id].value.levels[0], _on_date(rule_id, day)
     outputs: list[Output] = []
-    given, clause = said.given, said.plan.terms.get("M01")
-    people = people_of(day)
-    if given.sign > 0:
-        for episode in sorted(each for each in subject.episodes if each.period and each.period < day.date):
-            _end(subject, episode)
-            if clause is not None:  # a rule that is no longer in force has nothing more to say
-                outputs.append(_alert(episode, episode.reached, said, word="closed"))
-    if clause is None or not said.plan.filtered(given).people:
-        return outputs
-    level = clause.value.levels[0]
-    open_one = next((each for each in subject.episodes if each.rule_id == "M01" and each.period == day.date), None)
-    left = before if given.sign > 0 else people
+    open_one = next((each for each in subject.episodes if each.rule_id == rule_id and each.period == day.date), None)
+    left = before if given.sign > 0 else now
     if open_one is not None and left < open_one.ends_below:
         _end(subject, open_one)
         outputs.append(_alert(open_one, left, said, word="closed"))
         open_one = None
-    if open_one is None and given.sign > 0 and people >= level.theta:
-        episode = Episode("M01", 1, day.date, given.event_id, level.rearm, level.theta, people)
+    if open_one is None and given.sign > 0 and now >= level.theta:
+        episode = Episode(rule_id, 1, day.date, given.event_id, level.rearm, level.theta, now)
         subject.episodes = (*subject.episodes, episode)
-        outputs.append(_alert(episode, people, said))
+        outputs.append(_alert(episode, now, said))
+    return outputs
+
+
+def _earlier_dates_end(subject: Subject, day: Day, said: _Said) -> list[Output]:
+    """Any settlement of a later date ends the episodes of the dates before it."""
+    outputs: list[Output] = []
+    if said.given.sign < 0:
+        return outputs
+    for episode in sorted(each for each in subject.episodes if each.period and each.period < day.date):
+        _end(subject, episode)
+        if episode.rule_id in said.plan.terms:  # a rule that is no longer in force has nothing more to say
+            outputs.append(_alert(episode, episode.reached, said, word="closed"))
     return outputs
 
 

@@ -14,6 +14,7 @@ class Filtered(NamedTuple):
 
     bursts: bool
     people: int
+    small_hours: bool = False
 
 
 class Plan:
@@ -23,7 +24,6 @@ class Plan:
         self.terms = terms
         burst = terms.get("D01")
         self.short_ms = burst.value.levels[0].window_ms if burst is not None else 0
-        self.windows: tuple[int, ...] = ()
         self._sorts: dict[tuple[str, str, str, int], Filtered] = {}
 
     def filtered(self, given: Contribution) -> Filtered:
@@ -38,7 +38,9 @@ class Plan:
 
     def _filter(self, given: Contribution) -> Filtered:
         if given.subject_kind == INSTITUTION:
-            return Filtered(self._admits("D01", given) and not given.marks & BAD_INSTITUTION_CODE, 0)
+            if given.marks & BAD_INSTITUTION_CODE:
+                return Filtered(False, 0)
+            return Filtered(self._admits("D01", given), 0, self._admits("D02", given))
         capacity = self.terms.get("M01")
         if capacity is None or not self._admits("M01", given):
             return Filtered(False, 0)

@@ -1,7 +1,7 @@
 """What is remembered of one institution or staff member: today in full, earlier days as counters.
 
-Two values per subject (design.md 2). `Subject` has what is short-lived: newest time, short rows, open episodes, today's
-day, and totals over the days before it. `History` has one `Day` for each earlier date; it is read and written only when
+Two values per subject (design.md 2). `Subject` has what is short-lived: newest time, short rows, open episodes, and
+today's day. `History` has one `Day` for each earlier date; it is read and written only when
 the date turns or something for an earlier date arrives, so that a busy day rewrites only itself.
 """
 
@@ -43,19 +43,16 @@ class Day(msgspec.Struct, array_like=True, gc=False):
 
 
 class Subject(msgspec.Struct, array_like=True, gc=False):
-    """What every contribution touches. `totals`: window in days → counters summed over its days before today."""
+    """What every contribution touches."""
 
     newest_ms: int = 0
     day: Day = msgspec.field(default_factory=Day)
     recent: list[Recent] = []
     episodes: tuple[Episode, ...] = ()
-    totals: dict[int, list[int]] = {}
 
     def copied(self) -> "Subject":
-        """One that may be changed while this one stays; totals are replaced, never changed."""
-        return Subject(
-            self.newest_ms, self.day.copied(), self.recent.copy() if self.recent else [], self.episodes, self.totals
-        )
+        """One that may be changed while this one stays."""
+        return Subject(self.newest_ms, self.day.copied(), self.recent.copy() if self.recent else [], self.episodes)
 
 
 class History(msgspec.Struct, array_like=True, gc=False):
@@ -98,8 +95,8 @@ def day_for(subject: Subject, history: History, date: int, kept_days: int) -> Da
     return days[at]
 
 
-def turn(subject: Subject, history: History, date: int, *, kept_days: int, windows: tuple[int, ...]) -> None:
-    """A newer date begins: today joins the history, what is too old leaves it, the totals are summed anew."""
+def turn(subject: Subject, history: History, date: int, kept_days: int) -> None:
+    """A newer date begins: today joins the history, what is too old leaves it."""
     days = history.days
     if subject.day.date:
         days.append(subject.day)
@@ -108,13 +105,6 @@ def turn(subject: Subject, history: History, date: int, *, kept_days: int, windo
         if day.people and day.date <= date - PEOPLE_KEPT_DAYS:
             days[at] = Day(day.date, day.counters, b"", day.raised)
     subject.day = Day(date)
-    subject.totals = {window: total(days, date, window) for window in windows}
-
-
-def total(days: list[Day], date: int, window_days: int) -> list[int]:
-    """The counters summed over the window's days before `date`: the window is `date` and so many days less one."""
-    inside = days[bisect_left(days, date - window_days + 1, key=_date) : bisect_left(days, date, key=_date)]
-    return [sum(column) for column in zip(*(day.counters for day in inside), strict=True)] or [0] * len(COUNTERS)
 
 
 def _date(day: Day) -> int:

@@ -112,10 +112,7 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
             for episode in short.episodes
         ],
         "days": {
-            to_date(day.date).isoformat(): {
-                ("settlements" if name == "settlements" else f"{name}_fen"): count
-                for name, count in zip(COUNTERS, day.counters, strict=True)
-            }
+            to_date(day.date).isoformat(): dict(zip(COUNTERS, day.counters, strict=True))
             | ({"people_counted": people_of(day)} if kind == "staff" else {})
             for day in days
         },

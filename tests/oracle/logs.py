@@ -21,6 +21,7 @@ from tests.oracle.rules_oracle import Parameters
 SMALL = Parameters(
     p01=(Level(4, 3, 30 * DAY_MS), Level(7, 5, 90 * DAY_MS)),
     p02=(Level(3, 2), Level(4, 3)),
+    d02=(Level(4, 3),),
     m01=(Level(3, 2),),
 )
 """Thresholds that a dozen settlements reach; whoever is judged by them is judged in every other way as by rules.md."""

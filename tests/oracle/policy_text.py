@@ -34,6 +34,7 @@ def policy_files(parameters: Parameters, caps: Iterable[CapRow] = ()) -> dict[st
         _single("P13", "suspicion", f"value.threshold_fen = {parameters.p13_fen}", f"value.med_types = {ambulatory}"),
         _window("P17", parameters.p17, f"value.med_types = {sale}"),
         _window("D01", parameters.d01, f"value.med_types = {sale}", 'value.fixmedins_type = "2"'),
+        _window("D02", parameters.d02, f"value.med_types = {sale}", 'value.fixmedins_type = "2"'),
         _window("M01", parameters.m01, f"value.med_types = {consultation}"),
         *(_single(rule_id, "data_quality") for rule_id in ("Q01", "Q02", "Q03", "Q04", "Q05", "Q06")),
     ]

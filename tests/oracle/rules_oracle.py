@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from risk.facts import Fact, SettlementCompleted, SettlementReinstated, SettlementReversed, VisitOpened, VisitUpdated
-from risk.local_time import DAY_MS, MINUTE_MS, to_ms
+from risk.local_time import DAY_MS, MINUTE_MS, SHANGHAI, to_ms
 from tests.oracle.judge import LATE_SHORT_MS, Alert, Judge, Level, Measure, Row
 
 TOMBSTONE_MS = 40 * DAY_MS
@@ -32,6 +32,7 @@ class Parameters:
     p13_fen: int = 200_000
     p17: tuple[Level, ...] = (Level(3, 2),)
     d01: tuple[Level, ...] = (Level(10, 8, 300_000),)
+    d02: tuple[Level, ...] = (Level(10, 8),)
     m01: tuple[Level, ...] = (Level(101, 80),)
     placeholders: tuple[str, ...] = ("未知", "无", "0", "null", "none", "-")
 
@@ -248,12 +249,18 @@ def person_measures(parameters: Parameters, cap: Cap) -> list[Measure]:
 
 
 def institution_measures(parameters: Parameters) -> list[Measure]:
-    """D01: a burst at a pharmacy."""
+    """D01: a burst at a pharmacy. D02: one between midnight and five."""
 
     def at_pharmacy(row: Row) -> bool:
         return row.fact.fixmedins_type == "2" and row.is_of("41")
 
-    return _each("D01", parameters.d01, passes=at_pharmacy, counts=at_pharmacy, value=len, late_ms=LATE_SHORT_MS)
+    def at_night(row: Row) -> bool:
+        return at_pharmacy(row) and row.fact.occurred_at.astimezone(SHANGHAI).hour < 5
+
+    return [
+        *_each("D01", parameters.d01, passes=at_pharmacy, counts=at_pharmacy, value=len, late_ms=LATE_SHORT_MS),
+        *_each("D02", parameters.d02, passes=at_night, counts=at_night, value=len, period=_day),
+    ]
 
 
 def staff_measures(parameters: Parameters) -> list[Measure]:
