@@ -135,6 +135,7 @@ def _tell(report: Report, whole: Compared, empty: Compared, each: dict[str, Comp
         report.add("rules", name, "throughput", 1e6 / spent_us, "records/s")
         report.add("rules", name, "bytes per person", sizes["person"], "bytes", "values only")
         report.add("rules", name, "bytes per subject", sizes["subject"], "bytes", "values only")
+    report.add("rules", WHOLE, "against itself", whole.cost_us, "µs/record", f"± {whole.error_us:.2f}")
     for name, found in each.items():
         note = "within noise" if abs(found.cost_us) <= 2 * found.error_us else ""
         report.add("rules", name, "cost", found.cost_us, "µs/record", f"± {found.error_us:.2f} {note}".strip())
@@ -152,6 +153,8 @@ def table(report: Report) -> str:
     for name in (WHOLE, EMPTY):
         row = told.pop(name)
         rate = f"{row['throughput'].value:,.0f} records/s"
+        if itself := row.get("against itself"):  # how far a difference may be nothing at all
+            rate += f"; against itself {itself.value:+,.2f} {itself.note}"
         lines.append(
             f"| {name} | {row['fold'].value:,.2f} | {row['bytes per person'].value:,.0f} |"
             f" {row['bytes per subject'].value:,.0f} | {rate} |"
