@@ -1,0 +1,250 @@
+"""P04-P07, P10 and P11 as naively as they can be written: every measure anew over one person's whole log.
+
+It shares no line with the engine's rules. Logs are small and seeded: lines late and taken back, whole and in part,
+excluded care, months that turn, admissions that overlap, follow, or never were.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NamedTuple
+
+from risk.facts import Fact, FeeAdded, FeeReversed, VisitCancelled, VisitClosed, VisitOpened, VisitUpdated
+from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, local_day, to_date, to_datetime, to_ms
+
+START_MS = to_ms(to_datetime(1_772_000_000_000))
+LATE_MS = 48 * HOUR_MS
+P04, P07, P07_UNITS, P07_MS = 3, 2, 30_001, 40 * DAY_MS
+"""Thresholds that a dozen lines reach; `small` writes them into a policy."""
+MOST_DAYS = {"11": (1, 8), "41": (1, 8), "13": (2, 4), "14": (3, 85)}
+LEFT_OUT = ("N18", "C34")
+
+Said = tuple[int, str, int, str, int]  # fact, rule, level, episode, observed
+
+
+def small(rules: str) -> str:
+    """A city's rules with these thresholds."""
+    p04, p07 = rules.index("[[P04]]"), rules.index("[[P07]]")
+    before, middle, after = rules[:p04], rules[p04:p07], rules[p07:]
+    middle = middle.replace("theta = 5", f"theta = {P04}", 1)
+    after = after.replace("least = 600_001", f"least = {P07_UNITS}", 1)
+    return before + middle + after.replace("theta = 3, window_days = 180", f"theta = {P07}, window_days = 40", 1)
+
+
+class Line(NamedTuple):
+    """A fee line, with what its visit said when it came."""
+
+    fact: FeeAdded
+    at_ms: int
+    med_type: str
+    left_out: bool
+    left: int
+
+
+@dataclass
+class CareOracle:
+    """One person's lines and stays, all kept."""
+
+    opened: dict[str, VisitOpened] = field(default_factory=dict)
+    diag: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    told: set[tuple[str, str]] = field(default_factory=set)
+    lines: list[Line] = field(default_factory=list)
+    open: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    newest_ms: int = 0
+
+    def apply(self, index: int, fact: Fact) -> list[Said]:
+        at_ms = to_ms(fact.occurred_at)
+        match fact:
+            case VisitOpened():
+                self.opened[fact.mdtrt_id] = fact
+                return self._stay(index, fact.mdtrt_id)
+            case VisitUpdated():
+                self.diag[fact.mdtrt_id] = fact.diag_group or ""
+                return self._stay(index, fact.mdtrt_id)
+            case VisitClosed():
+                self.ended[fact.mdtrt_id or ""] = at_ms
+            case VisitCancelled():
+                self.ended[fact.mdtrt_id or ""] = at_ms
+                self.cancelled.add(fact.mdtrt_id or "")
+            case FeeAdded():
+                return self._line(index, fact, at_ms)
+            case FeeReversed():
+                return self._taken_back(index, fact, at_ms)
+        return []
+
+    # lines
+
+    def _line(self, index: int, fact: FeeAdded, at_ms: int) -> list[Said]:
+        visit = self.opened[fact.mdtrt_id]
+        line = Line(fact, at_ms, visit.med_type or "", self._left_out(fact.mdtrt_id), fact.cnt_x10000)
+        if not fact.med_list_codg.startswith(("X", "Z")) or line.med_type not in MOST_DAYS:
+            return []
+        late = at_ms < self.newest_ms - LATE_MS
+        earlier, self.lines = list(self.lines), [*self.lines, line]
+        self.newest_ms = max(self.newest_ms, at_ms)
+        if late or self.diag.get(fact.mdtrt_id) in LEFT_OUT:
+            return []
+        said: list[Said] = []
+        plain = line.med_type != "13"
+        if plain:
+            said += self._episodes(index, "P04", line, earlier)
+        level, most = MOST_DAYS[line.med_type]
+        if (fact.prd_days or 0) >= most:
+            said.append((index, "P05", level, "opened", fact.prd_days or 0))
+        left = self._supply(line, earlier)
+        if plain and fact.prd_days and left >= 8:
+            said.append((index, "P06", 1, "opened", left))
+        return said + (self._episodes(index, "P07", line, earlier) if plain else [])
+
+    def _left_out(self, mdtrt_id: str) -> bool:
+        return self.diag.get(mdtrt_id) in LEFT_OUT or self.opened[mdtrt_id].emergency
+
+    def _of(self, line: Line, lines: Sequence[Line]) -> list[Line]:
+        item = line.fact.med_list_codg
+        return [
+            each for each in lines if each.fact.med_list_codg == item and not each.left_out and each.med_type != "13"
+        ]
+
+    def _supply(self, line: Line, earlier: Sequence[Line]) -> int:
+        end = 0
+        for each in sorted(self._of(line, earlier), key=lambda each: each.at_ms):
+            same_visit = each.fact.mdtrt_id == line.fact.mdtrt_id
+            if not same_visit and line.at_ms - 190 * DAY_MS < each.at_ms <= line.at_ms:
+                end = max(end, local_day(each.at_ms)) + (each.fact.prd_days or 0)
+        return max(0, end - local_day(line.at_ms))
+
+    def _measure(self, rule: str, line: Line, lines: Sequence[Line], at: tuple[int, int]) -> int:
+        """`at`: the instant a window ends at, and the month."""
+        of = self._of(line, lines)
+        if rule == "P04":
+            return len({each.fact.mdtrt_id for each in of if _month(each.at_ms) == at[1]})
+        within = [each for each in of if at[0] - P07_MS < each.at_ms <= at[0]]
+        if sum(each.left for each in within) < P07_UNITS:
+            return 0
+        return len({each.fact.fixmedins_code for each in within})
+
+    def _episodes(self, index: int, rule: str, line: Line, earlier: Sequence[Line]) -> list[Said]:
+        month = _month(line.at_ms) if rule == "P04" else 0
+        said: list[Said] = []
+        for name, item, period in sorted(self.open):
+            if name == rule and period < month:
+                of_item = next(each for each in self.lines if each.fact.med_list_codg == item)
+                left = self._measure(rule, of_item, self.lines, (line.at_ms, period))
+                del self.open[name, item, period]
+                said.append((index, rule, 1, "closed", left))
+        key, at = (rule, line.fact.med_list_codg, month), (line.at_ms, month)
+        theta = P04 if rule == "P04" else P07
+        without = self._measure(rule, line, earlier, at)
+        if key in self.open and without < min(theta * 4 // 5, theta - 1):
+            del self.open[key]
+            said.append((index, rule, 1, "closed", without))
+        observed = self._measure(rule, line, self.lines, at)
+        if key not in self.open and observed >= theta:
+            self.open[key] = index
+            said.append((index, rule, 1, "opened", observed))
+        return said
+
+    def _taken_back(self, index: int, fact: FeeReversed, at_ms: int) -> list[Said]:
+        found = [each for each in self.lines if each.fact.feedetl_sn == fact.feedetl_sn]
+        if not found:
+            return []
+        line = found[0]
+        self.lines.remove(line)
+        if fact.cnt_x10000 is not None and fact.cnt_x10000 < line.left:
+            self.lines.append(line._replace(left=line.left - fact.cnt_x10000))
+            self.lines.sort(key=lambda each: int(each.fact.feedetl_sn))
+        said: list[Said] = []
+        if at_ms < self.newest_ms - LATE_MS or line.left_out or line.med_type == "13":
+            return said
+        for name, item, period in sorted(self.open):
+            if item != line.fact.med_list_codg or (period and period != _month(line.at_ms)):
+                continue
+            left = self._measure(name, line, self.lines, (at_ms, period))
+            theta = P04 if name == "P04" else P07
+            if left < min(theta * 4 // 5, theta - 1):
+                del self.open[name, item, period]
+                said.append((index, name, 1, "closed", left))
+        return said
+
+    # stays
+
+    def _stay(self, index: int, mdtrt_id: str) -> list[Said]:
+        new = self.opened[mdtrt_id]
+        if new.med_type != "21" or mdtrt_id in self.cancelled or self._left_out(mdtrt_id):
+            return []
+        said, at_ms = [], to_ms(new.occurred_at)
+        others = [
+            each for each in self.opened.values()
+            if each.med_type == "21" and each.mdtrt_id != mdtrt_id and each.mdtrt_id not in self.cancelled
+            and to_ms(each.occurred_at) <= at_ms
+        ]  # fmt: skip
+        overlapping = [
+            each for each in others
+            if not each.emergency and each.fixmedins_code != new.fixmedins_code
+            and self.ended.get(each.mdtrt_id, 2**60) > at_ms
+        ]  # fmt: skip
+        gaps = [
+            at_ms - self.ended[each.mdtrt_id] for each in others
+            if each.mdtrt_id in self.ended and not self._left_out(each.mdtrt_id)
+            and (each.fixmedins_code == new.fixmedins_code
+                 or self.diag.get(each.mdtrt_id, "") == self.diag.get(mdtrt_id, "") != "")
+        ]  # fmt: skip
+        near = [gap for gap in gaps if 0 <= gap <= 15 * DAY_MS]
+        if overlapping and ("P10", mdtrt_id) not in self.told:
+            self.told.add(("P10", mdtrt_id))
+            said.append((index, "P10", 1, "opened", len(overlapping)))
+        if near and ("P11", mdtrt_id) not in self.told:
+            self.told.add(("P11", mdtrt_id))
+            said.append((index, "P11", 1, "opened", min(near) // DAY_MS))
+        return said
+
+
+def _month(at_ms: int) -> int:
+    date = to_date(local_day(at_ms))
+    return date.year * 12 + date.month - 1
+
+
+def care_log(seed: int, moves: int = 14) -> list[Fact]:
+    """A small log of one person; a line follows its visit at once, so that the visit is remembered."""
+    draw, clock_ms = Random(seed), START_MS
+    facts: list[Fact] = []
+    lines: list[FeeAdded] = []
+    stays: list[str] = []
+
+    def said(kind: type[Any], at_ms: int, **more: Any) -> None:
+        facts.append(kind(event_id=f"e{len(facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
+
+    for n in range(moves):
+        clock_ms += draw.choice((0, HOUR_MS, 7 * HOUR_MS, DAY_MS, 3 * DAY_MS, 8 * DAY_MS, 15 * DAY_MS))
+        at_ms = clock_ms - draw.choice((0, 0, 0, 10 * HOUR_MS, LATE_MS, LATE_MS + 1))
+        code, visit = draw.choice(("H1", "H2", "H3")), f"v{n}"
+        diag = draw.choice((None, None, "J18", "J18", "N18", "C34"))
+        here = {"mdtrt_id": visit, "fixmedins_code": code}
+        move = draw.choice(("line", "line", "line", "line", "back", "admit", "admit", "end", "cancel"))
+        if move == "line":
+            med_type = draw.choice(("11", "11", "11", "14", "41", "13"))
+            said(VisitOpened, at_ms, **here, fixmedins_type="1", med_type=med_type, emergency=med_type == "13")
+            if diag:
+                said(VisitUpdated, at_ms, mdtrt_id=visit, diag_group=diag)
+            for _ in range(draw.choice((1, 1, 2))):
+                count, days = draw.choice((10_000, 20_000, 30_000)), draw.choice((None, 3, 4, 7, 8, 30, 84, 85))
+                item = draw.choice(("XA", "XA", "XB", "TA"))
+                more = {"feedetl_sn": str(len(facts)), "med_list_codg": item, "cnt_x10000": count, "prd_days": days}
+                said(FeeAdded, at_ms + MINUTE_MS, **here, **more, amount_fen=100)
+                lines.append(facts[-1])  # type: ignore[arg-type]
+        elif move == "back" and lines:
+            line = draw.choice(lines[-4:])
+            lines.remove(line)
+            part = draw.choice((None, None, 10_000))
+            said(FeeReversed, at_ms, mdtrt_id=line.mdtrt_id, feedetl_sn=line.feedetl_sn, cnt_x10000=part)
+        elif move == "admit":
+            said(VisitOpened, clock_ms, **here, fixmedins_type="1", med_type="21", emergency=draw.random() < 0.1)
+            stays.append(visit)
+            if diag:
+                said(VisitUpdated, clock_ms, mdtrt_id=visit, diag_group=diag)
+        elif move in ("end", "cancel") and stays:
+            kind = VisitClosed if move == "end" else VisitCancelled
+            said(kind, clock_ms, mdtrt_id=stays.pop(draw.randrange(len(stays))))
+    return facts

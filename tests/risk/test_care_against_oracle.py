@@ -1,0 +1,58 @@
+"""The rules about lines and admissions against the naive oracle, on a thousand small logs, cut anyhow into batches."""
+
+from collections import Counter
+
+import pytest
+
+from risk.facts import Fact
+from tests.oracle.care_oracle import CareOracle, Said, care_log, small
+from tests.oracle.production import Engine
+from tests.oracle.rules_oracle import Parameters
+from tests.risk.test_rule_cases import shaoyang_files
+
+RULES = ("P04", "P05", "P06", "P07", "P10", "P11")
+CITY = shaoyang_files()
+_RULES = CITY["rules.toml"]
+FILES = {
+    "policy.toml": CITY["policy.toml"],
+    "rules.toml": small(_RULES[_RULES.index("[[exclusions]]") : _RULES.index("[[P19]]")]),
+}
+
+
+def engine() -> Engine:
+    return Engine(Parameters(), files=FILES)
+
+
+def by_engine(facts: list[Fact], cuts: range) -> tuple[list[Said], Engine]:
+    folded = engine()
+    told = folded.fold(facts, cuts)
+    said = [
+        (t.index, t.alert["rule_id"], t.alert["level"], t.alert["episode"], t.alert["observed"])
+        for t in told
+        if t.alert["rule_id"] in RULES
+    ]
+    return said, folded
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_a_thousand_small_logs_say_what_the_oracle_says_however_they_are_cut(block: int) -> None:
+    for seed in range(block * 100, block * 100 + 100):
+        facts, oracle = care_log(seed), CareOracle()
+        expected = [each for index, fact in enumerate(facts) for each in oracle.apply(index, fact)]
+        got, whole = by_engine(facts, range(0))
+        assert sorted(got) == sorted(expected), seed
+        again, cut = by_engine(facts, range(seed % 5, len(facts), 1 + seed % 4))
+        assert again == got, seed
+        assert cut.stored() == whole.stored(), seed
+
+
+def test_the_logs_reach_every_rule() -> None:
+    seen: Counter[tuple[str, str]] = Counter()
+    for seed in range(300):
+        oracle = CareOracle()
+        for index, fact in enumerate(care_log(seed)):
+            seen.update((rule, word) for _, rule, _, word, _ in oracle.apply(index, fact))
+    for rule in RULES:
+        assert seen[rule, "opened"] >= 10, seen
+    assert seen["P04", "closed"] >= 5, seen
+    assert seen["P07", "closed"] >= 5, seen
