@@ -10,8 +10,10 @@ from benchmarks.report import Report
 from connectors.codec import encode_fact
 from connectors.embedded_kafka import RealKafka, kafka_missing
 from connectors.embedded_redis import RedisServer
-from risk.facts import AuthorizationRequested, Fact
+from connectors.store import KEY_PREFIX
+from risk.facts import AuthorizationRequested, CodeMoved, Fact
 from risk.local_time import DAY_MS, to_datetime
+from risk.trace_codes import BUCKETS, seen
 from streams.city.canonical import facts_of, signed_up
 from streams.city.happenings import Visit
 from streams.city.settlements import START_MS
@@ -34,7 +36,32 @@ def run(quick: bool) -> Report:
     with RealKafka() as kafka:
         for name, credit in (("a normal year", False), ("a normal year, an agreement, an open hold", True)):
             _measure(report, kafka.bootstrap, name, people, credit)
+    for codes_per_bucket in (24, 240):
+        _measure_codes(report, codes_per_bucket, 10_000 if quick else 200_000)
     return report
+
+
+def _measure_codes(report: Report, codes_per_bucket: int, codes: int) -> None:
+    """used_memory of trace codes at the fill of so many in all, per code: the production bucket in Redis alone."""
+    buckets = max(1, codes // codes_per_bucket)
+    with RedisServer("any") as redis, redis.client() as client:
+        before = int(client.info("memory")["used_memory"])
+        for number in range(buckets):
+            bucket = b""
+            for each in range(codes_per_bucket):
+                moved = CodeMoved(
+                    event_id="",
+                    occurred_at=to_datetime(START_MS),
+                    fixmedins_code="P43050200001",
+                    movement="sold",
+                    drug_trac_codg=f"8{number * codes_per_bucket + each:019d}",
+                )
+                bucket = seen(bucket, moved, START_MS).bucket
+            client.set(f"{KEY_PREFIX}{{q0}}:t:{number:x}", bucket)
+        after = int(client.info("memory")["used_memory"])
+    per_code = (after - before) / (buckets * codes_per_bucket)
+    total = codes_per_bucket * BUCKETS
+    report.add("memory", f"trace codes, {total:.2g} in all", "bytes per code", per_code, "bytes", f"{buckets} buckets")
 
 
 def _measure(report: Report, kafka: str, name: str, people: int, credit: bool) -> None:

@@ -19,7 +19,8 @@ from connectors.national_line import Reading, read_national
 from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
 from connectors.topology import Topics, partition_of
-from risk.facts import Fact, InstitutionFact, TopupReceived
+from risk.facts import Fact, InstitutionFact, StockMoved, TopupReceived
+from risk.facts.stock import code_shard_key, codes_moved
 from risk.senders import BANK, INSTITUTION, bound_source
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
@@ -172,7 +173,7 @@ def _records(edge: Edge, arrival: Arrival, record: dict[str, Any] | None, readin
                 ),
             )
         elif fact is not None:
-            yield fact_record(edge, fact)
+            yield from fact_records(edge, fact)
 
 
 def fact_record(edge: Edge, fact: Fact) -> Record:
@@ -182,6 +183,18 @@ def fact_record(edge: Edge, fact: Fact) -> Record:
         return Record(edge.topics.subjects, fact.fixmedins_code, encode_fact(fact), partition)
     partition = partition_of(fact.psn_no, edge.partitions)
     return Record(edge.topics.events, fact.psn_no, encode_fact(fact), partition)
+
+
+def fact_records(edge: Edge, fact: Fact) -> Iterator[Record]:
+    """The fact, and what it says to other shards: a sale goes to the shard of each box's code as well.
+
+    They are appended together and acknowledged together; sent again, each shard knows its own repetition.
+    """
+    yield fact_record(edge, fact)
+    if isinstance(fact, StockMoved):
+        for each in codes_moved(fact):
+            key = code_shard_key(each.drug_trac_codg)
+            yield Record(edge.topics.subjects, key, encode_fact(each), partition_of(key, edge.subjects_partitions))
 
 
 def letter_record(topics: Topics, letter: DeadLetter) -> Record:

@@ -66,6 +66,7 @@ _DECLARED = (
     Parameter("P19", measured_rule, "bills", "整额或同额购药", "equal or round pharmacy bills"),
     Parameter("D01", _BURST, "settlements", "药店集中刷卡", "burst at a pharmacy"),
     Parameter("D02", _DATE, "settlements", "药店夜间刷卡", "settlements in the small hours"),
+    Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),
     Parameter("M01", _DATE, "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
     Parameter("L90", demand_rule, "%", "逼近授信额度", "very near the credit limit"),

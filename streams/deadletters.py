@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from connectors.canonical_line import check_record
 from connectors.deadletters import resolution
 from connectors.errors import ConnectorError
-from connectors.intake import Edge, Intake, fact_record, letter_record
+from connectors.intake import Edge, Intake, fact_records, letter_record
 from connectors.kafka import consumer, producer
 from connectors.refusals import Refused
 from streams.edges import open_edge
@@ -120,7 +120,7 @@ def _retry_chunk(letters: list[dict[str, Any]], intake: Intake, retried: Retried
         except Refused as refused:
             retried.refused.append((letter["deadletter_id"], f"{refused.reason}: {refused.detail_en}"))
             continue
-        facts.append(fact_record(intake.edge, fact))
+        facts.extend(fact_records(intake.edge, fact))
         resolutions.append(resolution(letter, event_id=fact.event_id, at_ms=intake.edge.now_ms()))
         retried.accepted.append(fact.event_id)
     intake.append(facts)  # acknowledged before any letter is called resolved

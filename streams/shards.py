@@ -82,7 +82,7 @@ class Values:
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
         """The address of a value: `a` activity, `c` credit, `d` care (dispensed, admitted), `i` institution, `s` staff,
-        `g` goods; `schedule`, `orders` and `policy` are one hash each.
+        `g` goods, `t` trace codes; `schedule`, `orders` and `policy` are one hash each.
         """
         return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 

@@ -13,13 +13,15 @@ from connectors.state_codec import (
     unpack_subject,
 )
 from connectors.store import Address
-from risk.facts import Fact, FoldActivated, PolicyActivated, StockMoved, TimerDue
-from risk.local_time import DAY_MS, OFFSET_MS, to_ms
+from risk.facts import CodeMoved, Fact, FoldActivated, PolicyActivated, StockMoved, TimerDue
+from risk.local_time import DAY_MS, OFFSET_MS, local_day, to_ms
+from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.second_hop import Heard, contribute
 from risk.stock import NO_ITEM, moved
 from risk.subjects import History, Subject
+from risk.trace_codes import bucket_of, second_sale, seen
 from streams.shards import (
     FIRST_FOLD,
     Effects,
@@ -79,6 +81,8 @@ class SubjectShard:
         for each in decoded:
             if isinstance(each, StockMoved):
                 wanted[self._item(each)] = None
+            if isinstance(each, CodeMoved):
+                wanted[self._bucket(each)] = None
             if not isinstance(each, Contributed):
                 continue
             for given in each.contributions:
@@ -96,6 +100,9 @@ class SubjectShard:
 
     def _item(self, fact: StockMoved) -> Address:
         return self.values.address("g", fact.fixmedins_code, fact.med_list_codg or "")
+
+    def _bucket(self, fact: CodeMoved) -> Address:
+        return self.values.address("t", bucket_of(fact.drug_trac_codg))
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
         """Each contribution changes its subject and at another date its history; a switch, the policy."""
@@ -116,6 +123,8 @@ class SubjectShard:
                 return Effects(decoded.event_type, "applied")
             case StockMoved():
                 return self._moved(record, decoded, position)
+            case CodeMoved():
+                return self._code_moved(record, decoded, position)
             case BadRecord():
                 return Effects("unknown", "refused", [dead_letter(record, position, decoded)])
         unknown = BadRecord("NO_SUBJECT_EVENT", f"{decoded.event_type} is a person's record")
@@ -171,6 +180,21 @@ class SubjectShard:
             self._items.add(address)
             self.state = self.state._replace(clock_ms=max(self.state.clock_ms, record.timestamp_ms))
         return Effects(fact.event_type, after.result)
+
+    def _code_moved(self, record: Record, fact: CodeMoved, position: str) -> Effects:
+        """D05: the sale of a box that was sold before and did not come back."""
+        policy, address, at_ms = in_force(self.policy, position), self._bucket(fact), to_ms(fact.occurred_at)
+        after = seen(self.values.get(address), fact, at_ms)
+        if after.result != "applied":
+            return Effects(fact.event_type, after.result)
+        day = local_day(at_ms)
+        stamp_ms = record.timestamp_ms
+        moment = Moment(position, fact.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
+        said = second_sale(fact, after.before, moment) if after.before is not None else []
+        self.values.set(address, after.bucket)
+        self._items.add(address)
+        self.state = self.state._replace(clock_ms=max(self.state.clock_ms, record.timestamp_ms))
+        return Effects(fact.event_type, "applied", said)
 
     def _subject_at(self, name: _Name) -> Subject:
         value = self.values.get(self._address(name, "w"))

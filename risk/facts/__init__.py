@@ -39,7 +39,7 @@ from risk.facts.standing import (
     InsuredStatusChanged,
     NoticeDelivered,
 )
-from risk.facts.stock import StockMoved
+from risk.facts.stock import CodeMoved, StockMoved
 from risk.facts.visit import (
     FeeAdded,
     FeeReversed,
@@ -70,6 +70,7 @@ __all__ = [
     "CaseClosed",
     "CaseConfirmed",
     "CheckoutRequest",
+    "CodeMoved",
     "CommitmentSigned",
     "CreditDelisted",
     "CreditDisputeClosed",
@@ -123,5 +124,6 @@ ENGINE_ONLY = frozenset(
         "timer.due",
         "policy.activated",
         "fold.activated",
+        "code.moved",
     }
 )

@@ -29,3 +29,35 @@ class StockMoved(InstitutionFact, frozen=True, kw_only=True, tag="stock.moved"):
     rxno: str | None = None
     trdn_flag: bool | None = None
     drug_trac_codg: tuple[str, ...] | None = None
+
+
+class CodeMoved(InstitutionFact, frozen=True, kw_only=True, tag="code.moved"):
+    """One box, by its trace code (追溯码), was sold or came back: what a `stock.moved` says, on the code's own shard.
+
+    `event_id` is that of the movement: both say the same thing, each to its own shard.
+    """
+
+    movement: Literal["sold", "sale_returned"]
+    drug_trac_codg: str
+
+
+def code_shard_key(code: str) -> str:
+    """What a code's shard is chosen by; a prefix, so that no institution's facts follow the same choice by accident."""
+    return f"code:{code}"
+
+
+def codes_moved(fact: StockMoved) -> list[CodeMoved]:
+    """The boxes of a movement that stand for themselves; of one opened and sold by the unit (拆零) the code repeats."""
+    if fact.movement not in ("sold", "sale_returned") or fact.trdn_flag:
+        return []
+    return [
+        CodeMoved(
+            event_id=fact.event_id,
+            occurred_at=fact.occurred_at,
+            source=fact.source,
+            fixmedins_code=fact.fixmedins_code,
+            movement="sold" if fact.movement == "sold" else "sale_returned",
+            drug_trac_codg=code,
+        )
+        for code in dict.fromkeys(fact.drug_trac_codg or ())
+    ]

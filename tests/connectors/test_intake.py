@@ -101,6 +101,20 @@ def test_what_an_institution_tells_of_itself_goes_to_its_shard_of_the_other_log(
     assert b"psn_no" not in value
 
 
+def test_a_sale_goes_to_the_shard_of_each_box_as_well():
+    code = "81234560000000000001"
+    producer, _ = take(STOCK | {"drug_trac_codg": [code, code]}, sender=Sender("p1", institutions={"P1"}))
+    (_, (topic, _, value, partition)) = producer.records
+    moved = decode_fact(value)
+    assert (topic, partition) == (Topics().subjects, partition_of(f"code:{code}", 3))
+    assert (moved.event_type, moved.drug_trac_codg, moved.fixmedins_code) == ("code.moved", code, "P1")
+
+
+def test_nobody_may_post_what_the_edge_derives():
+    _, (result,) = take(STOCK | {"event_type": "code.moved", "drug_trac_codg": "81234560000000000001"})
+    assert result.reason == "ENGINE_ONLY"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason", "field"),
     [

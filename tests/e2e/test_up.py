@@ -59,6 +59,33 @@ def test_a_second_up_in_the_same_folder_is_refused(up):
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_a_box_sold_twice_over_http_is_found(up):
+    """D05: the facts of two pharmacies meet on the shard of the box's code."""
+    answer, directory = up
+    sale = {
+        "event_type": "stock.moved",
+        "movement": "sold",
+        "med_list_codg": "X1",
+        "cnt_x10000": 10_000,
+        "drug_trac_codg": ["81234560000000000001"],
+    }
+    lines = [
+        sale | {"event_id": "sale1", "fixmedins_code": "P43050200091", "occurred_at": "2026-03-10T09:00:00+08:00"},
+        sale | {"event_id": "sale2", "fixmedins_code": "P43050200092", "occurred_at": "2026-03-12T09:00:00+08:00"},
+    ]
+    for line in [*lines, lines[1]]:  # told again, the second sale is no third
+        headers = {"Authorization": f"Bearer {answer['token']}", "Content-Type": "application/x-ndjson"}
+        posted = httpx.post(f"{answer['api']}/v1/events", content=json.dumps(line), headers=headers)
+        assert [result["result"] for result in posted.json()["results"]] == ["accepted"]
+    found: list[dict[str, object]] = []
+    until_s = time.monotonic() + 60
+    while not found and time.monotonic() < until_s:
+        printed = xinmai(directory, "alerts", "--json", "--limit", "1000").stdout.splitlines()
+        found = [alert for alert in map(json.loads, printed) if alert["rule_id"] == "D05"]
+    assert [alert["subject_id"] for alert in found] == ["P43050200092"]
+    assert found[0]["sold_before"]["fixmedins_code"] == "P43050200091"
+
+
 def test_a_city_sent_in_raises_the_alerts_it_planted(up):
     directory = up[1]
     labels = directory / "labels.ndjson"

@@ -1,0 +1,136 @@
+"""D05: a second sale is certain, a return clears it, a repetition says nothing, however the log is cut."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from connectors.codec import encode_fact
+from connectors.policy_files import read_policy_dir
+from connectors.store import Address
+from risk.facts import CodeMoved, Fact, PolicyActivated, StockMoved
+from risk.facts.stock import codes_moved
+from risk.local_time import SHANGHAI, to_ms
+from risk.policy import parse_policy
+from streams.shards import Record
+from streams.subject_shard import SubjectShard
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=SHANGHAI)
+CODE = "81234560000000000001"
+FILES = dict(read_policy_dir(Path(__file__).parents[2] / "config" / "policies" / "shaoyang"))
+POLICY = parse_policy(FILES)
+
+
+def stock(number: int, kind: str, *codes: str, minutes: int = 0, shop: str = "P43050000001", **more: Any) -> StockMoved:
+    return StockMoved(
+        event_id=f"M{number}",
+        occurred_at=NOON + timedelta(minutes=minutes),
+        fixmedins_code=shop,
+        movement=kind,
+        med_list_codg="X1",
+        cnt_x10000=10_000,
+        drug_trac_codg=codes or None,
+        **more,
+    )
+
+
+def folded(facts: list[Fact], cuts: list[int]) -> tuple[dict[Address, bytes], int, list[dict[str, Any]]]:
+    """The values, their digest and the alerts; at each cut another worker goes on from what is stored."""
+    values: dict[Address, bytes] = {}
+    alerts: list[dict[str, Any]] = []
+    named = {"version": POLICY.version, "digest": POLICY.digest, "files": FILES}
+    lines = [encode_fact(PolicyActivated(event_id="p", occurred_at=NOON, psn_no="", **named))]
+    lines += [encode_fact(fact) for fact in facts]
+    shard: SubjectShard | None = None
+    for start, end in pairwise([0, *cuts, len(lines)]):
+        before, shard = shard, SubjectShard("{q0}", 0, partitions=1)
+        if before is not None:
+            policy = values[shard.values.address("policy")]
+            shard.restore(before.state, policy, lambda _: (), f"{before.values.digest:x}")
+        for offset, value in enumerate(lines[start:end], start):
+            record = Record(offset, to_ms(NOON), value)
+            meaning = shard.decode(record)
+            for address in shard.addresses([meaning]):
+                shard.values.load(address, values.get(address))
+            alerts += [output.body for output in shard.apply(record, meaning).outputs if output.topic == "alerts"]
+        values |= shard.take_changes()
+    assert shard is not None
+    return values, shard.values.digest, alerts
+
+
+def alerts_of(*movements: StockMoved) -> list[dict[str, Any]]:
+    return folded([each for movement in movements for each in codes_moved(movement)], [1])[2]
+
+
+SOLD = stock(1, "sold", CODE)
+AGAIN = stock(3, "sold", CODE, minutes=60, shop="P43050000002")
+
+
+def test_a_second_sale_names_both_sales_and_both_institutions() -> None:
+    (alert,) = alerts_of(SOLD, AGAIN)
+    assert (alert["rule_id"], alert["subject_id"], alert["drug_trac_codg"]) == ("D05", "P43050000002", CODE)
+    assert (alert["observed"], alert["allowed"], alert["vola_evid"]) == (2, 1, [f"M3/{CODE}"])
+    assert alert["sold_before"]["fixmedins_code"] == "P43050000001"
+    assert datetime.fromisoformat(alert["sold_before"]["occurred_at"]) == NOON
+
+
+@pytest.mark.parametrize(
+    ("why", "movements"),
+    [
+        ("one sale", (SOLD,)),
+        ("another box", (SOLD, stock(2, "sold", CODE[:-1] + "2", minutes=60))),
+        ("a return between", (SOLD, stock(2, "sale_returned", CODE, minutes=30), AGAIN)),
+        ("the same sale again", (SOLD, SOLD)),
+        ("the first sale told again after a return", (SOLD, stock(2, "sale_returned", CODE, minutes=30), SOLD, AGAIN)),
+        ("opened and sold by the unit", (stock(1, "sold", CODE, trdn_flag=True), AGAIN)),
+        ("no code at all", (stock(1, "sold", "1234"), stock(2, "sold", "1234", minutes=60))),
+        ("bought, which is no sale", (stock(1, "purchased", CODE), AGAIN)),
+    ],
+)
+def test_what_is_no_second_sale_says_nothing(why: str, movements: tuple[StockMoved, ...]) -> None:
+    assert alerts_of(*movements) == []
+
+
+def test_a_third_sale_is_an_alert_of_its_own() -> None:
+    alerts = alerts_of(SOLD, AGAIN, stock(4, "sold", CODE, minutes=90))
+    assert len({alert["alert_id"] for alert in alerts}) == 2
+
+
+def drawn(seed: int) -> list[Fact]:
+    """Movements of few boxes, some told twice, some late."""
+    random, told = Random(seed), list[Fact]()
+    for number in range(150):
+        if told and random.random() < 0.15:
+            told.append(random.choice(told))
+            continue
+        kind = random.choice(("sold", "sold", "sale_returned"))
+        code, shop = f"8{random.randrange(12):019d}", f"P4305000000{random.randrange(3)}"
+        minutes = number * 10 - random.choice((0, 0, 0, 500))
+        told += codes_moved(stock(number, kind, code, minutes=minutes, shop=shop))
+    return told
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_cutting_gives_the_same_bytes_and_a_naive_reader_the_same_alerts(seed: int) -> None:
+    facts, random = drawn(seed), Random(seed + 500)
+    whole = folded(facts, [1])
+    assert folded(facts, sorted(random.sample(range(1, len(facts)), 12))) == whole
+    newest: dict[str, CodeMoved] = {}
+    expected = []
+    for fact in facts:
+        assert isinstance(fact, CodeMoved)
+        last = newest.get(fact.drug_trac_codg)
+        if last is not None and fact.occurred_at <= last.occurred_at:
+            continue
+        if last is not None and last.movement == fact.movement == "sold":
+            expected.append((fact.drug_trac_codg, fact.event_id, last.fixmedins_code))
+        newest[fact.drug_trac_codg] = fact
+    told = [
+        (alert["drug_trac_codg"], alert["vola_evid"][0].split("/")[0], alert["sold_before"]["fixmedins_code"])
+        for alert in whole[2]
+    ]
+    assert told == expected
+    assert told
