@@ -1,7 +1,7 @@
-"""Checkout over HTTP, open loop: approved holds on distinct signed persons; alone, and beside a stream of events.
+"""Checkout over HTTP, open loop: approved holds on distinct signed persons; alone, beside a stream of events, faster.
 
-Beside them a no-op on the same server and a bare produce-to-consume on the same broker, so that what is ours, what is
-HTTP's and what is Kafka's can be told apart.
+On one broker and on three. Beside them a no-op on the same server and a bare produce-to-consume on the same brokers, so
+that what is ours, what is HTTP's and what is Kafka's can be told apart.
 """
 
 import json
@@ -10,7 +10,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -22,15 +24,16 @@ from hdrh.histogram import HdrHistogram
 
 from benchmarks.latency import send_at
 from benchmarks.open_loop import Outcome, drive, request_bytes
-from benchmarks.ours import lanes, preload, prepare, wait_until
+from benchmarks.ours import Lanes, lanes, preload, prepare, wait_until
 from benchmarks.peers.workload import PARTITIONS
 from benchmarks.progress import Progress
 from benchmarks.report import Report
 from connectors.codec import encode_fact
-from connectors.embedded_kafka import RealKafka, kafka_missing
+from connectors.embedded_kafka import RealKafka, RealKafkaCluster, kafka_missing
 from connectors.embedded_redis import RedisServer
-from connectors.kafka import producer
+from connectors.kafka import check_topics, producer
 from connectors.server_process import free_ports
+from connectors.topology import Topics
 from streams.city.canonical import signed_up
 from streams.city.settlements import START_MS
 from streams.city.world import Person
@@ -49,46 +52,109 @@ class Load(NamedTuple):
     name: str
     per_s: int
     seconds: int
-    events_per_s: int
+    events_per_s: int = 0
 
 
-FULL = (
-    Load("alone", 2_000, 10, 0),
-    Load("beside 5,000 events/s", 2_000, 10, 5_000),
-    Load("as fast as asked", 8_000, 6, 0),
+class Plan(NamedTuple):
+    """A load that goes before each one, so that the API is warm and lets everybody in again; the two that design.md 8
+    names; the steps of the search for the highest rate.
+    """
+
+    warm: Load
+    named: tuple[Load, Load]
+    steps: tuple[Load, ...]
+
+
+FULL = Plan(
+    Load("warm-up", 500, 5),
+    (Load("alone", 2_000, 10), Load("beside 5,000 events/s", 2_000, 10, 5_000)),
+    tuple(Load("alone, searching", per_s, 6) for per_s in range(1_000, 8_001, 1_000)),
 )
-QUICK = (Load("alone", 300, 3, 0), Load("beside 500 events/s", 300, 3, 500), Load("as fast as asked", 1_000, 2, 0))
+QUICK = Plan(
+    Load("warm-up", 60, 3),
+    (Load("alone", 300, 3), Load("beside 500 events/s", 300, 3, 500)),
+    tuple(Load("alone, searching", per_s, 2) for per_s in (300, 600)),
+)
+APPROVED_SHARE_MIN = 0.9
+P99_MS_MAX = 1_000
+CONNECTIONS = 256
+PULSES_S = 1  # the API goes by what lanes last told of how far they are
+
+
+class Engine(NamedTuple):
+    """What is measured: a broker or three, a lane, an API."""
+
+    brokers: int
+    kafka: str
+    topics: Topics
+    progress: Progress
+    running: Lanes
+    port: int
 
 
 def run(quick: bool) -> Report:
-    """Sign everybody, wait until the log is drained, then run the loads one after the other."""
+    """The same plan on one broker and on three, each with a Redis, a lane and an API of its own."""
     missing = kafka_missing()
     if missing:
         raise Stop(f"没有真实的 Kafka：{missing}", f"no real Kafka: {missing}")
-    loads = QUICK if quick else FULL
-    people = sum(load.per_s * load.seconds for load in loads)
-    report = Report({"people": people, "kafka": "one node, acks=all", "redis": "AOF everysec", "lanes": 1, "api": 1})
-    with ExitStack() as stack:
-        kafka = stack.enter_context(RealKafka())
-        redis = stack.enter_context(RedisServer("any"))
-        topics = prepare(kafka.bootstrap, PREFIX, "shaoyang")
-        signed = (
-            (fact.psn_no, encode_fact(fact)) for index in range(people) for fact in signed_up(_person(index), START_MS)
-        )
-        preload(kafka.bootstrap, topics.events, signed)
-        running = stack.enter_context(lanes(kafka.bootstrap, redis.url, PREFIX, 1))
-        progress = Progress(kafka.bootstrap, redis.url, topics, partitions=PARTITIONS, subjects=PARTITIONS)
-        if not wait_until(lambda: progress.is_drained("p") or not running.alive, 600):
-            raise Stop("引擎未能就绪", f"the lane did not drain the log: {running.stops()}")
-        port = _start_api(stack, kafka.bootstrap, redis.url)
-        _beside(report, kafka.bootstrap, port, loads[0])
-        first = 0
-        for load in loads:
-            count = load.per_s * load.seconds
-            requests = [_request(index) for index in range(first, first + count)]
-            first += count
-            _note(report, load, _run(kafka.bootstrap, topics.events, port, load, requests))
+    plan = QUICK if quick else FULL
+    kafka = "one node; three nodes, replication 3, min.insync.replicas 2; acks=all, linger 0"
+    orders = "full order of checks, policy shaoyang"
+    report = Report({"kafka": kafka, "redis": "AOF everysec", "lanes": 1, "api": 1, "decides": orders})
+    for brokers in (1, 3):
+        with ExitStack() as stack:
+            _measure(report, _engine(stack, brokers), plan)
     return report
+
+
+def _engine(stack: ExitStack, brokers: int) -> Engine:
+    kafka: RealKafka | RealKafkaCluster
+    if brokers == 1:
+        kafka = stack.enter_context(RealKafka())
+    else:
+        kafka = stack.enter_context(RealKafkaCluster(brokers, heap="512m"))
+    redis = stack.enter_context(RedisServer("any"))
+    topics = prepare(kafka.bootstrap, PREFIX, "shaoyang", replication=brokers)
+    wrong = check_topics(kafka.bootstrap, topics, replication=brokers)
+    if wrong:
+        raise Stop("主题配置不符", f"the topics are not what is to be measured: {wrong}")
+    running = stack.enter_context(lanes(kafka.bootstrap, redis.url, PREFIX, 1))
+    progress = Progress(kafka.bootstrap, redis.url, topics, partitions=PARTITIONS, subjects=PARTITIONS)
+    stack.callback(progress.close)
+    return Engine(brokers, kafka.bootstrap, topics, progress, running, _start_api(stack, kafka.bootstrap, redis.url))
+
+
+def _measure(report: Report, engine: Engine, plan: Plan) -> None:
+    """What lies beside it, the named loads, then faster and faster until approvals fail or answers take too long."""
+    _beside(report, engine, plan.named[0])
+    people = count()
+    for load in plan.named:
+        _run(report, engine, (plan.warm, load), people)
+    highest, ended_by = 0, "the search's last step"
+    for load in plan.steps:
+        approved_share, p99_ms = _run(report, engine, (plan.warm, load), people)
+        if approved_share < APPROVED_SHARE_MIN or p99_ms > P99_MS_MAX:
+            ended_by = f"{load.per_s:,}/s: {approved_share:.0%} approved, p99 {p99_ms:,.0f} ms"
+            break
+        highest = load.per_s
+    condition = f"{APPROVED_SHARE_MIN:.0%} approved, p99 within {P99_MS_MAX:,} ms"
+    report.add("authorize", _called(engine, "highest rate"), condition, highest, "requests/s", f"ended by {ended_by}")
+
+
+def _called(engine: Engine, system: str) -> str:
+    return f"{engine.brokers} broker{'s' if engine.brokers > 1 else ''}, {system}"
+
+
+def _sign(engine: Engine, people: list[int]) -> None:
+    """Sign everybody, and wait until the lane has applied it and whatever came before."""
+    signed = ((fact.psn_no, encode_fact(fact)) for index in people for fact in signed_up(_person(index), START_MS))
+    preload(engine.kafka, engine.topics.events, signed)
+    drained = wait_until(
+        lambda: (engine.progress.is_drained("p") and engine.progress.is_drained("q")) or not engine.running.alive, 600
+    )
+    if not drained or not engine.running.alive:
+        raise Stop("引擎未能就绪", f"the lane did not drain the log: {engine.running.stops()}")
+    time.sleep(PULSES_S)
 
 
 def _start_api(stack: ExitStack, kafka: str, redis: str) -> int:
@@ -129,25 +195,28 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-def _beside(report: Report, kafka: str, port: int, load: Load) -> None:
-    """What the same server and the same broker do with nothing in between."""
-    noop = drive("127.0.0.1", port, [request_bytes("GET", "/livez", TOKEN)] * (load.per_s * load.seconds), load.per_s)
+def _beside(report: Report, engine: Engine, load: Load) -> None:
+    """What the same server and the same brokers do with nothing in between."""
+    asked = [request_bytes("GET", "/livez", TOKEN)] * (load.per_s * load.seconds)
+    noop = drive("127.0.0.1", engine.port, asked, load.per_s, connections=CONNECTIONS)
     for percent in PERCENTILES:
-        report.add("authorize", f"no-op, {load.per_s:,}/s", f"p{percent}", noop.ms(percent), "ms")
-    bare = _produce_to_consume(kafka, 500)
+        system = _called(engine, f"no-op, {load.per_s:,}/s")
+        report.add("authorize", system, f"p{percent}", noop.ms(percent), "ms")
+    bare = _produce_to_consume(engine.kafka, 500)
     for percent in PERCENTILES:
         value = bare.get_value_at_percentile(percent) / 1000
-        report.add("authorize", "bare produce to consume", f"p{percent}", value, "ms", "one at a time")
+        system = _called(engine, "bare produce to consume")
+        report.add("authorize", system, f"p{percent}", value, "ms", "one at a time")
 
 
-def _produce_to_consume(kafka: str, count: int) -> HdrHistogram:
+def _produce_to_consume(kafka: str, times: int) -> HdrHistogram:
     histogram = HdrHistogram(1, 60_000_000, 3)
     topic = f"{PREFIX}deadletter.v1"
     sender = producer(kafka, **{"linger.ms": 0})
     reader = Consumer({"bootstrap.servers": kafka, "group.id": "bench-bare", "fetch.wait.max.ms": 10})
     reader.assign([TopicPartition(topic, 0, OFFSET_END)])
     reader.poll(2)
-    for _ in range(count):
+    for _ in range(times):
         began_s = time.perf_counter()
         sender.produce(topic, b"x" * 400, partition=0)
         sender.poll(0)
@@ -158,29 +227,41 @@ def _produce_to_consume(kafka: str, count: int) -> HdrHistogram:
     return histogram
 
 
-def _run(kafka: str, topic: str, port: int, load: Load, requests: list[bytes]) -> Outcome:
-    if not load.events_per_s:
-        return drive("127.0.0.1", port, requests, load.per_s)
-    stream = get_context("spawn").Process(
-        target=send_at, args=(kafka, topic, load.events_per_s, load.seconds + 2, 500), daemon=True
-    )
-    stream.start()
-    time.sleep(3)  # it prepares its records first
-    try:
-        return drive("127.0.0.1", port, requests, load.per_s)
-    finally:
-        stream.join(60)
-
-
-def _note(report: Report, load: Load, outcome: Outcome) -> None:
-    decisions = Counter(orjson.loads(body).get("decision", "error") for body in outcome.bodies)
-    system = f"{load.per_s:,}/s {load.name}"
-    note = (
-        ", ".join(f"{count} {name}" for name, count in decisions.most_common()) + f", {outcome.unanswered} unanswered"
-    )
+def _run(report: Report, engine: Engine, loads: tuple[Load, Load], people: Iterator[int]) -> tuple[float, float]:
+    """A warm-up, then the load that is noted: the share of requests that was approved, and the p99 in milliseconds."""
+    warm, load = loads
+    _asked(engine, warm, people)
+    outcome = _asked(engine, load, people)
+    answers = [orjson.loads(body) for body in outcome.bodies]
+    decisions = Counter(answer.get("decision") or answer.get("code", "error") for answer in answers)
+    told = [f"{number} {name}" for name, number in decisions.most_common()]
+    system = _called(engine, f"{load.per_s:,}/s {load.name}")
+    note = ", ".join([*told, f"{outcome.unanswered} unanswered"])
     report.add("authorize", system, "approved", decisions["approve"] / outcome.seconds, "holds/s", note)
     for percent in PERCENTILES:
         report.add("authorize", system, f"p{percent}", outcome.ms(percent), "ms")
+    return decisions["approve"] / (load.per_s * load.seconds), outcome.ms(99)
+
+
+def _asked(engine: Engine, load: Load, people: Iterator[int]) -> Outcome:
+    """One load, by people of its own."""
+    own = list(islice(people, load.per_s * load.seconds))
+    _sign(engine, own)
+    requests = [_request(index) for index in own]
+    if not load.events_per_s:
+        return drive("127.0.0.1", engine.port, requests, load.per_s, connections=CONNECTIONS)
+    stream = get_context("spawn").Process(
+        target=send_at,
+        args=(engine.kafka, engine.topics.events, load.events_per_s, load.seconds + 2, 500),
+        daemon=True,
+    )
+    stream.start()
+    sent_from = sum(engine.progress.applied())
+    wait_until(lambda: sum(engine.progress.applied()) > sent_from or not stream.is_alive(), 60)  # it prepares first
+    try:
+        return drive("127.0.0.1", engine.port, requests, load.per_s, connections=CONNECTIONS)
+    finally:
+        stream.join(60)
 
 
 def _person(index: int) -> Person:

@@ -86,7 +86,13 @@ def _hear(running: Lanes, ended: Event) -> None:
 
 
 def prepare(
-    kafka: str, prefix: str, policy: str, *, partitions: int = PARTITIONS, subjects: int = PARTITIONS
+    kafka: str,
+    prefix: str,
+    policy: str,
+    *,
+    partitions: int = PARTITIONS,
+    subjects: int = PARTITIONS,
+    replication: int = 1,
 ) -> Topics:
     """Topics with the policy as record 0 and the published mark at 0."""
     topics = Topics(prefix)
@@ -96,6 +102,7 @@ def prepare(
         POLICIES / policy,
         partitions=partitions,
         subjects_partitions=subjects,
+        replication=replication,
         group=f"{prefix}lanes",
     )
     return topics
