@@ -44,14 +44,16 @@ Reading order
 1. facts/            what can happen. Then outputs.py and reasons.py: what can be said
 2. policy.py         how dated, cited values are read; terms.py: what is in force on a day; policy_parameters.py: names
                      (value types: policy_rules.py, policy_values.py; the strict reading of TOML: policy_reading.py,
-                     policy_shapes.py, policy_credit_shapes.py, policy_agreement.py; made readable: policy_report.py,
+                     policy_shapes.py, policy_credit_shapes.py, the grammar of rules: policy_measures.py,
+                     policy_measure_shapes.py, policy_agreement.py; made readable: policy_report.py,
                      policy_examples.py). The calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
 4. conduct           activity.py (what is remembered), settlements.py (counted once), person_rules.py (measures),
                      judging.py (episodes), visits.py; contributions.py → counters.py, subjects.py, subject_plan.py,
                      second_hop.py (D01, M01, Q01, Q02); pruning.py; ordinary.py: the same in one straight line where
                      no rule has anything to say; stock.py: what an institution has left of an item, from its own
-                     facts on `subjects.v1`; trace_codes.py: where each box was last sold (D05)
+                     facts on `subjects.v1`; trace_codes.py: where each box was last sold (D05);
+                     beside it care.py, care_rules.py, stay_rules.py, heard.py (lines and admissions), bill_rules.py
 5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,
