@@ -18,6 +18,8 @@ POLICIES = Path(__file__).parents[2] / "config" / "policies"
 PLACES = sorted(path.name for path in POLICIES.iterdir() if path.is_dir())
 PLAN = "邵阳市“医保信用支付”试点方案（2023-09-07）"
 MEASURES = "《湖南省医疗保障信用管理办法》（湘医保发〔2024〕12号）"
+PRESCRIPTIONS = "处方管理办法（卫生部令第53号）"  # in force since 2007-05-01; article 19: days of supply
+IN_FORCE_FROM = {PLAN: date(2023, 9, 7), MEASURES: date(2024, 5, 1), PRESCRIPTIONS: date(2007, 5, 1)}
 
 
 def place(name):
@@ -178,10 +180,8 @@ def test_no_number_of_ours_hides_behind_a_law(name):
     for dated in place(name).entries.values():
         for entry in dated:
             document = entry.source.document
-            assert document.startswith(("ours [", "国务院办公厅")) or document in (PLAN, MEASURES), document
-            assert entry.source.effective_from >= {PLAN: date(2023, 9, 7), MEASURES: date(2024, 5, 1)}.get(
-                document, date.min
-            )
+            assert document.startswith(("ours [", "国务院办公厅")) or document in IN_FORCE_FROM, document
+            assert entry.source.effective_from >= IN_FORCE_FROM.get(document, date.min)
 
 
 @pytest.mark.parametrize("name", PLACES)
