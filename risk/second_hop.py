@@ -65,7 +65,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         assert history is not None, "a contribution of another date needs the subject's history"
         day = _other_day(subject, history, given)
         if day is None:
-            return ()  # too old for any total or rule
+            return ()  # older than any day kept
     assert day is not None
     before = people_of(day)
     count(day.counters, given)
@@ -83,7 +83,9 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     if sign > 0 and at_ms > newest_ms:
         subject.newest_ms = at_ms
     late_by_ms = newest_ms - (at_ms if sign > 0 else given.moved_ms)
-    if marks & SILENT or late_by_ms > LATE_MS:
+    crowded = 0 < filtered.people <= people_of(day)
+    concerns = subject.episodes or filtered.bursts or at_night or crowded or marks & _BAD_CODE
+    if not concerns or marks & SILENT or late_by_ms > LATE_MS:
         return ()
     said = _Said(given, heard, plan)
     quality = _placeholders(day, said) if marks & _BAD_CODE and given.subject_kind == INSTITUTION else []
@@ -92,7 +94,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         found += _burst(subject, said)
     if at_night:
         found += _calendar("D02", subject, (day, day.counters[SMALL_HOURS] - sign), said)
-    if filtered.people and (subject.episodes or people_of(day) >= filtered.people):
+    if filtered.people and (subject.episodes or crowded):
         found += _calendar("M01", subject, (day, before), said)
     return quality + sorted(found, key=_closed_first) if quality or found else ()
 
