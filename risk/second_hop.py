@@ -70,9 +70,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     before = people_of(day)
     count(day.counters, given)
     filtered = plan.filtered(given)
-    at_night = filtered.small_hours and in_small_hours(at_ms)
-    if at_night:
-        day.counters[SMALL_HOURS] += sign
+    at_night = filtered.small_hours and in_small_hours(given)
     if filtered.people:
         day.people = with_person(day.people, given.person, sign)
     if filtered.bursts:

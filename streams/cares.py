@@ -22,17 +22,22 @@ class Cares:
         """Whose care has to be read, in one order for all runs."""
         return sorted(people - self._known.keys())
 
-    def apply(self, fact: Fact, conduct: tuple[Activity, Activity], moment: Moment) -> list[Output]:
-        """Fold one applied fact; `conduct` is the activity before and after it."""
+    def fold(self, fact: Fact, conduct: tuple[Activity, Activity], moment: Moment) -> tuple[Care, list[Output]]:
+        """The care after one applied fact, and what it says; `conduct` is the activity before and after it. Nothing is
+        kept yet: a rule that raises leaves everything as it was.
+        """
         before = self._known.get(fact.psn_no)
         if before is None:
             stored = self._values.get(self._values.address("d", fact.psn_no))
             before = unpack_care(stored) if stored else NO_CARE
-        after, said = cared(before, conduct, fact, moment)
-        self._known[fact.psn_no] = after
-        if after is not before:
-            self._changed.add(fact.psn_no)
-        return said
+        self._known[fact.psn_no] = before
+        return cared(before, conduct, fact, moment)
+
+    def keep(self, psn_no: str, care: Care) -> None:
+        """Put a folded care in its place."""
+        if care is not self._known[psn_no]:
+            self._known[psn_no] = care
+            self._changed.add(psn_no)
 
     @property
     def changed_count(self) -> int:

@@ -169,8 +169,13 @@ class PersonShard:
             policy.on(day),
             day,
         )
+        # whatever may raise stands before the first change: a record that raises is applied again, alone
         applied = apply(person, fact, moment)
-        self._keep(psn_no, person, applied.person)
+        credit, care = applied.person.credit, None
+        due_ms = next_due(credit) if credit is not None and credit is not person.credit else None
+        if isinstance(fact, CareFact) and applied.result == "applied":
+            care = self._cares.fold(fact, (person.activity, applied.person.activity), moment)
+        self._keep(psn_no, person, applied.person, due_ms)
         self._clock_ms = clock_ms
         effects = Effects(fact.event_type, applied.result, numbered=self._number(applied.contributions))
         for said in applied.said:
@@ -178,8 +183,9 @@ class PersonShard:
                 effects.replies.append(said)
             else:
                 effects.outputs.append(said)
-        if isinstance(fact, CareFact) and applied.result == "applied":
-            effects.outputs += self._cares.apply(fact, (person.activity, applied.person.activity), moment)
+        if care is not None:
+            self._cares.keep(psn_no, care[0])
+            effects.outputs += care[1]
         return effects
 
     # --- people ------------------------------------------------------------------------------------------------------
@@ -195,13 +201,13 @@ class PersonShard:
             self._people[psn_no] = person
         return person
 
-    def _keep(self, psn_no: str, before: Person, after: Person) -> None:
+    def _keep(self, psn_no: str, before: Person, after: Person, due_ms: int | None) -> None:
         self._people[psn_no] = after
         if after.activity is not before.activity:
             self._changed_activities.add(psn_no)
         if after.credit is not before.credit:
             self._changed_credits.add(psn_no)
-            self._reschedule(psn_no, None if after.credit is None else next_due(after.credit))
+            self._reschedule(psn_no, due_ms)
             self._index_orders(psn_no, after.credit)
 
     def _index_orders(self, psn_no: str, credit: Credit | None) -> None:
