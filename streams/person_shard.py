@@ -159,16 +159,8 @@ class PersonShard:
                 self._changed_activities.add(psn_no)
                 self._clock_ms = clock_ms
                 return Effects("settlement.completed", "applied", numbered=self._number(plain[1]))
-        moment = Moment(
-            position,
-            fact.event_id,
-            occurred_ms,
-            record.timestamp_ms,
-            clock_ms,
-            policy,
-            policy.on(day),
-            day,
-        )
+        stamp_ms, terms = record.timestamp_ms, policy.on(day)
+        moment = Moment(position, fact.event_id, occurred_ms, stamp_ms, clock_ms, policy, terms, day)
         # whatever may raise stands before the first change: a record that raises is applied again, alone
         applied = apply(person, fact, moment)
         credit, care = applied.person.credit, None

@@ -42,7 +42,8 @@ def _compare_partition(kafka: str, log: Log, under: tuple[Given, str, int], foun
     for batch in read_log(kafka, log.topic, log.partition, (0, end)):
         twin.fold([Record(*each) for each in batch])
         found.records += len(batch)
-    twin.differences_to(found)
+    twin.said.finish(found)
+    found.instead_of |= twin.policies
 
 
 def run_replay(settings: "Settings", directory: Path, *, as_json: bool) -> int:

@@ -14,6 +14,8 @@ _IDS = {
 }
 _NAMES = {"alerts": "alerts 预警", "decisions": "decisions 决定", "withholding": "orders 扣款指令"}
 _WORDS = {"added": "added 新增", "gone": "gone 消失", "changed": "changed 改变"}
+Found = tuple[tuple[str, str, str], dict[str, Any]]
+"""A kind of difference (topic, change, rule), and whom it concerns."""
 _NOT_COMPARED = ("policy_version",)  # of course it is another
 
 
@@ -39,25 +41,16 @@ class Differences:
         """Whether anything would be different."""
         return bool(self.counts)
 
-    def note(
-        self, topic: str, identity: str, before: bytes | None, after: bytes | None
-    ) -> tuple[tuple[str, str, str], dict[str, Any]] | None:
-        """Compare one output of both folds: None where they are equal, else the kind of difference and whom it
-        concerns.
-        """
-        old = _compared(before)
-        new = _compared(after)
-        if old == new:
+    def note(self, topic: str, identity: str, before: bytes | None, after: bytes | None) -> None:
+        """Compare one output of both folds."""
+        if alike(before, after):
             self.equal += 1
-            return None
-        change = "added" if old is None else "gone" if new is None else "changed"
-        key = (topic, change, _group(topic, old, new))
-        self.counts[key] += 1
-        example = {"id": identity, **_example(old, new)}
-        examples = self.examples.setdefault(key, [])
+            return
+        kind, example = difference(topic, identity, before, after)
+        self.counts[kind] += 1
+        examples = self.examples.setdefault(kind, [])
         if len(examples) < EXAMPLES:
             examples.append(example)
-        return key, example
 
     @property
     def notes(self) -> list[tuple[str, str]]:
@@ -84,6 +77,18 @@ class Differences:
                 )
             )
         return notes
+
+
+def alike(before: bytes | None, after: bytes | None) -> bool:
+    """Do both folds say the same here?"""
+    return _compared(before) == _compared(after)
+
+
+def difference(topic: str, identity: str, before: bytes | None, after: bytes | None) -> Found:
+    """What differs in one output, and whom it concerns."""
+    old, new = _compared(before), _compared(after)
+    change = "added" if old is None else "gone" if new is None else "changed"
+    return (topic, change, _group(topic, old, new)), {"id": identity, **_example(old, new)}
 
 
 def _compared(body: bytes | None) -> dict[str, Any] | None:

@@ -32,9 +32,10 @@ class Shadow:
     def __init__(self, kafka: str, log: Log, twin: Twin) -> None:
         self._kafka, self._log, self._twin = kafka, log, twin
         self._reached = 0
+        self._told: set[str] = set()
 
     def follow(self, found: Differences, tell: Callable[[str], None]) -> int:
-        """Fold what has come since the last look, and tell what differs; how many records that were."""
+        """Fold what has come since the last look, and tell what differs as of now; how many records that were."""
         first, end = log_end(self._kafka, self._log.topic, self._log.partition)
         if first > self._reached:
             raise Stop(
@@ -46,9 +47,17 @@ class Shadow:
             self._twin.fold([Record(*each) for each in batch])
             found.records += len(batch)
         self._reached = end
-        for kind, example in self._twin.differences_to(found):
-            tell(as_line(kind, example))
+        lines = [as_line(kind, example) for kind, example in self._twin.said.settle(found)]
+        for line in lines:
+            if line not in self._told:
+                tell(line)
+        self._told = set(lines)
         return end - began
+
+    def end(self, found: Differences) -> None:
+        """Count what still differs."""
+        self._twin.said.finish(found)
+        found.instead_of |= self._twin.policies
 
 
 def until_interrupted() -> Event:
@@ -78,6 +87,8 @@ def run_shadow(settings: "Settings", directory: Path, *, stopped: Event, as_json
             observing = True
         if not came and not last:
             stopped.wait(_LOOK_S)
+    for shadow in shadows:
+        shadow.end(found)
     show(found, as_json=as_json)
     return 1 if found.any else 0
 

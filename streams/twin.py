@@ -16,14 +16,12 @@ from risk.contributions import Contribution
 from risk.facts import PolicyActivated
 from risk.policy import Policy, PolicyError, credit_questions_dropped, parse_policy
 from streams.policy_commands import not_usable
-from streams.replay_report import Differences, identity_of
+from streams.replay_report import Differences, Found, alike, difference, identity_of
 from streams.shards import Effects, Record, refuse_before_switch
 from streams.stop import Stop
 from streams.verify import Log, begun
 
 _COMPARED = ("alerts", "decisions", "withholding")
-Found = tuple[tuple[str, str, str], dict[str, Any]]
-"""A kind of difference (topic, change, rule), and whom it concerns."""
 
 
 @dataclass(slots=True)
@@ -39,6 +37,36 @@ class Said:
             if output.topic in _COMPARED:
                 self.bodies[output.topic, identity_of(output.topic, output.body)] = orjson.dumps(output.body)
         self.contributions.update(each.contribution for each in effects.numbered)
+
+
+@dataclass(slots=True)
+class Both:
+    """What the two folds said: as recorded, and under the other policy."""
+
+    before: Said = field(default_factory=Said)
+    after: Said = field(default_factory=Said)
+
+    def settle(self, found: Differences) -> list[Found]:
+        """Count what both folds have said alike so far, and let go of it; what is not alike stays, and is returned.
+
+        It may become alike: an order that the other policy sends later is said later.
+        """
+        before, after = self.before.bodies, self.after.bodies
+        for key in [key for key, body in before.items() if key in after and alike(body, after[key])]:
+            found.note(*key, before.pop(key), after.pop(key))
+        common = self.before.contributions & self.after.contributions
+        self.before.contributions -= common
+        self.after.contributions -= common
+        keys = dict.fromkeys((*before, *after))
+        return [difference(*key, before.get(key), after.get(key)) for key in keys]
+
+    def finish(self, found: Differences) -> None:
+        """Count all that both folds have said, at the end."""
+        before, after = self.before, self.after
+        for key in dict.fromkeys((*before.bodies, *after.bodies)):
+            found.note(*key, before.bodies.get(key), after.bodies.get(key))
+        unequal = (before.contributions - after.contributions) + (after.contributions - before.contributions)
+        found.contributions += unequal.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +107,7 @@ class Twin:
         self._clock = clock
         self._timers: set[str] = set()
         self.policies: set[str] = set()
-        self.before, self.after = Said(), Said()
+        self.said = Both()
         begun(self._recorded, None)
         begun(self._otherwise, None)
 
@@ -93,31 +121,17 @@ class Twin:
         for record, meaning in zip(records, decoded, strict=True):
             now_ms = record.timestamp_ms if self._clock == "wall" else self._recorded.event_ms(meaning)
             self._timers.update(timer.event_id for timer in self._recorded.due_timers(now_ms))
-            self.before.note(self._recorded.apply(record, meaning))
+            self.said.before.note(self._recorded.apply(record, meaning))
             self._fold_unrecorded_timers(record.offset, now_ms)
-            self.after.note(self._otherwise.apply(record, self._as_given(meaning)))
+            self.said.after.note(self._otherwise.apply(record, self._as_given(meaning)))
         for shard in (self._recorded, self._otherwise):
             shard.take_changes()
-
-    def differences_to(self, found: Differences) -> list[Found]:
-        """Settle what both folds have said so far into `found`; the differences that came up."""
-        before, after = self.before, self.after
-        kinds = [
-            found.note(topic, identity, body, after.bodies.pop((topic, identity), None))
-            for (topic, identity), body in before.bodies.items()
-        ]
-        kinds += [found.note(topic, identity, None, body) for (topic, identity), body in after.bodies.items()]
-        found.instead_of |= self.policies
-        unequal = (before.contributions - after.contributions) + (after.contributions - before.contributions)
-        found.contributions += unequal.total()
-        self.before, self.after = Said(), Said()
-        return [kind for kind in kinds if kind is not None]
 
     def _fold_unrecorded_timers(self, offset: int, now_ms: int) -> None:
         while timers := self._otherwise.due_timers(now_ms):
             for timer in timers:
                 if timer.event_id not in self._timers:  # else it is in the log, or would be, had its lane run
-                    self.after.note(self._otherwise.apply(Record(offset, timer.due_ms, b""), timer))
+                    self.said.after.note(self._otherwise.apply(Record(offset, timer.due_ms, b""), timer))
 
     def _as_given(self, meaning: Any) -> Any:
         if not isinstance(meaning, PolicyActivated):
