@@ -47,6 +47,8 @@ def differences(step: Step, pool: str, seen: Seen) -> list[str]:
     found = [*_of_decision(then, own), *_of_pool(then, pool, seen.credit)]
     if step.does in CHECKOUTS:
         found += _of_answer(then, seen.done)
+    elif "clerk_reads" in then:
+        found.append(f"clerk_reads: expected {then['clerk_reads']}, but nobody asked at the counter")
     bills = [row | {"bill": seen.own(row["bill"])} for row in then.get("bills", ())]
     found += [text for row in bills for text in _of_bill(row, seen.leg_of(row["bill"]))]
     blocks = [each["code"] for each in seen.credit["blocks"] if each["service"] == pool]
@@ -77,6 +79,8 @@ def _own_decision(step: Step, seen: Seen) -> tuple[Body | None, list[Body]]:
 def _of_decision(then: Mapping[str, Any], own: Body | None) -> list[str]:
     expected = {name: then[in_fen(name)] for name in DECISION if in_fen(name) in then}
     if own is None:
+        if "entitlements" in then:
+            expected["entitlements"] = then["entitlements"]
         asked = {name: value for name, value in expected.items() if value != "none"}
         return [f"{name}: expected {said(name, value)}, but nothing was decided" for name, value in asked.items()]
     found = [_differs(name, value, _of_body(name, own)) for name, value in expected.items()]
@@ -95,7 +99,7 @@ def _of_body(name: str, body: Body) -> Any:
             return next((each["clause"]["article"] for each in body["reasons"] if each["clause"]), "none")
         case "decision":
             return body["decision"]
-    return body.get(MONEY[name], 0)
+    return body.get(MONEY[name])
 
 
 def _of_answer(then: Mapping[str, Any], done: Done) -> list[str]:
@@ -119,7 +123,7 @@ def _of_answer(then: Mapping[str, Any], done: Done) -> list[str]:
 def _of_pool(then: Body, pool: str, credit: Body) -> list[str]:
     row: Body = next((each for each in credit["limits"] if each["service"] == pool), {})
     found = [
-        _differs(f"{name} of {pool}", then[in_fen(name)], row.get(field, 0))
+        _differs(f"{name} of {pool}", then[in_fen(name)], row.get(field))
         for name, field in POOL.items()
         if in_fen(name) in then
     ]
@@ -129,7 +133,7 @@ def _of_pool(then: Body, pool: str, credit: Body) -> list[str]:
 def _of_bill(row: Body, leg: Body) -> list[str]:
     fields = {"funding": "funding_state", "repayment": "repayment_state"}
     found = [
-        _differs(f"{row['bill'].partition('.')[2]}, {name}", value, leg.get(fields.get(name, name), 0))
+        _differs(f"{row['bill'].partition('.')[2]}, {name}", value, leg.get(fields.get(name, name)))
         for name, value in row.items()
         if name != "bill"
     ]
