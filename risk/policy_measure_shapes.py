@@ -5,15 +5,32 @@ from typing import cast
 from risk.policy_measures import MEASURES, PERIOD_OF, Exclusion, Exclusions, Measure, MeasuredRule
 from risk.policy_reading import Table, read_flag, read_rows, read_texts, refuse_repeats, shown
 from risk.policy_rules import Kind, Level
-from risk.policy_shapes import KINDS, ascending
+from risk.policy_shapes import KINDS, Shape, ascending
 from risk.terms import PolicyError
 
 _GRAVEST = 4
+OF_CARE = ("distinct", "sum", "value", "supply_left", "gap_days", "overlap")
+"""What any rule about fee lines or admissions may measure; a measure of settlements belongs to one rule."""
 
 
-def measured_rule(content: object, where: str) -> MeasuredRule:
-    """One rule: subject, counts, where, measure, beside, period, levels, except, precision and its two sentences."""
-    table = Table(content, where)
+def measured_rule(*kinds: str) -> Shape:
+    """A rule in the grammar whose code evaluates these measures; anything else in its place would run unseen."""
+
+    def read(content: object, where: str) -> MeasuredRule:
+        rule = _rule(Table(content, where), where)
+        if rule.measure.kind not in kinds:
+            raise PolicyError(
+                f"{where} measures {shown(rule.measure.kind)}, and this rule's code evaluates another measure. "
+                f"Write one of {', '.join(kinds)}."
+            )
+        _refuse_unread(rule, where)
+        return rule
+
+    return read
+
+
+def _rule(table: Table, where: str) -> MeasuredRule:
+    """Subject, counts, where, measure, beside, period, levels, except, precision and its two sentences."""
     subject = table.text("subject", choices=("person",))
     counts = table.text("counts", choices=tuple(dict.fromkeys(counted for counted, _ in MEASURES)))
     measure = _measure(Table(table.take("measure"), table.place("measure")), counts)
@@ -45,6 +62,28 @@ def measured_rule(content: object, where: str) -> MeasuredRule:
     if rule.items and not rule.each:
         raise PolicyError(f"{where} names items, but not each. A remembered line is known by its own item. Add each.")
     return rule
+
+
+def _refuse_unread(rule: MeasuredRule, where: str) -> None:
+    """What stands in the rule and no code reads for its measure."""
+    kind = rule.measure.kind
+    read = {"same_amount": (), "inside_admission": ("emergency",)}.get(kind, rule.exclusions)
+    if unread := [name for name in rule.exclusions if name not in read]:
+        raise PolicyError(
+            f"{where} excepts {', '.join(unread)}, which {kind} does not look at: such care would be alerted all the "
+            f"same. Remove it from except."
+        )
+    if rule.counts != "fee_line" and any(rule.level_med_types):
+        raise PolicyError(
+            f"{where} has levels with med_types of their own, but {kind} judges one kind of treatment. "
+            f"Move med_types from the levels to the rule."
+        )
+    if rule.counts == "admission" and len(rule.levels) > 1:
+        raise PolicyError(f"{where} has {len(rule.levels)} levels, but {kind} judges one. Keep one level.")
+    if rule.beside and rule.period == "event":
+        raise PolicyError(f"{where} has beside, but {kind} looks at one event and has no period. Remove beside.")
+    if rule.round_fen and kind != "same_amount":
+        raise PolicyError(f"{where} has round_fen, but {kind} looks at no amounts. Remove round_fen.")
 
 
 def exclusions(content: object, where: str) -> Exclusions:

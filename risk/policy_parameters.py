@@ -19,7 +19,7 @@ from risk.policy_credit_shapes import (
     services,
     workday_year,
 )
-from risk.policy_measure_shapes import exclusions, measured_rule
+from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
 from risk.policy_shapes import (
     Shape,
     amount_rule,
@@ -47,23 +47,26 @@ class Parameter(NamedTuple):
 _COUNT = window_rule(rolling=True)
 _DATE = window_rule(rolling=False)
 _BURST = window_rule(rolling=True, least=10)  # rules.md, D01: max(10, policy)
+_CARE = measured_rule(*OF_CARE)
 
 _DECLARED = (
     # rules
     Parameter("P01", _COUNT, "visits", "短期频繁就诊", "frequent visits"),
     Parameter("P02", _DATE, "hospitals", "同日多院就诊", "many hospitals on one day"),
     Parameter("P03", gap_rule, "s", "短时异地刷卡", "two places at once"),
-    Parameter("P04", measured_rule, "visits", "高频购药", "the same drug again and again in a month"),
-    Parameter("P05", measured_rule, "days", "超量开药", "more days than a prescription may cover"),
-    Parameter("P06", measured_rule, "days", "提前取药", "a refill while supply is left"),
-    Parameter("P07", measured_rule, "institutions", "多院囤药", "one drug from many institutions"),
-    Parameter("P09", measured_rule, "admissions", "住院期间他处结算", "settled elsewhere while admitted"),
-    Parameter("P10", measured_rule, "admissions", "重叠住院", "two admissions at once"),
-    Parameter("P11", measured_rule, "days", "分解住院", "admitted again soon after discharge"),
+    Parameter("P04", _CARE, "visits", "高频购药", "the same drug again and again in a month"),
+    Parameter("P05", _CARE, "days", "超量开药", "more days than a prescription may cover"),
+    Parameter("P06", _CARE, "days", "提前取药", "a refill while supply is left"),
+    Parameter("P07", _CARE, "institutions", "多院囤药", "one drug from many institutions"),
+    Parameter(
+        "P09", measured_rule("inside_admission"), "admissions", "住院期间他处结算", "settled elsewhere while admitted"
+    ),
+    Parameter("P10", _CARE, "admissions", "重叠住院", "two admissions at once"),
+    Parameter("P11", _CARE, "days", "分解住院", "admitted again soon after discharge"),
     Parameter("P12", share_rule, "%", "接近年度封顶线", "near the yearly cap"),
     Parameter("P13", amount_rule, "fen", "单笔大额", "large bill"),
     Parameter("P17", _DATE, "bills", "同日多次购药", "many pharmacy bills on one day"),
-    Parameter("P19", measured_rule, "bills", "整额或同额购药", "equal or round pharmacy bills"),
+    Parameter("P19", measured_rule("same_amount"), "bills", "整额或同额购药", "equal or round pharmacy bills"),
     Parameter("D01", _BURST, "settlements", "药店集中刷卡", "burst at a pharmacy"),
     Parameter("D02", _DATE, "settlements", "药店夜间刷卡", "settlements in the small hours"),
     Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),

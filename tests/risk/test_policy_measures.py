@@ -3,9 +3,10 @@
 import pytest
 
 from risk.local_time import DAY_MS
-from risk.policy_measure_shapes import exclusions, measured_rule
+from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
 from risk.terms import PolicyError
 
+read_care = measured_rule(*OF_CARE)
 LEVEL = {"theta": 3, "window_days": 180, "kind": "suspicion", "sev": 2}
 
 
@@ -27,7 +28,7 @@ def rule(**changes):
 
 
 def test_a_rule_is_read_with_its_default_re_arm_point():
-    read = measured_rule(rule(), "P07")
+    read = read_care(rule(), "P07")
     assert (read.levels[0].theta, read.levels[0].rearm, read.levels[0].window_ms) == (3, 2, 180 * DAY_MS)
     assert read.admits("11", "XA")
     assert not read.admits("11", "TA")
@@ -51,7 +52,58 @@ def test_a_rule_is_read_with_its_default_re_arm_point():
 )
 def test_what_nothing_measures_is_refused(changes, says):
     with pytest.raises(PolicyError, match=says):
-        measured_rule(rule(**changes), "P07")
+        read_care(rule(**changes), "P07")
+
+
+SAME = {
+    "counts": "settlement",
+    "items": None,
+    "each": None,
+    "beside": None,
+    "period": "date",
+    "measure": {"same_amount": "medfee_sumamt_fen"},
+    "levels": [{"theta": 3, "kind": "suspicion", "sev": 2}],
+}
+INSIDE = SAME | {"period": "event", "measure": {"inside_admission": "fixmedins_code"}}
+AGAIN = SAME | {"counts": "admission", "period": "event", "measure": {"gap_days": "fixmedins_code"}}
+VALUE = {"period": "event", "measure": {"value": "prd_days"}, "levels": SAME["levels"]}
+OF_TWO_KINDS = [
+    {"theta": 9, "kind": "suspicion", "sev": 2, "med_types": ["11"]},
+    {"theta": 3, "kind": "suspicion", "sev": 2, "med_types": ["41"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "changes", "says"),
+    [
+        (["same_amount"], SAME | {"except": ["dialysis"]}, "excepts dialysis, which same_amount does not look at"),
+        (["inside_admission"], INSIDE | {"except": ["emergency", "dialysis"]}, "excepts dialysis, which inside_adm"),
+        (["same_amount"], INSIDE, "measures 'inside_admission', and this rule's code evaluates another"),
+        (["inside_admission"], SAME, "Write one of inside_admission"),
+        (OF_CARE, SAME, "Write one of distinct, sum"),
+        (["same_amount"], SAME | {"levels": OF_TWO_KINDS}, "Move med_types from the levels to the rule"),
+        (OF_CARE, AGAIN | {"levels": OF_TWO_KINDS[:1]}, "Move med_types from the levels to the rule"),
+        (OF_CARE, AGAIN | {"levels": SAME["levels"] * 2}, "Keep one level"),
+        (OF_CARE, VALUE, "Remove beside"),
+        (OF_CARE, {"round_fen": 100}, "Remove round_fen"),
+    ],
+)
+def test_what_stands_in_a_rule_and_no_code_reads_is_refused(kinds, changes, says):
+    with pytest.raises(PolicyError, match=says):
+        measured_rule(*kinds)(rule(**changes), "P00")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "changes"),
+    [
+        (["same_amount"], SAME | {"round_fen": 100}),
+        (["inside_admission"], INSIDE | {"except": ["emergency"]}),
+        (OF_CARE, AGAIN | {"except": ["dialysis"]}),
+        (OF_CARE, VALUE | {"beside": None, "levels": OF_TWO_KINDS, "except": ["dialysis"]}),
+    ],
+)
+def test_what_its_code_reads_is_taken(kinds, changes):
+    assert measured_rule(*kinds)(rule(**changes), "P00").measure.kind in kinds
 
 
 def test_an_exclusion_that_no_fact_can_tell_is_refused():
