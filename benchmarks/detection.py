@@ -1,7 +1,7 @@
 """What the rules find of what the city planted, and whom they accuse wrongly: recall, precision, twins, lead time.
 
-Both hops in memory over whole cities. Seeds 1-9 were used while plants and rules were written; seeds from 1000 on
-(`--fresh`) were not, and only they are an acceptance. Precision counts every alert of the run, background included.
+Both hops in memory over whole cities. Seeds 1-9 are reserved for writing plants and rules; seeds from 1000 on
+(`--fresh`) are not, and only they are an acceptance. Precision counts every alert of the run, background included.
 """
 
 import time
