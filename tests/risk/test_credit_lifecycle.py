@@ -19,6 +19,11 @@ NOT_HANDLED = {
     "timer.due",
     "policy.activated",
     "fold.activated",
+    "bed.checked",
+    "identity.checked",
+    "transfer.filed",
+    "stock.moved",
+    "code.moved",
 }
 
 
