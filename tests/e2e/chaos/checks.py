@@ -16,7 +16,7 @@ from connectors.embedded import RedisServer
 from connectors.log_reader import log_end, read_log
 from connectors.state_codec import decode_contributed, pack, unpack_credit
 from connectors.topology import tags
-from tests.e2e.chaos.city_log import planted
+from tests.e2e.chaos.city_log import PLANTED, planted
 from tests.e2e.chaos.run import PEOPLE, SUBJECTS, Chaos, Summary
 from tests.e2e.chaos.watched import ROOT
 
@@ -133,6 +133,7 @@ def _planted_found(chaos: Chaos) -> dict[str, int]:
     wanted = planted(chaos.plan)
     missed = [(label.rule, label.subject, label.day) for label in wanted if (label.rule, label.subject) not in alerts]
     assert missed == [], missed
+    assert {label.rule for label in wanted} == set(PLANTED), "the city plants some of each"
     return {rule: sum(label.rule == rule for label in wanted) for rule in sorted({label.rule for label in wanted})}
 
 
