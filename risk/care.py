@@ -57,6 +57,7 @@ class Above(Stored, frozen=True, order=True):
     crossing_id: str
     ends_below: int
     allowed: int
+    reached: int = 0  # a month's measure as last seen: its lines may be forgotten before it ends
 
 
 class Care(Stored, frozen=True):

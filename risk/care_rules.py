@@ -6,6 +6,7 @@ at a later line that its rule counts, or when lines are taken back, below the re
 first line of a later month that the rule counts. Excluded care is neither counted nor judged. No rule writes a record.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -119,7 +120,8 @@ def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment)
     if not rules:
         return care, []
     line = line_of(fact, visit, moment.occurred_ms, exclusions_of(moment.terms, visit))
-    after = with_line(care, line)
+    of = {heard.name: heard.clause.value for heard in rules}
+    after = _kept_up(care, with_line(care, line), of, [line])
     if line.at_ms < care.newest_ms - LATE_MS:
         return after, []
     said: list[Output] = []
@@ -190,7 +192,7 @@ def _episodes(heard: Heard, care: Care, line: Line) -> tuple[Care, list[Output]]
             said.append(closed(heard, found, without))
             found = None
         if found is None and observed >= level.theta:
-            risen = Above(*key, line.event_id, level.rearm, level.theta)
+            risen = Above(*key, line.event_id, level.rearm, level.theta, observed if month else 0)
             care = replace(care, above=tuple(sorted((*care.above, risen))))
             said.append(alert_of(heard, risen, observed, tuple(each.event_id for each in counted[-_MOST_EVIDENCE:])))
     return care, said
@@ -227,7 +229,22 @@ def _measure(measure: Measure, lines: list[Line]) -> int:
     return len(set(values)) if measure.kind == "distinct" else sum(values)
 
 
+def _kept_up(before: Care, after: Care, rules: Mapping[str, MeasuredRule], changed: list[Line]) -> Care:
+    """What an open month has reached moves with its lines, so that its end does not depend on what was forgotten."""
+    moved = []
+    for above in after.above:
+        rule = rules.get(above.rule_id)
+        if above.period and rule is not None and any(_touches(rule, above, line) for line in changed):
+            of = (rule.levels[0], above.item, above.period)
+            was, now = (measured(rule, _counted(rule, care, of, 0)) for care in (before, after))
+            above = replace(above, reached=above.reached + now - was)
+        moved.append(above)
+    return replace(after, above=tuple(moved))
+
+
 def _left(rule: MeasuredRule, care: Care, above: Above, at_ms: int) -> int:
+    if above.period:
+        return above.reached
     level = next((each for each in rule.levels if each.level == above.level), rule.levels[0])
     return measured(rule, _counted(rule, care, (level, above.item, above.period), at_ms))
 
@@ -237,7 +254,11 @@ def _line_reversed(care: Care, activity: Activity, fact: FeeReversed, moment: Mo
     visit = hash64(fact.mdtrt_id)
     settled_ms = max((row.at_ms for row in activity.rows if row.mdtrt == visit and row.state == COUNTED), default=-1)
     after, taken = without_lines(care, fact, settled_ms)
-    if not taken or moment.occurred_ms < care.newest_ms - LATE_MS:
+    if not taken:
+        return care, []
+    rules = {name: clause.value for name, clause in rules_of(moment.terms, "fee_line")}
+    after = _kept_up(care, after, rules, taken)
+    if moment.occurred_ms < care.newest_ms - LATE_MS:
         return after, []
     said = []
     for above in after.above:
