@@ -56,9 +56,7 @@ def _movement(message: Message, n: int, line: Fields) -> Fact:
         cnt_x10000=_first_scaled(line, _COUNTS, 4, required=True),
         pric_x1000000=_first_scaled(line, _PRICES, 6),
         fixmedins_bchno=line.text("fixmedins_bchno"),
-        setl_id=line.text("setl_id"),
         rx_flag=flag(line, "rx_flag"),
-        rxno=line.text("rxno"),
         trdn_flag=flag(line, "trdn_flag"),
         drug_trac_codg=trace_codes(line.raw("drug_trac_codg")),
     )

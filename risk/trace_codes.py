@@ -1,15 +1,19 @@
-"""Trace codes of drug boxes: where each was last sold, exactly, so that a second sale is certain (D05).
+"""Trace codes of drug boxes: where each was last sold, exactly, so that no second sale is told that was none (D05).
 
 A code is kept as its twenty digits in nine bytes, never as a hash: what an alert says can be looked up. Codes lie
 sorted in buckets, a value each, so that a billion of them cost their entries and little more (`xinmai bench memory`). A
 code is kept five years after its last movement: longer than a box may be on a shelf.
+
+Only the newest movement is kept. A sale that comes later than a newer movement of its code, or in the same second, is
+not judged: whether the box came back between the two is no longer known, and an alert must not guess. A sale that its
+shop deleted (3507) and sent again under another number still counts as two.
 """
 
 from bisect import bisect_left
 from struct import Struct
 from typing import NamedTuple
 
-from risk.activity import hash64
+from risk.activity import hash32, hash64
 from risk.alerts import Crossing
 from risk.facts import CodeMoved
 from risk.local_time import DAY_MS, rfc3339
@@ -21,7 +25,7 @@ BUCKETS = 2**22
 KEPT_MS = 5 * 366 * DAY_MS
 _PLACE_BYTES = 12  # a national institution code (domain.md 2.1)
 _DIGITS = 20
-_ENTRY = Struct(">9s5s12sB")  # code, instant ms / 1000, institution, 1 = sold, 0 = came back
+_ENTRY = Struct(">9s5s12sBI")  # code, instant ms / 1000, institution, 1 = sold, 0 = came back, hash of the event
 _SOLD = 1
 
 
@@ -33,8 +37,8 @@ class Sale(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """`result`: applied, late (not newer than what is known of the code: a repetition, or too late to judge) or ignored
-    (no twenty digits: D06's matter). `before` is the sale that this one repeats.
+    """`result`: applied, duplicate (the same event again, its time corrected or not), late (not newer than what is known
+    of the code: too late to judge) or ignored (no twenty digits: D06's matter). `before` is the sale before this one.
     """
 
     bucket: bytes
@@ -61,12 +65,14 @@ def seen(bucket: bytes, fact: CodeMoved, occurred_ms: int) -> Seen:
     start, known = _found(bucket, code)
     before: Sale | None = None
     if known is not None:
-        known_s, known_place, state = known
+        known_s, known_place, state, event = known
+        if event == hash32(fact.event_id):
+            return Seen(bucket, "duplicate")
         if at_s <= known_s:
             return Seen(bucket, "late")
         if state == _SOLD and fact.movement == "sold":
             before = Sale(known_place, known_s * 1000)
-    entry = _ENTRY.pack(code, at_s.to_bytes(5), place, fact.movement == "sold")
+    entry = _ENTRY.pack(code, at_s.to_bytes(5), place, fact.movement == "sold", hash32(fact.event_id))
     after = bucket[:start] + entry + bucket[start + (_ENTRY.size if known is not None else 0) :]
     return Seen(_kept(after, at_s - KEPT_MS // 1000), "applied", before)
 
@@ -87,15 +93,15 @@ def second_sale(fact: CodeMoved, before: Sale, moment: Moment) -> list[Output]:
     ]
 
 
-def _found(bucket: bytes, code: bytes) -> tuple[int, tuple[int, str, int] | None]:
-    """Where the code's entry begins, or would; and instant, institution and state if it is there."""
+def _found(bucket: bytes, code: bytes) -> tuple[int, tuple[int, str, int, int] | None]:
+    """Where the code's entry begins, or would; and instant, institution, state and event if it is there."""
     size = _ENTRY.size
     place = bisect_left(range(len(bucket) // size), code, key=lambda at: bucket[at * size : at * size + 9])
     start = place * size
     if bucket[start : start + 9] != code:
         return start, None
-    _, at_s, institution, state = _ENTRY.unpack_from(bucket, start)
-    return start, (int.from_bytes(at_s), institution.rstrip(b"\0").decode(), state)
+    _, at_s, institution, state, event = _ENTRY.unpack_from(bucket, start)
+    return start, (int.from_bytes(at_s), institution.rstrip(b"\0").decode(), state, event)
 
 
 def _kept(bucket: bytes, floor_s: int) -> bytes:

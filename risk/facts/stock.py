@@ -24,9 +24,7 @@ class StockMoved(InstitutionFact, frozen=True, kw_only=True, tag="stock.moved"):
     cnt_x10000: Whole | None = None
     pric_x1000000: Whole | None = None
     fixmedins_bchno: str | None = None
-    setl_id: str | None = None
     rx_flag: bool | None = None
-    rxno: str | None = None
     trdn_flag: bool | None = None
     drug_trac_codg: tuple[str, ...] | None = None
 

@@ -94,6 +94,12 @@ def test_what_is_no_second_sale_says_nothing(why: str, movements: tuple[StockMov
     assert alerts_of(*movements) == []
 
 
+def test_a_sale_sent_again_with_its_time_corrected_is_one_sale() -> None:
+    assert alerts_of(stock(1, "sold", CODE), stock(1, "sold", CODE, minutes=5)) == []
+    (told,) = alerts_of(stock(1, "sold", CODE), stock(1, "sold", CODE, minutes=5), stock(2, "sold", CODE, minutes=9))
+    assert told["sold_before"]["fixmedins_code"] == "P43050000001"
+
+
 def test_a_third_sale_is_an_alert_of_its_own() -> None:
     alerts = alerts_of(SOLD, AGAIN, stock(4, "sold", CODE, minutes=90))
     assert len({alert["alert_id"] for alert in alerts}) == 2
