@@ -38,7 +38,7 @@ class Sale(NamedTuple):
 
 class Seen(NamedTuple):
     """`result`: applied, duplicate (the same event again, its time corrected or not), late (not newer than what is
-    known of the code: too late to judge) or ignored (no twenty digits: D06's matter). `before` is the sale before this one.
+    known of the code: too late to judge) or ignored (no twenty digits: D06's matter). `before` is the sale before it.
     """
 
     bucket: bytes
