@@ -218,7 +218,8 @@ def _gone(credit: Credit, context: Context) -> Move:
             level = clause.value.levels[0]
             measure = ((context.now_ms - each.since_ms) // 3_600_000, level.window_ms // 3_600_000)
             where = {"mdtrt_id": each.mdtrt_id, "fixmedins_code": each.fixmedins_code}
-            said.append(_alert("F07", clause, level, measure=measure, context=context, **where))
+            at = context if not said else context._replace(crossing_id=f"{context.event_id} {each.mdtrt_id}")
+            said.append(_alert("F07", clause, level, measure=measure, context=at, **where))  # each stay its own alert
     return _with(credit, left=tuple(waiting)), said
 
 
@@ -274,6 +275,7 @@ def _alert(
     """`crossing_id`: the one that opened the episode which closes now."""
     told_by = crossing_id or context.crossing_id or context.event_id
     anew = told_by.startswith("auth:") and " " in told_by  # as in demand.py
+    evidence = context.event_id if told_by == context.crossing_id else told_by.partition(" ")[0] if anew else ""
     crossing = Crossing(
         rule_id,
         level.level,
@@ -293,6 +295,6 @@ def _alert(
         policy_version=context.policy.version,
         texts=(clause.value.text_zh, clause.value.text_en),
         window_ms=level.window_ms,
-        vola_evid=[told_by.partition(" ")[0]] if anew else None,
+        vola_evid=[evidence] if evidence else None,
         **where,
     )

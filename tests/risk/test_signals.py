@@ -99,3 +99,15 @@ def test_a_sign_refuses_nothing_and_says_what_it_saw():
     assert (seen["kind"], seen["observed"], seen["allowed"], seen["window_s"]) == ("suspicion", 3, 3, 600)
     assert (seen["fixmedins_code"], seen["authorization_id"]) == (HOSPITAL, "A3")
     assert "3" in seen["vola_cont_zh"]
+
+
+def test_two_stays_that_one_timer_finds_unsettled_are_two_alerts():
+    life = Life("2024-06-03").sign()
+    for name, stay in (("A1", "M1"), ("A2", "M2")):
+        life.visit(stay, med_type="21").authorize(100_000, name, stay, service="deposit_free", med_type="21")
+    life.close("M1")
+    life.close("M2")
+    told = [each for each in life.pass_time(hours=48).on("alerts") if each["rule_id"] == "F07"]
+    assert [each["mdtrt_id"] for each in told] == ["M1", "M2"]
+    assert len({each["alert_id"] for each in told}) == 2
+    assert {tuple(each["vola_evid"]) for each in told} == {(f"timer:{life.psn_no}:{life.now_ms - 24 * 3_600_000}",)}
