@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
@@ -249,6 +250,7 @@ def _create(admin: AdminClient, wanted: list[NewTopic]) -> None:
                 raise _failure(e) from e
 
 
+@stamina.retry(on=ConnectorError, timeout=5.0, attempts=None)  # a topic just created is not yet known to every broker
 def _settings_of(admin: AdminClient, kind: ResourceType, names: Sequence[str]) -> dict[str, dict[str, str]]:
     if not names:
         return {}
