@@ -31,7 +31,7 @@ class BothHops:
 
     def __init__(self, files: dict[str, str]) -> None:
         self.people = PersonShard("{p0}", 0, partitions=1, subject_partitions=1, clock="log")
-        self.subjects = SubjectShard("{q0}", 0, partitions=1)
+        self.subjects = SubjectShard("{q0}", 0, partitions=1, subject_partitions=1, clock="log")
         self.records = 0
         self._now_ms = to_ms(_BEGAN)
         policy = parse_policy(files)

@@ -12,7 +12,7 @@ from connectors.national_fees import trace_codes
 from connectors.national_fields import Fields, Making, Message, head, institution
 from connectors.refusals import Refused
 from risk.facts import Fact, StockMoved, TransferFiled
-from risk.facts.stock import Movement
+from risk.facts.stock import Kind, Movement
 
 _MOVEMENTS: dict[str, Movement] = {
     "3501": "counted",
@@ -22,6 +22,14 @@ _MOVEMENTS: dict[str, Movement] = {
     "3506": "sale_returned",
     "3507": "deleted",
 }
+_KINDS: dict[str, Kind] = {
+    "1": "counted",
+    "2": "changed",
+    "3": "purchased",
+    "4": "purchase_returned",
+    "5": "sold",
+    "6": "sale_returned",
+}  # inv_data_type: 盘存, 库存变更, 采购, 采购退货, 销售, 销售退货
 _INTO = frozenset({"101", "103", "106", "108"})  # inv_chg_type: 调拨入库, 盘盈, 其他入库, 初始化入库
 _OUT_OF = frozenset({"102", "104", "105", "107"})  # 调拨出库, 盘损, 销毁, 其他出库
 _TIMES = ("sel_retn_time", "purc_retn_stoin_time", "inv_chg_time", "invdate")
@@ -47,7 +55,8 @@ def _movement(message: Message, n: int, line: Fields) -> Fact:
     movement = _changed(line) if message.infno.startswith("3502") else _MOVEMENTS[message.infno[:4]]
     if movement == "deleted":
         batch = line.required("fixmedins_bchno")
-        return StockMoved(**common, fixmedins_code=code, movement=movement, fixmedins_bchno=batch)
+        kind = _KINDS.get(line.text("inv_data_type") or "")
+        return StockMoved(**common, fixmedins_code=code, movement=movement, fixmedins_bchno=batch, deletes=kind)
     return StockMoved(
         **common,
         fixmedins_code=code,
@@ -73,11 +82,16 @@ def _changed(line: Fields) -> Movement:
 
 
 def _first_scaled(line: Fields, names: tuple[str, ...], places: int, *, required: bool = False) -> int | None:
-    """The first of these numbers that is there, times 10**places, exactly. By the transaction, never by its sign."""
+    """The first of these numbers that is there, times 10**places, exactly. The transaction says which way it went: a
+    sign beside it could mean the same or the opposite.
+    """
     for name in names:
         value = line.raw(name)
         if value is not None:
-            return abs(scaled(value, places, name))
+            number = scaled(value, places, name)
+            if number < 0:
+                raise Refused("NUMBER_NEGATIVE", name)
+            return number
     if required:
         raise Refused("MISSING_FIELD", names[0])
     return None

@@ -64,8 +64,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{field} has more than {limit} decimals and cannot be converted exactly; send no more",
     ),
     "NUMBER_NEGATIVE": (
-        "{field}不允许为负数；退费请用撤销类事件",
-        "{field} may not be negative here; send a reversal instead",
+        "{field}不允许为负数；退费、退货请用相应的撤销或退货交易",
+        "{field} may not be negative here; send the transaction that reverses or returns instead",
     ),
     "NUMBER_OUT_OF_RANGE": ("{field}超出允许的范围（最大{limit}）", "{field} is out of range (at most {limit})"),
     "TIME_UNREADABLE": (

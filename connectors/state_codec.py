@@ -13,6 +13,7 @@ from risk.care import Care
 from risk.contributions import Contribution
 from risk.credit import Credit
 from risk.stock import Item
+from risk.stock_ledger import Batches
 from risk.subjects import History, Subject
 
 
@@ -58,6 +59,7 @@ unpack_care = msgspec.msgpack.Decoder(Care).decode
 unpack_credit = msgspec.msgpack.Decoder(Credit).decode
 unpack_subject = msgspec.msgpack.Decoder(Subject).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode
+unpack_batches = msgspec.msgpack.Decoder(Batches).decode
 unpack_item = msgspec.msgpack.Decoder(Item).decode
 unpack_state = msgspec.msgpack.Decoder(ShardState).decode
 _json = msgspec.json.Encoder()

@@ -1,7 +1,8 @@
 """What an institution has on its shelves, item by item, from the movements it reports (3501-3507).
 
-One value per (institution, item), bounded: what is left since the last count, and the keys of the movements of forty
-local days. An older movement counts for nothing, so its key needs no memory; nothing here grows with time.
+An `Item` is what is left, and the sums of the last forty local days: bounded, however much is sold. Beside it each of
+those days has a value with its movements, a row each, so that a count counts by its instant: what is left is the newest
+count and what moved after it, in whatever order they came. Only the day touched is rewritten (design.md 2).
 """
 
 from struct import Struct
@@ -9,71 +10,150 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import Stored, hash32, hash64
-from risk.facts import StockMoved
-from risk.local_time import local_day
+from risk.activity import Stored
+from risk.facts.stock import Movement
+from risk.local_time import day_start_ms, local_day
 
 DAYS_KEPT = 40
 """Longer than the stock rules' thirty days and the 48 hours in which batches still come (domain.md 2.7)."""
 
-_KEY = Struct(">HQI")  # local day, event_id, content
-_SIGNS = {"changed_in": 1, "purchased": 1, "sale_returned": 1, "changed_out": -1, "purchase_returned": -1, "sold": -1}
+_SUMS = Struct(">Hqqqq")
+_SLOT, _ROW = Struct(">H"), Struct(">IBq")  # the local day; ms of the day, movement, count
+_COLUMNS: dict[Movement, int] = {"purchased": 1, "purchase_returned": 2, "sold": 3, "sale_returned": 3}
+_SIGNS: dict[Movement, int] = {
+    "changed_in": 1,
+    "purchased": 1,
+    "sale_returned": 1,
+    "changed_out": -1,
+    "purchase_returned": -1,
+    "sold": -1,
+}
+_MOVING = tuple(_SIGNS)
 
 
 class Item(Stored, frozen=True):
-    """One item of one institution. `counted_day` 0: never counted, so nobody knows what `left_x10000` began with."""
+    """One item of one institution. `counted_ms`: the newest count's instant; `is_counted` False: never counted, or that
+    count was deleted, so nobody knows what it began with.
+    """
 
     newest_day: int = 0
-    counted_day: int = 0
-    purchased_day: int = 0
+    counted_ms: int = 0
+    is_counted: bool = False
+    carried_x10000: int = 0  # what that count found, and what moved after it on days that are no longer kept
+    since_x10000: int = 0  # what moved on the count's own day, after it
+    days: bytes = b""
+
+
+class Day(NamedTuple):
+    """What moved on one local date, as sums; `left_x10000` is what all of it did to the stock."""
+
+    date: int
+    purchased_x10000: int = 0
+    returned_x10000: int = 0
+    sold_x10000: int = 0
     left_x10000: int = 0
-    keys: bytes = b""
+
+
+class Change(NamedTuple):
+    """One movement, or with `sign` -1 one that is taken back. `count_x10000` is never negative."""
+
+    movement: Movement
+    count_x10000: int
+    at_ms: int
+    sign: int = 1
+
+    @property
+    def left_x10000(self) -> int:
+        """What it does to the stock."""
+        return self.sign * _SIGNS[self.movement] * self.count_x10000
 
 
 NO_ITEM = Item()
 
 
-class Moved(NamedTuple):
-    """`result`: applied, duplicate, conflict (the same id with another content), or late (too old to count)."""
-
-    item: Item
-    result: str
+def slot_of(day: int) -> int:
+    """Which of an item's forty values holds a local day: the next day that needs it takes it over."""
+    return day % DAYS_KEPT
 
 
-def moved(item: Item, fact: StockMoved, occurred_ms: int) -> Moved:
-    """Apply one movement once. A count sets what is left; any other movement changes it."""
-    day = local_day(occurred_ms)
+def left_x10000(item: Item) -> int:
+    """What is on the shelf, if the last count was right."""
+    counted_day = local_day(item.counted_ms)
+    return item.carried_x10000 + item.since_x10000 + sum(d.left_x10000 for d in days_of(item) if d.date > counted_day)
+
+
+def days_of(item: Item) -> list[Day]:
+    """The kept days that had anything, in order."""
+    return [Day(*values) for values in _SUMS.iter_unpack(item.days)]
+
+
+def changed(item: Item, slot: bytes, change: Change) -> tuple[Item, bytes] | None:
+    """The item, and the value of the change's day, after it. None: a count of a day that is no longer kept."""
+    day = local_day(change.at_ms)
+    if change.movement == "counted":
+        return _counted(item, slot, change, day)
+    item = _turned(item, day)
     if day <= item.newest_day - DAYS_KEPT:
-        return Moved(item, "late")
-    key, content = hash64(fact.event_id), _content_of(fact)
-    for _, known, known_content in _KEY.iter_unpack(item.keys):
-        if known == key:
-            return Moved(item, "duplicate" if known_content == content else "conflict")
-    count = fact.cnt_x10000 or 0
-    counts = fact.movement == "counted"
-    newest_day = max(item.newest_day, day)
+        after_count = change.at_ms > item.counted_ms
+        return (replace(item, carried_x10000=item.carried_x10000 + change.left_x10000) if after_count else item), slot
+    item = replace(item, days=_summed(item, day, change))
+    if day == local_day(item.counted_ms) and change.at_ms > item.counted_ms:
+        item = replace(item, since_x10000=item.since_x10000 + change.left_x10000)
+    return item, _with_row(slot, day, change)
+
+
+def _counted(item: Item, slot: bytes, change: Change, day: int) -> tuple[Item, bytes] | None:
+    """What was found at an instant; an older count says nothing new."""
+    if change.sign < 0:
+        return (replace(item, is_counted=False) if change.at_ms == item.counted_ms else item), slot
+    if change.at_ms < item.counted_ms:
+        return item, slot
+    item = _turned(item, day)
+    if day <= item.newest_day - DAYS_KEPT:
+        return None
+    rows = _rows(slot, day)
+    since = sum(row.left_x10000 for row in rows if row.at_ms > change.at_ms)
     item = replace(
-        item,
-        newest_day=newest_day,
-        counted_day=max(item.counted_day, day) if counts else item.counted_day,
-        purchased_day=max(item.purchased_day, day) if fact.movement == "purchased" else item.purchased_day,
-        left_x10000=_left(item, fact, day, count),
-        keys=_kept(item.keys + _KEY.pack(day, key, content), newest_day - DAYS_KEPT),
+        item, counted_ms=change.at_ms, is_counted=True, carried_x10000=change.count_x10000, since_x10000=since
     )
-    return Moved(item, "applied")
+    return item, slot
 
 
-def _left(item: Item, fact: StockMoved, day: int, count_x10000: int) -> int:
-    """A count older than the last one, or a movement before it, is already in what was counted."""
-    if day < item.counted_day:
-        return item.left_x10000
-    return count_x10000 if fact.movement == "counted" else item.left_x10000 + _SIGNS[fact.movement] * count_x10000
+def _turned(item: Item, day: int) -> Item:
+    """A newer day: what leaves the kept ones is carried, by day, never by batch."""
+    if day <= item.newest_day:
+        return item
+    days, floor_day, counted_day = days_of(item), day - DAYS_KEPT, local_day(item.counted_ms)
+    gone = sum(each.left_x10000 for each in days if counted_day < each.date <= floor_day)
+    kept = b"".join(_SUMS.pack(*each) for each in days if each.date > floor_day)
+    return replace(item, newest_day=day, carried_x10000=item.carried_x10000 + gone, days=kept)
 
 
-def _kept(keys: bytes, floor_day: int) -> bytes:
-    """The keys of the days that still count: by day, never by batch."""
-    return b"".join(_KEY.pack(*entry) for entry in _KEY.iter_unpack(keys) if entry[0] > floor_day)
+def _summed(item: Item, date: int, change: Change) -> bytes:
+    sums = {each.date: list(each) for each in days_of(item)}
+    of_day = sums.setdefault(date, list(Day(date)))
+    column = _COLUMNS.get(change.movement)
+    if column is not None:
+        of_day[column] += change.sign * (-1 if change.movement == "sale_returned" else 1) * change.count_x10000
+    of_day[4] += change.left_x10000
+    return b"".join(_SUMS.pack(*sums[each]) for each in sorted(sums))
 
 
-def _content_of(fact: StockMoved) -> int:
-    return hash32(f"{fact.movement}|{fact.med_list_codg}|{fact.cnt_x10000}|{fact.pric_x1000000}")
+def _rows(slot: bytes, day: int) -> list[Change]:
+    """The movements of the day, if the slot is still, or already, that day's."""
+    if not slot or _SLOT.unpack_from(slot)[0] != day:
+        return []
+    start_ms = day_start_ms(day)
+    return [Change(_MOVING[kind], count, start_ms + ms) for ms, kind, count in _ROW.iter_unpack(slot[_SLOT.size :])]
+
+
+def _with_row(slot: bytes, day: int, change: Change) -> bytes:
+    """The day's value with this row, or without one like it."""
+    row = _ROW.pack(change.at_ms - day_start_ms(day), _MOVING.index(change.movement), change.count_x10000)
+    kept = slot if _rows(slot, day) else _SLOT.pack(day)
+    if change.sign > 0:
+        return kept + row
+    for start in range(_SLOT.size, len(kept), _ROW.size):
+        if kept[start : start + _ROW.size] == row:
+            return kept[:start] + kept[start + _ROW.size :]
+    return kept

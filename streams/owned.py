@@ -195,7 +195,7 @@ class Owned:
                 break
             if record.offset < self.published_mark:
                 effects.outputs, effects.replies, effects.numbered = [], [], []  # the past is folded silently
-                effects.rerouted = None
+                effects.rerouted = []
             said.append(effects)
             last = record
         assert last is not None, "a first record that raises has stopped the shard"

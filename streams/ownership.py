@@ -133,15 +133,11 @@ class Ownership:
 
     def _maker(self, topic: str, partition: int) -> Callable[[], Shard]:
         people, subjects = self._counts[self.topics.events], self._counts[self.topics.subjects]
+        counts = {"partitions": people, "subject_partitions": subjects}
+        clock = self._settings.clock
         if topic == self.topics.subjects:
-            return lambda: SubjectShard(tags("q", subjects)[partition], partition, partitions=people)
-        return lambda: PersonShard(
-            tags("p", people)[partition],
-            partition,
-            partitions=people,
-            subject_partitions=subjects,
-            clock=self._settings.clock,
-        )
+            return lambda: SubjectShard(tags("q", subjects)[partition], partition, **counts, clock=clock)
+        return lambda: PersonShard(tags("p", people)[partition], partition, **counts, clock=clock)
 
     def _try_claim(self, owned: Owned) -> int | None:
         """Claim and check a shard; the offset to consume from, or None where it has to wait or was stopped."""

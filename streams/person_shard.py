@@ -26,6 +26,8 @@ from risk.policy import Policy
 from streams.cares import Cares
 from streams.shards import (
     FIRST_FOLD,
+    FUTURE_MS_MAX,
+    IN_THE_FUTURE,
     Effects,
     Hashes,
     Numbered,
@@ -39,8 +41,6 @@ from streams.shards import (
     restored_policy,
     switched_fold,
 )
-
-_FUTURE_MS_MAX = 5 * 60_000  # one record of 2090 would make every later one of its person late
 
 
 @lru_cache(maxsize=65_536)
@@ -137,7 +137,8 @@ class PersonShard:
             return Effects(fact.event_type, "refused", [dead_letter(record, position, error)])
         home = self._home(fact.psn_no)
         if home != self.partition:
-            return Effects(fact.event_type, "rerouted", rerouted=Rerouted(home, fact.psn_no, record.value))
+            moved = Rerouted("events", home, fact.psn_no, record.value)
+            return Effects(fact.event_type, "rerouted", rerouted=[moved])
         return self._fold(record, fact, position, in_force(self.policy, position))
 
     def _home(self, psn_no: str) -> int:
@@ -146,9 +147,8 @@ class PersonShard:
 
     def _fold(self, record: Record, fact: Fact, position: str, policy: Policy) -> Effects:
         occurred_ms = to_ms(fact.occurred_at)
-        if self._clock == "wall" and occurred_ms > record.timestamp_ms + _FUTURE_MS_MAX:
-            error = BadRecord("IN_THE_FUTURE", "occurred_at is more than five minutes after the log took it in")
-            return Effects(fact.event_type, "refused", [dead_letter(record, position, error)])
+        if self._clock == "wall" and occurred_ms > record.timestamp_ms + FUTURE_MS_MAX:
+            return Effects(fact.event_type, "refused", [dead_letter(record, position, IN_THE_FUTURE)])
         clock_ms = max(self._clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
         day, psn_no = local_day(occurred_ms), fact.psn_no
         person = self._person(psn_no)

@@ -82,9 +82,9 @@ class Publisher:
         for effects in said:
             for output in effects.outputs:
                 self._produce(sending, (self._names[output.topic], -1), output.key, orjson.dumps(output.body))
-            if effects.rerouted is not None:
-                rerouted = effects.rerouted
-                self._produce(sending, (self._topics.events, rerouted.partition), rerouted.key, rerouted.value)
+            for log, partition, key, value in effects.rerouted:
+                topic = self._topics.events if log == "events" else self._topics.subjects
+                self._produce(sending, (topic, partition), key, value)
 
     def send_contributions(self, batch: Sequence[tuple[int, Sequence[Effects], Sending]]) -> None:
         """Send the contributions of several shards (source, said, sending), merged in business time.

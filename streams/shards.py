@@ -6,7 +6,7 @@ rebuild.py feed it.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 from msgspec import Struct
@@ -23,6 +23,10 @@ from risk.policy import Policy, PolicyError, parse_policy
 FIRST_FOLD = 1
 """By what a log is folded until a record of it says otherwise."""
 
+FUTURE_MS_MAX = 5 * 60_000
+"""One record of 2090 would make every later one of its person, or of its item, late."""
+IN_THE_FUTURE = BadRecord("IN_THE_FUTURE", "occurred_at is more than five minutes after the log took it in")
+
 Hashes = Callable[[str], Iterable[tuple[str, bytes]]]
 """The fields of one of a shard's index hashes, by its name (`schedule`, `orders`)."""
 
@@ -36,8 +40,9 @@ class Record(NamedTuple):
 
 
 class Rerouted(NamedTuple):
-    """A record that stood on the wrong partition, to be appended to its own."""
+    """A record that stood on the wrong partition, or is found to mean another: appended to its own of the same log."""
 
+    log: Literal["events", "subjects"]
     partition: int
     key: str
     value: bytes
@@ -62,7 +67,7 @@ class Effects(Struct):
     outputs: list[Output] = []
     replies: list[Reply] = []
     numbered: list[Numbered] = []
-    rerouted: Rerouted | None = None
+    rerouted: list[Rerouted] = []
 
 
 class ShardStopped(Exception):
@@ -82,7 +87,7 @@ class Values:
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
         """The address of a value: `a` activity, `c` credit, `d` care (dispensed, admitted), `i` institution, `s` staff,
-        `g` goods, `t` trace codes; `schedule`, `orders` and `policy` are one hash each.
+        `g` goods, `k` keys of movements, `b` batches, `t` trace codes; `schedule`, `orders`, `policy`: one hash each.
         """
         return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 

@@ -9,24 +9,36 @@ from connectors.state_codec import (
     decode_contributed,
     pack,
     unpack_history,
-    unpack_item,
     unpack_subject,
 )
 from connectors.store import Address
-from risk.facts import CodeMoved, Fact, FoldActivated, PolicyActivated, StockMoved, TimerDue
+from connectors.topology import partition_of
+from risk.facts import (
+    CodeMoved,
+    Fact,
+    FoldActivated,
+    InstitutionFact,
+    PolicyActivated,
+    StockMoved,
+    StockUndone,
+    TimerDue,
+)
+from risk.facts.stock import code_shard_key
 from risk.local_time import DAY_MS, OFFSET_MS, local_day, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.second_hop import Heard, contribute
-from risk.stock import NO_ITEM, moved
 from risk.subjects import History, Subject
 from risk.trace_codes import bucket_of, second_sale, seen
 from streams.shards import (
     FIRST_FOLD,
+    FUTURE_MS_MAX,
+    IN_THE_FUTURE,
     Effects,
     Hashes,
     Record,
+    Rerouted,
     Values,
     activated,
     dead_letter,
@@ -35,26 +47,33 @@ from streams.shards import (
     restored_policy,
     switched_fold,
 )
+from streams.stocks import Stocks
 
 _Name = tuple[str, str]
 """A subject: its kind, its code."""
 
 
 class SubjectShard:
-    """State and fold of one partition of `subjects.v1`."""
+    """State and fold of one partition of `subjects.v1`.
+
+    `clock` is `wall` (what an institution tells is checked against the record's own log time) or `log` (it is not).
+    """
 
     family = "q"
 
-    def __init__(self, tag: str, partition: int, *, partitions: int) -> None:
+    def __init__(self, tag: str, partition: int, *, partitions: int, subject_partitions: int, clock: str) -> None:
         self.values = Values(tag)
         self.partition = partition
         self.state = ShardState(FIRST_FOLD, heard=(0,) * partitions)
         self.policy: Policy | None = None
+        self._subject_partitions = subject_partitions
+        self._clock = clock
+        self._stocks = Stocks(self.values, partition, subject_partitions)
         self._subjects: dict[_Name, Subject] = {}
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
         self._changed_histories: set[_Name] = set()
-        self._items: set[Address] = set()
+        self._others: set[Address] = set()
 
     def restore(self, state: ShardState, policy: bytes, _hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
@@ -79,8 +98,8 @@ class SubjectShard:
         """The values these records need: each subject, and its history where a contribution is of another date."""
         wanted: dict[Address, None] = {}
         for each in decoded:
-            if isinstance(each, StockMoved):
-                wanted[self._item(each)] = None
+            if isinstance(each, StockMoved | StockUndone):
+                wanted |= dict.fromkeys(self._stocks.addresses(each))
             if isinstance(each, CodeMoved):
                 wanted[self._bucket(each)] = None
             if not isinstance(each, Contributed):
@@ -98,15 +117,14 @@ class SubjectShard:
     def _address(self, name: _Name, field_name: str) -> Address:
         return self.values.address(*name, field_name)
 
-    def _item(self, fact: StockMoved) -> Address:
-        return self.values.address("g", fact.fixmedins_code, fact.med_list_codg or "")
-
     def _bucket(self, fact: CodeMoved) -> Address:
         return self.values.address("t", bucket_of(fact.drug_trac_codg))
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
-        """Each contribution changes its subject and at another date its history; a switch, the policy."""
-        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 1
+        """Each contribution changes its subject and at another date its history; a movement its id, batch, item and
+        day; a switch, the policy.
+        """
+        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 4
 
     def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
         """Fold one record. An exception leaves everything as it was before the record."""
@@ -121,10 +139,8 @@ class SubjectShard:
             case FoldActivated():
                 self.state = switched_fold(self.state, decoded, position)
                 return Effects(decoded.event_type, "applied")
-            case StockMoved():
-                return self._moved(record, decoded, position)
-            case CodeMoved():
-                return self._code_moved(record, decoded, position)
+            case InstitutionFact():
+                return self._told(record, decoded, position)
             case BadRecord():
                 return Effects("unknown", "refused", [dead_letter(record, position, decoded)])
         unknown = BadRecord("NO_SUBJECT_EVENT", f"{decoded.event_type} is a person's record")
@@ -165,35 +181,37 @@ class SubjectShard:
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
         return Effects("subject.contributed", "applied", outputs)
 
-    def _moved(self, record: Record, fact: StockMoved, position: str) -> Effects:
-        """A movement stands on its institution's shard: the edge put it there (connectors/intake.py, fact_record)."""
-        if fact.movement == "deleted" or fact.med_list_codg is None:
-            return Effects(fact.event_type, "waiting")  # names a batch, and stock is kept by item
-        address = self._item(fact)
-        known = self.values.get(address)
-        after = moved(unpack_item(known) if known else NO_ITEM, fact, to_ms(fact.occurred_at))
-        if after.result == "conflict":
-            error = BadRecord("CONFLICT", "this event_id came before with another item, count or price")
-            return Effects(fact.event_type, "conflict", [dead_letter(record, position, error)])
-        if after.result == "applied":
-            self.values.set(address, pack(after.item))
-            self._items.add(address)
-            self.state = self.state._replace(clock_ms=max(self.state.clock_ms, record.timestamp_ms))
-        return Effects(fact.event_type, after.result)
+    def _told(self, record: Record, fact: InstitutionFact, position: str) -> Effects:
+        """What an institution tells of itself. It stands on its own shard, a box on the shard of its code."""
+        key = code_shard_key(fact.drug_trac_codg) if isinstance(fact, CodeMoved) else fact.fixmedins_code
+        home = partition_of(key, self._subject_partitions)
+        if home != self.partition:
+            return Effects(fact.event_type, "rerouted", rerouted=[Rerouted("subjects", home, key, record.value)])
+        at_ms, stamp_ms = to_ms(fact.occurred_at), record.timestamp_ms
+        if self._clock == "wall" and at_ms > stamp_ms + FUTURE_MS_MAX:
+            return Effects(fact.event_type, "refused", [dead_letter(record, position, IN_THE_FUTURE)])
+        policy, day = in_force(self.policy, position), local_day(at_ms)
+        moment = Moment(position, fact.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
+        if isinstance(fact, StockMoved | StockUndone):
+            effects = self._stocks.fold(fact, moment)
+            self._others.update(self._stocks.addresses(fact))
+        elif isinstance(fact, CodeMoved):
+            effects = self._code_moved(fact, moment)
+        else:
+            raise AssertionError(f"nothing folds a {fact.event_type}")
+        if effects.result == "applied":
+            self.state = self.state._replace(clock_ms=max(self.state.clock_ms, stamp_ms))
+        return effects
 
-    def _code_moved(self, record: Record, fact: CodeMoved, position: str) -> Effects:
+    def _code_moved(self, fact: CodeMoved, moment: Moment) -> Effects:
         """D05: the sale of a box that was sold before and did not come back."""
-        policy, address, at_ms = in_force(self.policy, position), self._bucket(fact), to_ms(fact.occurred_at)
-        after = seen(self.values.get(address), fact, at_ms)
+        address = self._bucket(fact)
+        after = seen(self.values.get(address), fact, moment.occurred_ms)
         if after.result != "applied":
             return Effects(fact.event_type, after.result)
-        day = local_day(at_ms)
-        stamp_ms = record.timestamp_ms
-        moment = Moment(position, fact.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
         said = second_sale(fact, after.before, moment) if after.before is not None else []
         self.values.set(address, after.bucket)
-        self._items.add(address)
-        self.state = self.state._replace(clock_ms=max(self.state.clock_ms, record.timestamp_ms))
+        self._others.add(address)
         return Effects(fact.event_type, "applied", said)
 
     def _subject_at(self, name: _Name) -> Subject:
@@ -225,10 +243,10 @@ class SubjectShard:
 
     def forget_beyond(self, values_max: int) -> None:
         """Keep the working set small; only between commits."""
-        if len(self._subjects) + len(self._histories) + len(self._items) > values_max:
+        if len(self._subjects) + len(self._histories) + len(self._others) > values_max:
             self._subjects.clear()
             self._histories.clear()
-            self._items.clear()
+            self._others.clear()
             self.values.forget_all_but([self.values.address("policy")])
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:

@@ -64,7 +64,9 @@ def logs(kafka: str, topics: Topics, clock: str) -> list[Log]:
         )
 
     def subject(partition: int) -> Callable[[], Shard]:
-        return lambda: SubjectShard(tags("q", subjects)[partition], partition, partitions=people)
+        return lambda: SubjectShard(
+            tags("q", subjects)[partition], partition, partitions=people, subject_partitions=subjects, clock=clock
+        )
 
     return [
         *(Log(topics.events, each, tags("p", people)[each], person(each)) for each in range(people)),

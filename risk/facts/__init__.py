@@ -39,7 +39,7 @@ from risk.facts.standing import (
     InsuredStatusChanged,
     NoticeDelivered,
 )
-from risk.facts.stock import CodeMoved, StockMoved
+from risk.facts.stock import CodeMoved, StockMoved, StockUndone
 from risk.facts.visit import (
     FeeAdded,
     FeeReversed,
@@ -96,6 +96,7 @@ __all__ = [
     "SettlementReinstated",
     "SettlementReversed",
     "StockMoved",
+    "StockUndone",
     "TimerDue",
     "TopupReceived",
     "TransferFiled",
@@ -125,5 +126,6 @@ ENGINE_ONLY = frozenset(
         "policy.activated",
         "fold.activated",
         "code.moved",
+        "stock.undone",
     }
 )

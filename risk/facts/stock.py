@@ -4,18 +4,21 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from risk.facts.base import InstitutionFact, Whole
+from risk.facts.base import Instant, InstitutionFact, Whole
 
 Movement = Literal[
     "counted", "changed_in", "changed_out", "purchased", "purchase_returned", "sold", "sale_returned", "deleted"
 ]
 """3501 盘存, 3502 库存变更 (in, out), 3503 采购, 3504 采购退货, 3505 销售, 3506 销售退货, 3507 删除."""
+Kind = Literal["counted", "changed", "purchased", "purchase_returned", "sold", "sale_returned"]
+"""What a 3507 takes back (inv_data_type 1-6)."""
 
 
 class StockMoved(InstitutionFact, frozen=True, kw_only=True, tag="stock.moved"):
     """One item moved. `pric_x1000000`: the price as sent, num(16,6), in millionths of a yuan: an amount would round.
 
-    `deleted` takes back what was sent under the batch `fixmedins_bchno`; every other movement names item and count.
+    `deleted` takes back what was sent under the batch `fixmedins_bchno`, of the kind `deletes` or of any; every other
+    movement names item and count.
     """
 
     movement: Movement
@@ -27,6 +30,16 @@ class StockMoved(InstitutionFact, frozen=True, kw_only=True, tag="stock.moved"):
     rx_flag: bool | None = None
     trdn_flag: bool | None = None
     drug_trac_codg: tuple[str, ...] | None = None
+    deletes: Kind | None = None
+
+
+class StockUndone(InstitutionFact, frozen=True, kw_only=True, tag="stock.undone"):
+    """A movement that was deleted, named in full: what a 3507 means once its batch was found. `moved_at`: its time."""
+
+    movement: Movement
+    med_list_codg: str
+    cnt_x10000: Whole
+    moved_at: Instant
 
 
 class CodeMoved(InstitutionFact, frozen=True, kw_only=True, tag="code.moved"):

@@ -47,11 +47,11 @@ def test_a_sale_becomes_a_movement_that_names_no_person() -> None:
         ("3502", {"invinfo": {"inv_chg_type": "103", "cnt": "1", "pric": "1"}}, "changed_in", 10_000),
         ("3502A", {"invinfo": [{"inv_chg_type": "105", "cnt": "1.0001"}]}, "changed_out", 10_001),
         ("3503", {"purcinfo": {"purc_retn_cnt": 3}}, "purchased", 30_000),
-        ("3504", {"purcinfo": {"purc_retn_cnt": -3}}, "purchase_returned", 30_000),
-        ("3506", {"selinfo": {"sel_retn_cnt": "-1"}}, "sale_returned", 10_000),
+        ("3504", {"purcinfo": {"purc_retn_cnt": 3}}, "purchase_returned", 30_000),
+        ("3506", {"selinfo": {"sel_retn_cnt": "1"}}, "sale_returned", 10_000),
     ],
 )
-def test_the_transaction_says_which_way_not_the_sign(infno: str, sent: Any, movement: str, count: int) -> None:
+def test_the_transaction_says_which_way_it_went(infno: str, sent: Any, movement: str, count: int) -> None:
     block = next(iter(sent.values()))
     line = block[0] if isinstance(block, list) else block
     line["med_list_codg"] = "X1"
@@ -69,8 +69,20 @@ def test_a_list_of_lines_is_as_many_facts_and_a_bad_one_costs_no_other() -> None
     ]
 
 
-def test_a_deletion_names_its_batch() -> None:
-    assert only(message("3507", {"data": {"fixmedins_bchno": "B1", "inv_data_type": "5"}})).fixmedins_bchno == "B1"
+@pytest.mark.parametrize("infno", ["3501", "3504", "3506"])
+@pytest.mark.parametrize("field", ["cnt", "pric"])
+def test_a_negative_number_is_refused_with_what_to_send_instead(infno: str, field: str) -> None:
+    line = {"med_list_codg": "X1", "cnt": 1, "pric": "2"} | {field: "-1"}
+    (reading,) = read(message(infno, {"data": line}))
+    assert reading.refused is not None
+    assert (reading.refused.reason, reading.refused.field) == ("NUMBER_NEGATIVE", field)
+    assert "returns" in (reading.refused.detail_en or "")
+
+
+@pytest.mark.parametrize(("kind", "deletes"), [("5", "sold"), ("2", "changed"), ("9", None), (None, None)])
+def test_a_deletion_names_its_batch_and_of_what_kind(kind: str | None, deletes: str | None) -> None:
+    fact = only(message("3507", {"data": {"fixmedins_bchno": "B1", "inv_data_type": kind}}))
+    assert (fact.fixmedins_bchno, fact.deletes) == ("B1", deletes)
 
 
 def test_an_unknown_kind_of_change_is_refused_not_guessed() -> None:

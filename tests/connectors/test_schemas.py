@@ -28,7 +28,7 @@ def test_every_event_has_a_schema_that_refuses_unknown_fields():
 def test_what_an_institution_tells_of_itself_names_no_person_and_stands_on_the_log_of_subjects():
     assert "psn_no" not in event_schema(FACTS["stock.moved"])["properties"]
     channels = asyncapi()["channels"]
-    assert set(channels["subjects"]["messages"]) == {"stock.moved", "code.moved"}
+    assert set(channels["subjects"]["messages"]) == {"stock.moved", "stock.undone", "code.moved"}
     assert "stock.moved" not in channels["events"]["messages"]
 
 

@@ -32,7 +32,7 @@ def _shard_of_people() -> PersonShard:
 
 
 def _shard_of_subjects() -> SubjectShard:
-    return SubjectShard("{q0}", 0, partitions=1)
+    return SubjectShard("{q0}", 0, partitions=1, subject_partitions=1, clock="log")
 
 
 class Engine:

@@ -24,6 +24,7 @@ NOT_HANDLED = {
     "transfer.filed",
     "stock.moved",
     "code.moved",
+    "stock.undone",
 }
 
 

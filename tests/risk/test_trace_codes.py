@@ -46,7 +46,7 @@ def folded(facts: list[Fact], cuts: list[int]) -> tuple[dict[Address, bytes], in
     lines += [encode_fact(fact) for fact in facts]
     shard: SubjectShard | None = None
     for start, end in pairwise([0, *cuts, len(lines)]):
-        before, shard = shard, SubjectShard("{q0}", 0, partitions=1)
+        before, shard = shard, SubjectShard("{q0}", 0, partitions=1, subject_partitions=1, clock="log")
         if before is not None:
             policy = values[shard.values.address("policy")]
             shard.restore(before.state, policy, lambda _: (), f"{before.values.digest:x}")
