@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 
 from risk.activity import Activity
-from risk.care import Care
 from risk.contributions import Contribution
 from risk.credit import Credit
 from risk.stock import Item
@@ -55,7 +54,6 @@ CONTRIBUTIONS_PER_RECORD = 80  # each changes at most two values, and one record
 _encoder = msgspec.msgpack.Encoder()
 pack = _encoder.encode
 unpack_activity = msgspec.msgpack.Decoder(Activity).decode
-unpack_care = msgspec.msgpack.Decoder(Care).decode
 unpack_credit = msgspec.msgpack.Decoder(Credit).decode
 unpack_subject = msgspec.msgpack.Decoder(Subject).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode

@@ -53,7 +53,8 @@ Reading order
                      second_hop.py (D01, M01, Q01, Q02); pruning.py; ordinary.py: the same in one straight line where
                      no rule has anything to say; stock.py: what an institution has left of an item, from its own
                      facts on `subjects.v1`; trace_codes.py: where each box was last sold (D05);
-                     beside it care.py, care_rules.py, stay_rules.py, heard.py (lines and admissions), bill_rules.py
+                     beside it care.py, care_rules.py, stay_rules.py, heard.py (lines and admissions), bill_rules.py;
+                     kept_care.py and event_ids.py: how little is kept of them
 5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,

@@ -134,6 +134,7 @@ class Activity(Stored, frozen=True):
     episodes: tuple[Episode, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     undone: tuple[Undone, ...] = ()
+    care: bytes = b""  # what was dispensed, and admissions: carried unread (kept_care.py)
 
 
 NOTHING = Activity()
@@ -249,6 +250,7 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
         activity.episodes,
         activity.tombstones,
         activity.undone,
+        activity.care,
     )
 
 

@@ -1,7 +1,7 @@
 """What a person was dispensed and where he was admitted lately: what the rules about fee lines and stays need.
 
-A value of its own, read and written only when a fact about a visit or a line comes: a settlement never touches it. It
-is a function of the applied records. What is old goes when a newer local day comes, on day boundaries.
+Opened only when a fact about a visit or a line comes: a settlement carries it along unread (kept_care.py). It is a
+function of the applied records. What is old goes with each such fact, on day boundaries.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from risk.activity import LATE_MS, Stored, Visit, hash32, hash64
+from risk.event_ids import joined, split
 from risk.facts import FeeAdded, FeeReversed, VisitOpened
 from risk.local_time import day_start_ms, local_day
 
@@ -17,19 +18,32 @@ STAYS_MOST = 16
 
 
 class Line(Stored, frozen=True):
-    """A fee line that a rule may still count; `cnt_x10000` is what was not taken back, `key` tells it apart."""
+    """A fee line that a rule may still count. First what the lines of one message share.
+
+    `key` tells it apart in its visit; `cnt_x10000` is what was not taken back; `stem`, `number`: event_ids.py.
+    """
 
     at_ms: int
+    mdtrt_id: int
+    batch: int
+    fixmedins_code: str
+    med_type: str
+    excluded: tuple[str, ...]  # the common exclusions that concern it
+    stem: bytes
     key: int
     item: int
-    mdtrt_id: int
-    fixmedins_code: int
-    med_type: str
     cnt_x10000: int
     prd_days: int
-    batch: int
-    event_id: str
-    excluded: tuple[str, ...] = ()  # the common exclusions that concern it
+    number: int
+
+    @property
+    def event_id(self) -> str:
+        """The event that told of it: evidence."""
+        return joined(self.stem, self.number, self.fixmedins_code)
+
+    def is_same(self, other: "Line") -> bool:
+        """Is this the same line, however much of it is left?"""
+        return self.key == other.key and self.mdtrt_id == other.mdtrt_id
 
 
 class Stay(Stored, frozen=True):
@@ -64,7 +78,6 @@ class Care(Stored, frozen=True):
     """Everything the rules about lines and stays remember of one person."""
 
     newest_ms: int = 0  # newest counted line; never goes back
-    touched_ms: int = 0
     lines: tuple[Line, ...] = ()
     stays: tuple[Stay, ...] = ()
     above: tuple[Above, ...] = ()
@@ -73,25 +86,22 @@ class Care(Stored, frozen=True):
 NO_CARE = Care()
 
 
-def key_of(mdtrt_id: str, feedetl_sn: str) -> int:
-    """By what a fee line is told apart (contract.md, "Duplicates")."""
-    return hash64(f"{mdtrt_id}|{feedetl_sn}")
-
-
 def line_of(fact: FeeAdded, visit: Visit, at_ms: int, excluded: tuple[str, ...]) -> Line:
     """A fee line as the rules remember it; the kind of treatment is the visit's as it stands."""
+    stem, number = split(fact.event_id, fact.fixmedins_code)
     return Line(
         at_ms,
-        key_of(fact.mdtrt_id, fact.feedetl_sn),
-        hash64(fact.med_list_codg),
-        hash32(fact.mdtrt_id),
-        hash32(fact.fixmedins_code),
+        hash64(fact.mdtrt_id),
+        hash32(fact.chrg_bchno) if fact.chrg_bchno else 0,
+        fact.fixmedins_code,
         visit.med_type,
+        excluded,
+        stem,
+        hash32(fact.feedetl_sn),
+        hash64(fact.med_list_codg),
         fact.cnt_x10000,
         fact.prd_days or 0,
-        hash32(fact.chrg_bchno) if fact.chrg_bchno else 0,
-        fact.event_id,
-        excluded,
+        number,
     )
 
 
@@ -122,10 +132,10 @@ def without_lines(care: Care, fact: FeeReversed, settled_ms: int) -> tuple[Care,
 
 
 def _named(fact: FeeReversed, settled_ms: int) -> Callable[[Line], bool]:
+    visit = hash64(fact.mdtrt_id)
     if fact.feedetl_sn:
-        key = key_of(fact.mdtrt_id, fact.feedetl_sn)
-        return lambda line: line.key == key
-    visit = hash32(fact.mdtrt_id)
+        key = hash32(fact.feedetl_sn)
+        return lambda line: line.mdtrt_id == visit and line.key == key
     if fact.chrg_bchno:
         batch = hash32(fact.chrg_bchno)
         return lambda line: line.mdtrt_id == visit and line.batch == batch
@@ -161,17 +171,9 @@ def admitted(fact: VisitOpened, visit: Visit, at_ms: int) -> Stay:
 
 
 def forgetting(care: Care, at_ms: int, lines_ms: int, stays_ms: int) -> Care:
-    """The care moved on to a record's instant; when a local day turns, what no rule can need any more goes."""
-    if at_ms <= care.touched_ms:
-        return care
-    turned = local_day(at_ms) != local_day(care.touched_ms)
-    care = replace(care, touched_ms=at_ms)
-    if not turned:
-        return care
+    """The care without what no rule can need any more on the local day of `at_ms`, the newest record's."""
     floor_ms = day_start_ms(local_day(care.newest_ms - lines_ms - LATE_MS))
     since_ms = day_start_ms(local_day(at_ms - stays_ms - LATE_MS))
-    return replace(
-        care,
-        lines=tuple(line for line in care.lines if line.at_ms >= floor_ms),
-        stays=tuple(stay for stay in care.stays if not stay.ended_ms or stay.ended_ms >= since_ms),
-    )
+    lines = tuple(line for line in care.lines if line.at_ms >= floor_ms)
+    stays = tuple(stay for stay in care.stays if not stay.ended_ms or stay.ended_ms >= since_ms)
+    return replace(care, lines=lines, stays=stays)

@@ -23,7 +23,6 @@ from risk.care import (
     without_lines,
 )
 from risk.facts import (
-    Fact,
     FeeAdded,
     FeeReversed,
     VisitCancelled,
@@ -33,6 +32,7 @@ from risk.facts import (
     VisitUpdated,
 )
 from risk.heard import Heard, alert_of, closed, exclusions_of, rules_of
+from risk.kept_care import packed, unpacked
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.moment import Moment
 from risk.outputs import Output
@@ -78,25 +78,24 @@ def _days_back(rule: MeasuredRule) -> int:
     return _MONTH_DAYS if rule.period == "month" else 0
 
 
-def cared(care: Care, conduct: tuple[Activity, Activity], fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:
-    """Fold one applied fact about a visit or a line; `conduct`: the activity before and after it."""
-    before, activity = conduct
+def cared(before: Activity, activity: Activity, fact: CareFact, moment: Moment) -> tuple[Activity, list[Output]]:
+    """Fold one applied fact about a visit or a line into the care that the activity after it keeps."""
     span = kept(moment.policy)
     if not span.any_rule:
-        return care, []
+        return activity, []
     said: list[Output] = []
-    after = care
+    care = after = unpacked(activity.care)
     if isinstance(fact, FeeAdded):
         after, said = _line_added(care, visit_of(activity, fact.mdtrt_id), fact, moment)
     elif isinstance(fact, FeeReversed):
         after, said = _line_reversed(care, activity, fact, moment)
-    elif isinstance(fact, CareFact):
+    else:
         visit = _visit_told(before, activity, fact)
         if visit is not None and visit.admission:
             after, said = stay_told(care, visit, fact, moment)
     if after is care:
-        return care, said
-    return forgetting(after, moment.occurred_ms, span.lines_ms, span.stays_ms), said
+        return activity, said
+    return replace(activity, care=packed(forgetting(after, activity.touched_ms, span.lines_ms, span.stays_ms))), said
 
 
 def _visit_told(before: Activity, activity: Activity, fact: CareFact) -> Visit | None:
@@ -183,7 +182,7 @@ def _episodes(heard: Heard, care: Care, line: Line) -> tuple[Care, list[Output]]
         said.append(closed(heard, old, _left(rule, care, old, line.at_ms)))
     for level in rule.levels_for(line.med_type):
         counted = _counted(rule, care, (level, item, month), line.at_ms)
-        without = measured(rule, [each for each in counted if each.key != line.key])
+        without = measured(rule, [each for each in counted if not each.is_same(line)])
         observed = measured(rule, counted)
         key = (heard.name, level.level, item, month)
         found = next((each for each in care.above if (each.rule_id, each.level, each.item, each.period) == key), None)

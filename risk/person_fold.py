@@ -24,6 +24,7 @@ from risk.activity import (
     visit_of_row,
     with_seen,
 )
+from risk.care_rules import cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.facts import (
@@ -110,7 +111,7 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
             | FeeReversed()
             | SettlementEstimated()
         ):
-            applied = _visited(person, fact, moment)
+            return _cared(person, _touched(person, _visited(person, fact, moment), moment), fact, moment)
         case _:
             applied = _once(person, fact, moment)
     return _touched(person, applied, moment)
@@ -127,6 +128,16 @@ def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
     if activity is after:
         return applied
     return Applied(Person(activity, applied.person.credit), applied.result, applied.said, applied.contributions)
+
+
+def _cared(person: Person, applied: Applied, fact: VisitFact, moment: Moment) -> Applied:
+    """What a visit or its lines say of what was dispensed and of admissions."""
+    if applied.result != "applied" or isinstance(fact, SettlementEstimated):
+        return applied
+    activity, said = cared(person.activity, applied.person.activity, fact, moment)
+    if activity is applied.person.activity:
+        return applied
+    return replace(applied, person=replace(applied.person, activity=activity), said=[*applied.said, *said])
 
 
 def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) -> Context:

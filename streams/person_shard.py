@@ -12,7 +12,6 @@ from connectors.state_codec import ShardState, pack, unpack_activity, unpack_cre
 from connectors.store import Address
 from connectors.topology import partition_of, partitions_of
 from risk.activity import NOTHING
-from risk.care_rules import CareFact
 from risk.contributions import Contribution
 from risk.credit import Credit
 from risk.facts import Fact, FoldActivated, PolicyActivated, SettlementCompleted, TimerDue
@@ -23,7 +22,6 @@ from risk.ordinary import ordinary
 from risk.outputs import Reply
 from risk.person_fold import Person, apply
 from risk.policy import Policy
-from streams.cares import Cares
 from streams.shards import (
     FIRST_FOLD,
     FUTURE_MS_MAX,
@@ -67,7 +65,6 @@ class PersonShard:
         self._subject_partitions = subject_partitions
         self._clock = clock
         self._people: dict[str, Person] = {}
-        self._cares = Cares(self.values)
         self._homes: dict[str, int] = {}
         self._changed_activities: set[str] = set()
         self._changed_credits: set[str] = set()
@@ -109,13 +106,11 @@ class PersonShard:
         people = sorted(strangers)  # one order for all runs, so that reads compare
         homes = partitions_of([psn_no.encode() for psn_no in people], self._partitions)
         self._homes = dict(zip(people, homes, strict=True))
-        cared_for = self._cares.unknown({fact.psn_no for fact in facts if isinstance(fact, CareFact)})
-        whole = [self.values.address(kind, psn_no) for psn_no in people for kind in "ac"]
-        return whole + [self.values.address("d", psn_no) for psn_no in cared_for]
+        return [self.values.address(kind, psn_no) for psn_no in people for kind in "ac"]
 
     def room_for(self, _meaning: Fact | BadRecord) -> int:
-        """Activity, credit, care, schedule, open orders."""
-        return 5
+        """Activity, credit, schedule, open orders."""
+        return 4
 
     # --- the fold ----------------------------------------------------------------------------------------------------
 
@@ -163,10 +158,8 @@ class PersonShard:
         moment = Moment(position, fact.event_id, occurred_ms, stamp_ms, clock_ms, policy, terms, day)
         # whatever may raise stands before the first change: a record that raises is applied again, alone
         applied = apply(person, fact, moment)
-        credit, care = applied.person.credit, None
+        credit = applied.person.credit
         due_ms = next_due(credit) if credit is not None and credit is not person.credit else None
-        if isinstance(fact, CareFact) and applied.result == "applied":
-            care = self._cares.fold(fact, (person.activity, applied.person.activity), moment)
         self._keep(psn_no, person, applied.person, due_ms)
         self._clock_ms = clock_ms
         effects = Effects(fact.event_type, applied.result, numbered=self._number(applied.contributions))
@@ -175,9 +168,6 @@ class PersonShard:
                 effects.replies.append(said)
             else:
                 effects.outputs.append(said)
-        if care is not None:
-            self._cares.keep(psn_no, care[0])
-            effects.outputs += care[1]
         return effects
 
     # --- people ------------------------------------------------------------------------------------------------------
@@ -212,12 +202,7 @@ class PersonShard:
     @property
     def changed_count(self) -> int:
         """How many values a commit would write."""
-        return (
-            len(self._changed_activities)
-            + len(self._changed_credits)
-            + self._cares.changed_count
-            + self.values.changed_count
-        )
+        return len(self._changed_activities) + len(self._changed_credits) + self.values.changed_count
 
     def take_changes(self) -> dict[Address, bytes]:
         """Pack what changed since the last cut: a person whom many records of one range touched is packed once."""
@@ -227,7 +212,6 @@ class PersonShard:
         for psn_no in sorted(self._changed_credits):
             credit = self._people[psn_no].credit
             self.values.set(self.values.address("c", psn_no), b"" if credit is None else pack(credit))
-        self._cares.pack_changes()
         self._changed_activities.clear()
         self._changed_credits.clear()
         return self.values.take_changes()
@@ -236,7 +220,6 @@ class PersonShard:
         """Keep the working set small; only between commits. The two indexes stay: they are read from memory."""
         if len(self._people) > people_max:
             self._people.clear()
-            self._cares.forget()
             kept = [self.values.address("policy")]
             kept += [self.values.address("schedule", "", psn_no) for psn_no in self._schedule]
             kept += [self.values.address("orders", "", psn_no) for psn_no in self._with_orders]
