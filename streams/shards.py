@@ -86,8 +86,8 @@ class Values:
         self._changed: dict[Address, bytes] = {}
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
-        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff, `g` goods, `k` keys of movements,
-        `b` batches, `t` trace codes; `schedule`, `orders`, `policy`: one hash each.
+        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff, `g` goods, `k` keys of
+        movements, `b` batches, `t` trace codes; `schedule`, `orders`, `policy`: one hash each.
         """
         return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 
