@@ -30,6 +30,7 @@ class Contribution(Stored, frozen=True):
     medfee_fen: int
     fund_fen: int
     marks: int
+    fixmedins_code: str = ""  # of staff: where the bill was signed; an institution is the subject itself
 
 
 def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:
@@ -52,7 +53,8 @@ def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: 
     )
     if not row.dr_code or marks & BAD_DOCTOR_CODE:
         return [to_institution]
-    return [to_institution, replace(to_institution, subject_kind=STAFF, subject_id=row.dr_code)]
+    to_doctor = replace(to_institution, subject_kind=STAFF, subject_id=row.dr_code, fixmedins_code=row.fixmedins_code)
+    return [to_institution, to_doctor]
 
 
 @lru_cache(maxsize=65_536)

@@ -10,6 +10,7 @@ from risk.policy_rules import (
     AmountRule,
     DemandRule,
     GapRule,
+    PaceRule,
     PlaceholderCodes,
     QualityRule,
     ShareRule,
@@ -82,6 +83,17 @@ def _gap(rule: GapRule, terms: Terms) -> Words:
     return (
         f"两处结算相隔 {seconds - 1} 秒：预警；相隔 {seconds} 秒：不预警。",
         f"Two settlements {seconds - 1} s apart: an alert; {seconds} s apart: none.",
+    )
+
+
+def _pace(rule: PaceRule, terms: Terms) -> Words:
+    level, gaps = rule.levels[0], rule.persons - 1
+    (zh, en), (gap_zh, gap_en) = span(level.window_ms), span(rule.gap_ms)
+    return (
+        f"{zh}内最近 {rule.persons} 名患者的 {gaps} 个间隔中，{level.theta} 个不足 {gap_zh}：预警；"
+        f"{level.theta - 1} 个：不预警；少于 {level.rearm} 个后可再次触发。",
+        f"Of the {gaps} gaps between the latest {rule.persons} patients in {en}, {level.theta} shorter than {gap_en}: "
+        f"an alert; {level.theta - 1}: none. It may open again once fewer than {level.rearm} are left.",
     )
 
 
@@ -254,6 +266,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     MeasuredRule: _measured,
     Exclusions: _excluded,
     GapRule: _gap,
+    PaceRule: _pace,
     AmountRule: _amount,
     ShareRule: _share,
     DemandRule: _demand,

@@ -37,11 +37,12 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowRule(Rule):
-    """A count or distinct count reaches theta, over a moving window or a local date (P01, P02, P17, D01, M01)."""
+class FilteredRule(Rule):
+    """A rule that looks at some settlements only, by kind of treatment and of institution."""
 
     med_types: tuple[str, ...] = ()  # prefixes, for str.startswith; () = any
     fixmedins_type: str | None = None  # None = any
+    precision_percent: int = 0  # what a measured rule is held to; 0 = not stated
 
     def admits(self, med_type: str, fixmedins_type: str) -> bool:
         """Does a settlement pass the rule's filter?"""
@@ -51,12 +52,30 @@ class WindowRule(Rule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GapRule(Rule):
-    """Two events closer than the gap (P03). The level's theta is the gap in seconds, as alerts show it."""
+class WindowRule(FilteredRule):
+    """A count or distinct count reaches theta, over a moving window or a local date (P01, P02, P17, D01, M01)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapRule(FilteredRule):
+    """Two events closer than the gap (P03, M03). The level's theta is the gap in seconds, as alerts show it."""
 
     @property
     def gap_ms(self) -> int:
         """Closer than this is too close."""
+        return self.levels[0].window_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceRule(FilteredRule):
+    """Of the gaps between the latest `persons` patients of a window, theta are shorter than the line (M09)."""
+
+    persons: int
+    gap_ms: int
+
+    @property
+    def window_ms(self) -> int:
+        """How far back the latest patients are looked for."""
         return self.levels[0].window_ms
 
 

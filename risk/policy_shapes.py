@@ -12,6 +12,7 @@ from risk.policy_rules import (
     GapRule,
     Kind,
     Level,
+    PaceRule,
     PlaceholderCodes,
     QualityRule,
     ShareRule,
@@ -64,6 +65,10 @@ def _med_types(table: Table) -> tuple[str, ...]:
     return read_texts(table.take("med_types"), table.place("med_types"))
 
 
+def _fixmedins_type(table: Table) -> str | None:
+    return table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else None
+
+
 def window_rule(*, rolling: bool, least: int = 2) -> Shape:
     """Counts over a moving window (each level names its length) or over one local date (no length)."""
 
@@ -77,7 +82,7 @@ def window_rule(*, rolling: bool, least: int = 2) -> Shape:
         rule = WindowRule(
             levels=ascending(levels, table.place("levels")),
             med_types=_med_types(table),
-            fixmedins_type=table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else None,
+            fixmedins_type=_fixmedins_type(table),
             text_zh=table.sentence("text_zh"),
             text_en=table.sentence("text_en"),
         )
@@ -87,16 +92,62 @@ def window_rule(*, rolling: bool, least: int = 2) -> Shape:
     return read
 
 
-def gap_rule(content: object, where: str) -> GapRule:
-    """P03: how close is too close, in whole seconds."""
+def gap_rule(*, filtered: bool) -> Shape:
+    """How close is too close, in whole seconds: P03 of any two settlements, M03 of those that pass a filter."""
+
+    def read(content: object, where: str) -> GapRule:
+        table = Table(content, where)
+        gap_ms = table.duration_ms("gap")
+        if gap_ms % SECOND_MS:
+            raise PolicyError(
+                f"{where}.gap_ms is not a whole second. Alerts show the gap in seconds. Write gap_seconds."
+            )
+        rule = GapRule(
+            levels=(
+                Level(1, gap_ms // SECOND_MS, 0, gap_ms, _kind(table), table.integer("sev", least=1, most=_GRAVEST)),
+            ),
+            med_types=_med_types(table) if filtered else (),
+            fixmedins_type=_fixmedins_type(table) if filtered else None,
+            precision_percent=_precision(table) if filtered else 0,
+            text_zh=table.sentence("text_zh"),
+            text_en=table.sentence("text_en"),
+        )
+        table.finish()
+        return rule
+
+    return read
+
+
+def pace_rule(content: object, where: str) -> PaceRule:
+    """M09: how many of the gaps between so many patients may be shorter than the line."""
     table = Table(content, where)
-    gap_ms = table.duration_ms("gap")
-    if gap_ms % SECOND_MS:
-        raise PolicyError(f"{where}.gap_ms is not a whole second. Alerts show the gap in seconds. Write gap_seconds.")
-    level = Level(1, gap_ms // SECOND_MS, 0, gap_ms, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
-    rule = GapRule(levels=(level,), text_zh=table.sentence("text_zh"), text_en=table.sentence("text_en"))
+    persons = table.integer("persons", least=3, most=1_000)
+    rows = table.rows("levels")
+    if len(rows) != 1:
+        raise PolicyError(f"{where} has {len(rows)} levels, but a pace has one line. Keep one level.")
+    level = _level(rows[0], 1, rows[0].duration_ms("window"))
+    if level.theta >= persons:
+        raise PolicyError(
+            f"{where}.levels[0].theta is {level.theta}, but {persons} persons have only {persons - 1} gaps between "
+            f"them: it would never open. Write at most {persons - 1}."
+        )
+    rule = PaceRule(
+        levels=(level,),
+        med_types=_med_types(table),
+        fixmedins_type=_fixmedins_type(table),
+        persons=persons,
+        gap_ms=table.duration_ms("gap"),
+        precision_percent=_precision(table),
+        text_zh=table.sentence("text_zh"),
+        text_en=table.sentence("text_en"),
+    )
     table.finish()
     return rule
+
+
+def _precision(table: Table) -> int:
+    """The share of its alerts that must prove right, percent: what the detection bench holds a rule to."""
+    return table.integer("precision_percent", least=1, most=100)
 
 
 def amount_rule(content: object, where: str) -> AmountRule:

@@ -18,6 +18,7 @@ from risk.local_time import DAY_MS, MINUTE_MS, OFFSET_MS
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
+from risk.staff_rules import remember_signed, signed_findings
 from risk.subject_plan import Plan, plan_of
 from risk.subjects import DAYS_KEPT, Day, History, Recent, Subject, day_for, people_of, turn, with_person
 
@@ -64,8 +65,8 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     if date != subject.day.date:
         assert history is not None, "a contribution of another date needs the subject's history"
         day = _other_day(subject, history, given)
-        if day is None:
-            return ()  # older than any day kept
+        if day is None:  # older than any day kept
+            return _signed(subject, _Said(given, heard, plan), subject.newest_ms) if given.sign < 0 else ()
     assert day is not None
     before = people_of(day)
     count(day.counters, given)
@@ -75,6 +76,8 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         day.people = with_person(day.people, given.person, sign)
     if filtered.bursts:
         _remember(subject, given, plan)
+    if filtered.signed:
+        remember_signed(subject, given, plan.terms)
     if subject.episodes:
         _follow(subject, day)
     newest_ms = subject.newest_ms
@@ -82,7 +85,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         subject.newest_ms = at_ms
     late_by_ms = newest_ms - (at_ms if sign > 0 else given.moved_ms)
     crowded = 0 < filtered.people <= people_of(day)
-    concerns = subject.episodes or filtered.bursts or at_night or crowded or marks & _BAD_CODE
+    concerns = subject.episodes or filtered.bursts or filtered.signed or at_night or crowded or marks & _BAD_CODE
     if not concerns or marks & SILENT or late_by_ms > LATE_MS:
         return ()
     said = _Said(given, heard, plan)
@@ -90,6 +93,8 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     found = _earlier_dates_end(subject, day, said) if subject.episodes else []
     if filtered.bursts and late_by_ms <= SHORT_LATE_MS:
         found += _burst(subject, said)
+    if filtered.signed:
+        found += _signed(subject, said, newest_ms)
     if at_night:
         found += _calendar("D02", subject, (day, day.counters[SMALL_HOURS] - sign), said)
     if filtered.people and (subject.episodes or crowded):
@@ -170,6 +175,18 @@ def _burst(subject: Subject, said: _Said) -> list[Output]:
         evidence = tuple(row.event_id for row in window)
         outputs.append(_alert(episode, len(window), said, evidence=evidence))
     return outputs
+
+
+def _signed(subject: Subject, said: _Said, newest_ms: int) -> list[Output]:
+    """M03, M09. A reversal of a bill from before any day kept still ends, like any other, what is open now."""
+    given = said.given
+    late_by_ms = newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
+    if not said.plan.filtered(given).signed or given.marks & SILENT or late_by_ms > SHORT_LATE_MS:
+        return []
+    return [
+        _alert(each.episode, each.observed, said, word=each.word, evidence=each.evidence)
+        for each in signed_findings(subject, given, said.plan.terms)
+    ]
 
 
 def _calendar(rule_id: str, subject: Subject, days: tuple[Day, int], said: _Said) -> list[Output]:

@@ -40,7 +40,7 @@ from risk.person_rules import after_reversal, rows_kept_ms, year_of, year_of_day
 from risk.terms import Terms
 
 _AMOUNTS = Struct(">6Q")
-SECOND_HOP_RULES = ("D01", "D02", "M01", "Q01", "Q02")
+SECOND_HOP_RULES = ("D01", "D02", "M01", "M03", "M09", "Q01", "Q02")
 
 
 class Counted(msgspec.Struct, frozen=True, gc=False):

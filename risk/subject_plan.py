@@ -10,11 +10,14 @@ _REMEMBERED = 4096
 
 
 class Filtered(NamedTuple):
-    """Which rules count this sort of contribution. `people`: from how many people on it is worth a look (0: none)."""
+    """Which rules count this sort of contribution. `people`: from how many people on it is worth a look (0: none).
+    `signed`: M03 or M09 looks at a doctor's bills one after another.
+    """
 
     bursts: bool
     people: int
     small_hours: bool = False
+    signed: bool = False
 
 
 class Plan:
@@ -41,10 +44,11 @@ class Plan:
             if given.marks & BAD_INSTITUTION_CODE:
                 return Filtered(False, 0)
             return Filtered(self._admits("D01", given), 0, self._admits("D02", given))
+        signed = self._admits("M03", given) or self._admits("M09", given)
         capacity = self.terms.get("M01")
         if capacity is None or not self._admits("M01", given):
-            return Filtered(False, 0)
-        return Filtered(False, capacity.value.levels[0].theta)
+            return Filtered(False, 0, signed=signed)
+        return Filtered(False, capacity.value.levels[0].theta, signed=signed)
 
     def _admits(self, rule_id: str, given: Contribution) -> bool:
         clause = self.terms.get(rule_id)

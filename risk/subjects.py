@@ -29,6 +29,15 @@ class Recent(Stored, frozen=True):
     event_id: str
 
 
+class Signed(Stored, frozen=True):
+    """A bill under a doctor's name that a short window may still need (staff_rules.py)."""
+
+    at_ms: int
+    event_id: str
+    person: int  # 0: no consultation, no rule counts its patient
+    fixmedins_code: str  # "": signed nowhere that a rule looks at
+
+
 class Day(msgspec.Struct, array_like=True, gc=False):
     """One local date: counters (counters.py), people with how many settlements each, quality findings raised."""
 
@@ -49,10 +58,13 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
     day: Day = msgspec.field(default_factory=Day)
     recent: list[Recent] = []
     episodes: tuple[Episode, ...] = ()
+    signed: list[Signed] = []
 
     def copied(self) -> "Subject":
         """One that may be changed while this one stays."""
-        return Subject(self.newest_ms, self.day.copied(), self.recent.copy() if self.recent else [], self.episodes)
+        recent = self.recent.copy() if self.recent else []
+        signed = self.signed.copy() if self.signed else []
+        return Subject(self.newest_ms, self.day.copied(), recent, self.episodes, signed)
 
 
 class History(msgspec.Struct, array_like=True, gc=False):

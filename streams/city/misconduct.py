@@ -136,6 +136,8 @@ ACTS = (
     Act(credit.one_bill_corrected, 2),
     Act(credit.left_without_paying, 4, straddles=True),
     Act(credit.paid_the_next_morning, 3),
+    Act(staff.one_patient_a_minute, straddles=True),
+    Act(staff.quick_clinic),
 )
 
 

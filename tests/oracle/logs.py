@@ -23,6 +23,8 @@ SMALL = Parameters(
     p02=(Level(3, 2), Level(4, 3)),
     d02=(Level(4, 3),),
     m01=(Level(3, 2),),
+    m09=(Level(2, 1, 2 * HOUR_MS),),
+    m09_persons=3,
 )
 """Thresholds that a dozen settlements reach; whoever is judged by them is judged in every other way as by rules.md."""
 

@@ -36,6 +36,20 @@ def policy_files(parameters: Parameters, caps: Iterable[CapRow] = ()) -> dict[st
         _window("D01", parameters.d01, f"value.med_types = {sale}", 'value.fixmedins_type = "2"'),
         _window("D02", parameters.d02, f"value.med_types = {sale}", 'value.fixmedins_type = "2"'),
         _window("M01", parameters.m01, f"value.med_types = {consultation}"),
+        _single(
+            *("M03", "suspicion"),
+            f"value.gap_seconds = {parameters.m03_gap_ms // 1000}",
+            f"value.med_types = {consultation}",
+            'value.fixmedins_type = "1"',
+            "value.precision_percent = 90",
+        ),
+        _window(
+            *("M09", parameters.m09),
+            f"value.persons = {parameters.m09_persons}",
+            f"value.gap_seconds = {parameters.m09_gap_ms // 1000}",
+            f"value.med_types = {consultation}",
+            "value.precision_percent = 90",
+        ),
         *(_single(rule_id, "data_quality") for rule_id in ("Q01", "Q02", "Q03", "Q04", "Q05", "Q06")),
     ]
     codes = ", ".join(f'"{code}"' for code in parameters.placeholders)

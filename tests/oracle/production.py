@@ -120,6 +120,6 @@ class Engine:
         alert = named | {"crossing": crossing}
         if not body["rule_id"].startswith("Q"):
             alert |= {"observed": body["observed"], "allowed": body["allowed"]}
-        if body["rule_id"] in ("P03", "P06", "P10", "P11"):
+        if body["rule_id"] in ("M03", "P03", "P06", "P10", "P11"):
             alert |= {"evidence": set(body["vola_evid"][1:])}
         return alert

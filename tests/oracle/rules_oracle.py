@@ -6,10 +6,11 @@ windows and the episodes.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from risk.facts import Fact, SettlementCompleted, SettlementReinstated, SettlementReversed, VisitOpened, VisitUpdated
-from risk.local_time import DAY_MS, MINUTE_MS, SHANGHAI, to_ms
+from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, SHANGHAI, to_ms
 from tests.oracle.judge import LATE_SHORT_MS, Alert, Judge, Level, Measure, Row
 
 TOMBSTONE_MS = 40 * DAY_MS
@@ -34,6 +35,10 @@ class Parameters:
     d01: tuple[Level, ...] = (Level(10, 8, 300_000),)
     d02: tuple[Level, ...] = (Level(10, 8),)
     m01: tuple[Level, ...] = (Level(101, 80),)
+    m03_gap_ms: int = 30 * MINUTE_MS
+    m09: tuple[Level, ...] = (Level(15, 12, 2 * HOUR_MS),)
+    m09_persons: int = 30
+    m09_gap_ms: int = MINUTE_MS
     placeholders: tuple[str, ...] = ("未知", "无", "0", "null", "none", "-")
 
 
@@ -186,13 +191,32 @@ class SubjectOracle:
             judges.append(self._judge("staff", row.dr_code))
         for judge in judges:
             if contribution.kind == "counted":
+                elsewhere = self._elsewhere(judge, row) if judge.kind == "staff" else []
                 closed, opened = judge.settled(row)
-                alerts += [*closed, *opened]
+                alerts += [*closed, *sorted([*opened, *elsewhere], key=lambda alert: str(alert["rule_id"]))]
             elif contribution.kind == "reversed":
                 alerts += judge.reversed(row, contribution.at_ms)
             else:
                 judge.count(row)
         return alerts
+
+    def _elsewhere(self, doctor: Judge, row: Row) -> list[Alert]:
+        """M03: a consultation the same doctor signed at another hospital, less than half an hour away in time."""
+        gap_ms, words = self.parameters.m03_gap_ms, self.parameters.placeholders
+        partners = [
+            other
+            for other in doctor.counted()
+            if other.fact.fixmedins_code != row.fact.fixmedins_code
+            and all(
+                _is_at_hospital(each) and not is_placeholder(each.fact.fixmedins_code, words) for each in (row, other)
+            )
+            and abs(other.time_ms - row.time_ms) < gap_ms
+        ]
+        if not partners or doctor.is_silent(row.time_ms, LATE_SHORT_MS) or is_placeholder(doctor.name, words):
+            return []
+        observed = min(abs(other.time_ms - row.time_ms) for other in partners) // 1000
+        evidence = {other.fact.event_id for other in partners}
+        return [doctor.alert("M03", 1, row) | {"observed": observed, "allowed": gap_ms // 1000, "evidence": evidence}]
 
     def _placeholders(self, institution: Judge, row: Row) -> list[Alert]:
         """Q01, Q02: once per rule, institution as sent, and local date. A date 48 h behind its newest is silent."""
@@ -264,13 +288,37 @@ def institution_measures(parameters: Parameters) -> list[Measure]:
 
 
 def staff_measures(parameters: Parameters) -> list[Measure]:
-    """M01: more patients on one date than a doctor can see."""
+    """M01: more patients on one date than a doctor can see. M09: more patients one after another."""
 
     def consultation(row: Row) -> bool:
         return row.is_of("11", "13", "14")
 
     patients = _distinct("psn_no")
-    return _each("M01", parameters.m01, passes=consultation, counts=consultation, value=patients, period=_day)
+
+    def short_gaps(rows: list[Row]) -> int:
+        """Between the latest patients, each at the first bill; with fewer patients nothing is measured."""
+        firsts = sorted(
+            min(row.time_ms for row in rows if row.fact.psn_no == who) for who in {r.fact.psn_no for r in rows}
+        )
+        latest = firsts[-parameters.m09_persons :]
+        gaps = [later - earlier for earlier, later in pairwise(latest)]
+        return sum(gap < parameters.m09_gap_ms for gap in gaps) if len(firsts) >= parameters.m09_persons else 0
+
+    return [
+        *_each("M01", parameters.m01, passes=consultation, counts=consultation, value=patients, period=_day),
+        *_each(
+            *("M09", parameters.m09),
+            passes=consultation,
+            counts=consultation,
+            value=short_gaps,
+            late_ms=LATE_SHORT_MS,
+        ),
+    ]
+
+
+def _is_at_hospital(row: Row) -> bool:
+    """A consultation: a pharmacy's bill names who prescribed, not who is there."""
+    return row.fact.fixmedins_type == "1" and row.is_of("11", "13", "14")
 
 
 def amounts_add_up(fact: SettlementCompleted) -> bool:

@@ -218,17 +218,30 @@ def d12() -> set[str]:
     return found
 
 
-def m03() -> set[str]:
-    signed = grouped(
+def signed_by_doctor() -> dict[str, list[SettlementCompleted]]:
+    return grouped(
         (fact for fact in city().settled if city().doctor.get(fact.mdtrt_id, "")[:1] == "D"),  # a placeholder is nobody
         lambda fact: city().doctor[fact.mdtrt_id],
     )
+
+
+def m03() -> set[str]:
     return {
         doctor
-        for doctor, bills in signed.items()
+        for doctor, bills in signed_by_doctor().items()
         for one, other in pairwise(bills)
         if one.fixmedins_code != other.fixmedins_code and at(other) - at(one) < 30 * MINUTE_MS
     }
+
+
+def m09() -> set[str]:
+    found = set()
+    for doctor, bills in signed_by_doctor().items():
+        for last in range(30, len(bills) + 1):
+            gaps = sorted(at(other) - at(one) for one, other in pairwise(bills[last - 30 : last]))
+            if gaps[14] < MINUTE_MS:
+                found.add(doctor)
+    return found
 
 
 def h03() -> set[str]:
@@ -257,7 +270,7 @@ def h14() -> set[str]:
 READINGS = {
     "P04": p04, "P05": p05, "P06": p06, "P07": p07, "P09": p09, "P10": p10, "P11": p11, "P15": p15, "P16": p16,
     "P18": p18, "P19": p19, "D02": d02, "D03": d03, "D04": d04, "D05": d05, "D06": d06, "D12": d12, "M03": m03,
-    "H03": h03, "H04": h04, "H14": h14,
+    "M09": m09, "H03": h03, "H04": h04, "H14": h14,
 }  # fmt: skip
 
 

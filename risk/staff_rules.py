@@ -1,0 +1,129 @@
+"""The rules about how close together a doctor's bills are: M03 two places at once, M09 prescriptions too close (M01's
+second form).
+
+Both look at short rows of the doctor's own settlements, kept for the longer window and 15 minutes behind the newest.
+M03 judges single events, as P03 does. M09 counts the gaps shorter than the line between the latest so many different
+patients, each taken at the first bill in the window; with fewer patients there is nothing to measure.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+from risk.activity import Episode
+from risk.contributions import BAD_INSTITUTION_CODE, Contribution
+from risk.local_time import MINUTE_MS
+from risk.policy_rules import GapRule, PaceRule
+from risk.subjects import Signed, Subject
+from risk.terms import Terms
+
+_LATE_MS = 15 * MINUTE_MS
+_MOST_EVIDENCE = 100
+
+
+class Finding(NamedTuple):
+    """What a rule says of a contribution: which episode, opened or closed, at what measure, by which events."""
+
+    episode: Episode
+    word: str
+    observed: int
+    evidence: tuple[str, ...] = ()
+
+
+def remember_signed(subject: Subject, given: Contribution, terms: Terms) -> None:
+    """Keep a bill's short row, on whole minutes; a reversal takes it away. Call it after `newest_ms` has moved."""
+    if given.sign < 0:
+        subject.signed = [row for row in subject.signed if row.event_id != given.original_id]
+        return
+    gap, pace = _gap_rule(terms), _pace_rule(terms)
+    longest_ms = max(gap.gap_ms if gap else 0, pace.window_ms if pace else 0)
+    newest_ms = max(subject.newest_ms, given.at_ms)
+    floor_ms = (newest_ms - longest_ms - _LATE_MS) // MINUTE_MS * MINUTE_MS
+    if subject.signed and subject.signed[0].at_ms < floor_ms:
+        subject.signed = [row for row in subject.signed if row.at_ms >= floor_ms]
+    if given.at_ms < floor_ms:
+        return
+    somewhere = gap is not None and _admits(gap, given) and not given.marks & BAD_INSTITUTION_CODE
+    paced = pace is not None and _admits(pace, given)
+    row = Signed(
+        given.at_ms, given.original_id, given.person if paced else 0, given.fixmedins_code if somewhere else ""
+    )
+    insort(subject.signed, row, key=_at_ms)
+
+
+def signed_findings(subject: Subject, given: Contribution, terms: Terms) -> list[Finding]:
+    """M03 and M09 at one contribution that is not late, its row remembered (or taken away) before."""
+    gap, pace = _gap_rule(terms), _pace_rule(terms)
+    found = _two_places(subject.signed, given, gap) if gap is not None and given.sign > 0 else []
+    return found + (_pace(subject, given, pace) if pace is not None and _admits(pace, given) else [])
+
+
+def _gap_rule(terms: Terms) -> GapRule | None:
+    clause = terms.get("M03")
+    return None if clause is None else clause.value
+
+
+def _pace_rule(terms: Terms) -> PaceRule | None:
+    clause = terms.get("M09")
+    return None if clause is None else clause.value
+
+
+def _admits(rule: GapRule | PaceRule, given: Contribution) -> bool:
+    return rule.admits(given.med_type, given.fixmedins_type)
+
+
+def _at_ms(row: Signed) -> int:
+    return row.at_ms
+
+
+def _two_places(rows: list[Signed], given: Contribution, rule: GapRule) -> list[Finding]:
+    """Bills the same doctor signed elsewhere, less than the gap before or after this one."""
+    if not _admits(rule, given) or given.marks & BAD_INSTITUTION_CODE:
+        return []
+    at_ms, here = given.at_ms, given.fixmedins_code
+    near = rows[
+        bisect_right(rows, at_ms - rule.gap_ms, key=_at_ms) : bisect_left(rows, at_ms + rule.gap_ms, key=_at_ms)
+    ]
+    elsewhere = [row for row in near if row.fixmedins_code and row.fixmedins_code != here]
+    if not elsewhere:
+        return []
+    closest_ms = min(abs(row.at_ms - at_ms) for row in elsewhere)
+    evidence = tuple(row.event_id for row in elsewhere[-_MOST_EVIDENCE:])
+    episode = Episode("M03", 1, 0, given.event_id, 0, rule.levels[0].theta)
+    return [Finding(episode, "opened", closest_ms // 1000, evidence)]
+
+
+def _pace(subject: Subject, given: Contribution, rule: PaceRule) -> list[Finding]:
+    """The episode of M09: it ends where the measure without this bill is below the re-arm point."""
+    level = rule.levels[0]
+    open_one = next((each for each in subject.episodes if each.rule_id == "M09"), None)
+    if open_one is None and (given.sign < 0 or len(subject.signed) < rule.persons):
+        return []
+    until_ms = given.at_ms if given.sign > 0 else given.moved_ms
+    rows = subject.signed
+    first = bisect_right(rows, until_ms - level.window_ms, key=_at_ms)
+    window = [row for row in rows[first : bisect_right(rows, until_ms, key=_at_ms)] if row.person]
+    found: list[Finding] = []
+    before = _short_gaps((row for row in window if given.sign < 0 or row.event_id != given.original_id), rule)
+    if open_one is not None and before < open_one.ends_below:
+        subject.episodes = tuple(each for each in subject.episodes if each != open_one)
+        found.append(Finding(open_one, "closed", before))
+        open_one = None
+    if open_one is None and given.sign > 0 and (observed := _short_gaps(window, rule)) >= level.theta:
+        risen = Episode("M09", 1, 0, given.event_id, level.rearm, level.theta)
+        subject.episodes = (*subject.episodes, risen)
+        evidence = tuple(row.event_id for row in window[-_MOST_EVIDENCE:])
+        found.append(Finding(risen, "opened", observed, evidence))
+    return found
+
+
+def _short_gaps(rows: Iterable[Signed], rule: PaceRule) -> int:
+    """Gaps shorter than the line between the latest patients; rows in the order of their time."""
+    firsts: dict[int, int] = {}
+    for row in rows:
+        firsts.setdefault(row.person, row.at_ms)
+    if len(firsts) < rule.persons:
+        return 0
+    latest = list(firsts.values())[-rule.persons :]
+    return sum(later - earlier < rule.gap_ms for earlier, later in pairwise(latest))
