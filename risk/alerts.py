@@ -3,12 +3,12 @@
 from typing import Any, NamedTuple
 
 from risk.local_time import rfc3339
-from risk.outputs import Output, alert_id
+from risk.outputs import Output, alert_id, event_of
 from risk.yuan import yuan
 
 
 class Crossing(NamedTuple):
-    """Where a measure met its threshold: whose, by which event, when, seen against allowed."""
+    """Where a measure met its threshold: whose, by which record, when, seen against allowed."""
 
     rule_id: str
     level: int
@@ -58,7 +58,7 @@ def alert(
         "detected_at": rfc3339(crossing.detected_ms),
         **numbers,
         "episode": episode,
-        "vola_evid": list(dict.fromkeys((crossing.crossing_id, *evidence))),
+        "vola_evid": list(dict.fromkeys((event_of(crossing.crossing_id), *evidence))),
         "vola_cont_zh": text_zh,
         "vola_cont_en": text_en,
         "clause": clause,

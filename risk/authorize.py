@@ -61,12 +61,6 @@ def is_free(known: Authorization | Ended) -> bool:
     return known.state is HoldState.VOIDED
 
 
-def is_decided_anew(credit: Credit, fact: AuthorizationRequested) -> bool:
-    """Was this id decided before, and freed?"""
-    known = ended_hold(credit, fact.fixmedins_code, fact.authorization_id)
-    return known is not None and is_free(known)
-
-
 def _asked_again(credit: Credit, known: Authorization | Ended, fact: AuthorizationRequested, context: Context) -> Move:
     """The same id again: the same decision with the current state, or a conflict that names the field."""
     field = differing_field(known.promise, fact)
@@ -85,7 +79,7 @@ def _decided(credit: Credit, fact: AuthorizationRequested, question: Question) -
     verdict, context = judge(question), question.context
     identity = (fact.fixmedins_code, fact.authorization_id)
     body, fields = digests(fact)
-    decision_id = derived_id("de_", "authorization", context.psn_no, context.event_id, fact.attempt)
+    decision_id = derived_id("de_", "authorization", context.psn_no, context.record_id)
     promise = Promise(
         body,
         fields,

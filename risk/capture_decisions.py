@@ -60,7 +60,7 @@ def captured(
     }
     if released_fen is not None:
         body["released_fen"] = released_fen
-    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, obligation.setl_id)
+    decision_id = derived_id("de_", "capture", context.psn_no, context.record_id, obligation.setl_id)
     return decision(context, "capture", decision_id, body)
 
 
@@ -103,5 +103,5 @@ def _decision_only(bill: Bill, said: tuple[Said, ...], outcome: Outcome, context
         "counter_return_fen": bill.topped_up_fen if outcome is Outcome.NOTHING_DUE and bill.final else 0,
         "reasons": [reason_body(each, context.terms) for each in said],
     }
-    decision_id = derived_id("de_", "capture", context.psn_no, context.event_id, bill.setl_id)
+    decision_id = derived_id("de_", "capture", context.psn_no, context.record_id, bill.setl_id)
     return decision(context, "capture", decision_id, body)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from risk.activity import Visit, hash64
-from risk.outputs import Output, Reply
+from risk.outputs import Output, Reply, record_id
 from risk.policy import Policy
 from risk.reasons import Outcome, Said, gravest
 from risk.signed import Agreement, Standing
@@ -124,6 +124,7 @@ class Obligation(NamedTuple):
     """One settlement on credit. `due_fen` = tendered = captured + top-up. `paid_fen`: repaid, or paid otherwise.
 
     `given_back`: the event by which the bank returned a debit without our order, while the settlement still stands.
+    `booked_by`: the record that booked it; `event_id`: the event that told of it last.
     """
 
     capture_id: str
@@ -146,6 +147,7 @@ class Obligation(NamedTuple):
     ended_ms: int = 0
     event_id: str = ""
     given_back: str = ""
+    booked_by: str = ""
 
     @property
     def claim_fen(self) -> int:
@@ -245,7 +247,11 @@ class Context(NamedTuple):
     psn_no: str
     area: str = ""
     is_reversed: bool = False  # the settlement that a capture names was undone already
-    crossing_id: str = ""  # what an alarm opened now is named by, where the event's own id has named one before
+
+    @property
+    def record_id(self) -> str:
+        """What is said at this record is named by it."""
+        return record_id(self.event_id, self.position)
 
     def visit_of(self, mdtrt_id: str) -> Visit | None:
         """The person's visit of that number, if it is still remembered."""

@@ -68,8 +68,8 @@ def after_visit(
         }
     if observe_only:
         body["observe_only"] = True
-    name = order.order_id if order is not None else bundle.key
-    decision_id = derived_id("de_", "after_visit", context.psn_no, context.event_id, outcome.value, name)
+    names = (order.order_id,) if order is not None else (bundle.key, bundle.fixmedins_code, bundle.agreement_no)
+    decision_id = derived_id("de_", "after_visit", context.psn_no, context.record_id, outcome.value, *names)
     return decision(context, "after_visit", decision_id, body)
 
 
@@ -85,7 +85,7 @@ def quality_alert(context: Context, rule_id: str, fixmedins_code: str, **optiona
         clause.value.sev,
         "institution",
         fixmedins_code,
-        context.event_id,
+        context.record_id,
         context.occurred_ms,
         context.now_ms,
         optional.pop("observed", 1),

@@ -24,11 +24,6 @@ def demand_fen(credit: Credit, service: str) -> int:
     return exposure_fen(credit, service) + uncovered_fen(credit, service)
 
 
-def named_anew(context: Context, attempt: str) -> Context:
-    """For a request whose id was freed and is decided anew: should it cross a line again, that is another alert."""
-    return context._replace(crossing_id=f"{context.event_id} {attempt}")
-
-
 def watch(credit: Credit, fact: Fact | None, context: Context) -> Move:
     """Open and close what this change opened and closed."""
     if not credit.agreements or not (credit.authorizations or credit.obligations or credit.wants or credit.alarms):
@@ -84,7 +79,7 @@ def _watched(credit: Credit, measure: Measure, fact: Fact | None, context: Conte
         (each for each in credit.alarms if (each.rule_id, each.service) == (measure.rule_id, measure.service)), None
     )
     if alarm is None and measure.opens():
-        alarm = Alarm(measure.rule_id, measure.service, context.crossing_id or context.event_id)
+        alarm = Alarm(measure.rule_id, measure.service, context.record_id)
         credit = credit._replace(alarms=(*credit.alarms, alarm))
         return credit, [_alert(alarm, measure, fact, context, episode="opened")]
     if alarm is not None and measure.closes():
@@ -110,7 +105,6 @@ def _alert(alarm: Alarm, measure: Measure, fact: Fact | None, context: Context, 
         -(-clause.value.theta * measure.limit_fen // 100),
     )
     short_fen = measure.demand_fen - measure.limit_fen
-    anew = alarm.crossing_id.startswith("auth:") and " " in alarm.crossing_id  # no id of a checkout holds a space
     return alert(
         crossing,
         episode=episode,
@@ -122,5 +116,4 @@ def _alert(alarm: Alarm, measure: Measure, fact: Fact | None, context: Context, 
         fixmedins_code=getattr(fact, "fixmedins_code", None) or None,
         authorization_id=getattr(fact, "authorization_id", None),
         shortfall_fen=short_fen if short_fen > 0 else None,
-        vola_evid=[alarm.crossing_id.partition(" ")[0]] if anew else None,
     )

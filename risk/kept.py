@@ -8,7 +8,8 @@ nothing (F and P rules observe).
 from collections.abc import Iterator
 
 from risk.credit import Context, Credit, Obligation
-from risk.outputs import alert_id, derived_id
+from risk.holds import ended_hold, open_hold
+from risk.outputs import alert_id, derived_id, event_of, record_id
 from risk.policy_rules import Rule
 from risk.reasons import Outcome, ReasonCode, Said
 from risk.signed import Agreement
@@ -37,30 +38,40 @@ def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement,
 def concerns(about: str, credit: Credit, obligation: Obligation, context: Context) -> bool:
     """Is this settlement what the dispute or the case is about?"""
     if about.startswith(_ALERT):
-        return about in set(_alert_ids(obligation, context))
+        return about in set(_alert_ids(credit, obligation, context))
     names = {
         obligation.setl_id,
         obligation.mdtrt_id,
         obligation.capture_id,
         obligation.event_id,
+        event_of(obligation.booked_by),
         obligation.authorization_id,
-        _checkout_id(obligation),
-        derived_id("de_", "capture", context.psn_no, obligation.event_id, obligation.setl_id),
+        f"auth:{obligation.fixmedins_code}:{obligation.authorization_id}",
+        *(derived_id("de_", "capture", context.psn_no, each, obligation.setl_id) for each in _told_by(obligation)),
     }
     orders = (order for order in credit.orders if any(item.setl_id == obligation.setl_id for item in order.items))
     return about in names or any(about == order.order_id for order in orders)
 
 
-def _alert_ids(obligation: Obligation, context: Context) -> Iterator[str]:
+def _alert_ids(credit: Credit, obligation: Obligation, context: Context) -> Iterator[str]:
     """The ids of every alert that this settlement, or the checkout before it, could have raised."""
+    crossings = (*_told_by(obligation), *_asked_by(credit, obligation))
     for rule_id in context.terms:
         rule = context.terms[rule_id].value
         for level in rule.levels if isinstance(rule, Rule) else ():
             for subject in (("person", context.psn_no), ("institution", obligation.fixmedins_code)):
                 for service in ("", obligation.service):
-                    for crossing_id in (obligation.event_id, _checkout_id(obligation)):
+                    for crossing_id in crossings:
                         yield alert_id(rule_id, level.level, subject=subject, service=service, crossing_id=crossing_id)
 
 
-def _checkout_id(obligation: Obligation) -> str:
-    return f"auth:{obligation.fixmedins_code}:{obligation.authorization_id}"
+def _told_by(obligation: Obligation) -> tuple[str, ...]:
+    """The records that told of this settlement: the one that booked it, and its own event."""
+    return tuple(dict.fromkeys((obligation.booked_by, obligation.event_id)))
+
+
+def _asked_by(credit: Credit, obligation: Obligation) -> tuple[str, ...]:
+    """The request that was decided for it, while its authorization is remembered."""
+    names = (obligation.fixmedins_code, obligation.authorization_id)
+    known = open_hold(credit, *names) or ended_hold(credit, *names)
+    return () if known is None else (record_id("auth:" + ":".join(names), known.promise.position),)

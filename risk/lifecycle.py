@@ -11,12 +11,12 @@ from risk import requests as asked
 from risk.accrual import estimated, fee_added, fee_reversed, remembered_stays, settled_lines, without_accrual
 from risk.arrears import delivered, followed
 from risk.arrears import next_ms as arrears_ms
-from risk.authorize import after_discharge_ms, is_decided_anew, requested
+from risk.authorize import after_discharge_ms, requested
 from risk.bundles import closed_bundles, visit_ended, visit_reopened
 from risk.capture_request import capture_requested
 from risk.credit import EMPTY, Context, Credit, Move, Step
 from risk.decided import quality_alert
-from risk.demand import named_anew, watch
+from risk.demand import watch
 from risk.exposure import assert_sound
 from risk.facts import (
     AgreementLineChanged,
@@ -174,8 +174,6 @@ def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
         known = open_hold(record, fact.fixmedins_code, fact.authorization_id)
         if known is not None:
             context = context._replace(visit=context.visit_of(known.mdtrt_id))
-    if isinstance(fact, AuthorizationRequested) and is_decided_anew(record, fact):
-        context = named_anew(context, fact.attempt)
     handler = HANDLERS.get(type(fact))
     done = handler(record, fact, context) if handler is not None else record
     # a record is a tuple too: what tells it from a step is its type

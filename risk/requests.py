@@ -80,7 +80,7 @@ def _increased(credit: Credit, hold: Authorization, fact: AuthorizationIncreaseR
         credit = refused_want(credit, hold.mdtrt_id, hold.service, context)
     identity = (hold.fixmedins_code, hold.authorization_id)
     told = authorization_body(credit, identity, grown, context, request=request)
-    decision_id = derived_id("de_", "increase", context.psn_no, context.event_id, fact.attempt)
+    decision_id = derived_id("de_", "increase", context.psn_no, context.record_id)
     told |= {"decision_id": decision_id, "max_approvable_fen": verdict.maximum_fen, "log_position": context.position}
     more = {"mdtrt_id": hold.mdtrt_id, "requested_fen": fact.amount_fen, "request_id": fact.request_id}
     return credit, [decision(context, "authorization", decision_id, {**told, **more}), reply(fact, 200, told)]

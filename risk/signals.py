@@ -116,8 +116,7 @@ def _large_first_use(credit: Credit, hold: Authorization, context: Context, wher
 
 def _full(credit: Credit, context: Context) -> Move:
     """At each capture: does the visit leave the pool used up, as the ones before it did?"""
-    booked = [each for each in credit.obligations if each.event_id == context.event_id and each.captured_fen]
-    booked = [each for each in booked if each.captured_ms == context.now_ms and not each.reversed_by]
+    booked = [each for each in credit.obligations if each.booked_by == context.record_id and each.captured_fen]
     clause = context.terms.get("F02") if booked else None
     if clause is None:
         return credit, []
@@ -217,9 +216,10 @@ def _gone(credit: Credit, context: Context) -> Move:
         elif clause is not None:
             level = clause.value.levels[0]
             measure = ((context.now_ms - each.since_ms) // 3_600_000, level.window_ms // 3_600_000)
-            where = {"mdtrt_id": each.mdtrt_id, "fixmedins_code": each.fixmedins_code}
-            at = context if not said else context._replace(crossing_id=f"{context.event_id} {each.mdtrt_id}")
-            said.append(_alert("F07", clause, level, measure=measure, context=at, **where))  # each stay its own alert
+            where: dict[str, Any] = {"mdtrt_id": each.mdtrt_id, "fixmedins_code": each.fixmedins_code}
+            told_by = context.record_id if not said else f"{context.record_id} {each.mdtrt_id}"  # each stay its own
+            where |= {"told_by": told_by, "vola_evid": [context.event_id]}
+            said.append(_alert("F07", clause, level, measure=measure, context=context, **where))
     return _with(credit, left=tuple(waiting)), said
 
 
@@ -258,24 +258,20 @@ def _episode(
             return credit, said  # still open
         credit = _with(credit, open=tuple(each for each in credit.signals.open if each is not alarm))
         shown = (without if alarm.service == name else 0, level.theta)
-        said.append(
-            _alert(rule_id, clause, level, measure=shown, context=context, crossing_id=alarm.crossing_id, **where)
-        )
+        ended = {"told_by": alarm.crossing_id, "episode": "closed", **where}
+        said.append(_alert(rule_id, clause, level, measure=shown, context=context, **ended))
     if count >= level.theta:
-        alarm = Alarm(rule_id, name, context.crossing_id or context.event_id)
+        alarm = Alarm(rule_id, name, context.record_id)
         credit = _with(credit, open=(*credit.signals.open, alarm))
         said.append(_alert(rule_id, clause, level, measure=(count, level.theta), context=context, **where))
     return credit, said
 
 
 def _alert(
-    rule_id: str, clause: Clause, level: Level, *, measure: tuple[int, int], context: Context, crossing_id: str = "",
-    **where: Any,
+    rule_id: str, clause: Clause, level: Level, *, measure: tuple[int, int], context: Context, told_by: str = "",
+    episode: str = "opened", **where: Any,
 ) -> Output:  # fmt: skip
-    """`crossing_id`: the one that opened the episode which closes now."""
-    told_by = crossing_id or context.crossing_id or context.event_id
-    anew = told_by.startswith("auth:") and " " in told_by  # as in demand.py
-    evidence = context.event_id if told_by == context.crossing_id else told_by.partition(" ")[0] if anew else ""
+    """`told_by`: what crossed, if it was not this record."""
     crossing = Crossing(
         rule_id,
         level.level,
@@ -283,18 +279,17 @@ def _alert(
         level.sev,
         "person",
         context.psn_no,
-        told_by,
+        told_by or context.record_id,
         context.occurred_ms,
         context.now_ms,
         *measure,
     )
     return alert(
         crossing,
-        episode="closed" if crossing_id else "opened",
+        episode=episode,
         clause=clause.source(),
         policy_version=context.policy.version,
         texts=(clause.value.text_zh, clause.value.text_en),
         window_ms=level.window_ms,
-        vola_evid=[evidence] if evidence else None,
         **where,
     )

@@ -60,5 +60,5 @@ def _decided(agreement: Agreement, said: Said, context: Context) -> Output:
         "exposure_fen": said.observed,
         "reasons": [reason_body(said, context.terms)],
     }
-    name = (context.psn_no, context.event_id, said.outcome.value, agreement.agreement_no)
+    name = (context.psn_no, context.record_id, said.outcome.value, agreement.agreement_no)
     return decision(context, "agreement", derived_id("de_", "agreement", *name), body)

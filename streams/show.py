@@ -16,6 +16,7 @@ from connectors.topology import partition_of, tags
 from risk.activity import COUNTED, NOTHING, Activity
 from risk.counters import COUNTERS
 from risk.local_time import rfc3339, to_date, to_ms
+from risk.outputs import event_of
 from risk.subjects import Subject, people_of
 from streams.stop import Stop
 
@@ -63,7 +64,10 @@ def _person(settings: "Settings", psn_no: str) -> dict[str, Any]:
                 {"rule_id": each.rule_id, "level": each.level, "since_event": each.crossing_id}
                 for each in activity.episodes
             ),
-            *({"rule_id": each.rule_id, "service": each.service, "since_event": each.crossing_id} for each in alarms),
+            *(
+                {"rule_id": each.rule_id, "service": each.service, "since_event": event_of(each.crossing_id)}
+                for each in alarms
+            ),
         ],
         "activity": _conduct(activity),
         "credit": credit,

@@ -47,7 +47,6 @@ class LoggedLife(Life):
         self.reply_to = f"told:{psn_no}"
         self.folded_ms = 0
         self._opened: set[str] = set()
-        self._asked: dict[str, tuple[int, int]] = {}
 
     @property
     def now_ms(self) -> int:
@@ -61,20 +60,7 @@ class LoggedLife(Life):
         return super().context(fact, now_ms or self.folded_ms)
 
     def make(self, kind, event_id="", **fields):
-        if name := fields.get("authorization_id"):
-            fields["authorization_id"] = own = self._id_of(name, kind)
-            event_id = event_id.replace(f":{name}", f":{own}")
         return super().make(kind, event_id or f"{self.psn_no}:{next(self._numbers)}", **fields)
-
-    def _id_of(self, name, kind):
-        """Nobody shares an authorization's id, and it is not asked for again once its denial may be forgotten.
-
-        An alert about two such requests has one id for both, and says two things: alert ids are made of request ids.
-        """
-        first_ms, number = self._asked.get(name, (0, 0))
-        if kind is facts.AuthorizationRequested and self.now_ms - first_ms > 20 * HOUR_MS:
-            self._asked[name] = self.now_ms, number + 1
-        return f"{name}-{self.psn_no[-4:]}-{self._asked.get(name, (0, 0))[1]}"
 
     def take(self, fact, _step):
         self._append(fact)
