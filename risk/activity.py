@@ -10,6 +10,7 @@ from struct import Struct
 import msgspec
 from msgspec.structs import astuple, replace
 
+from risk.insured import Insured
 from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day
 
 LATE_MS = 48 * HOUR_MS
@@ -52,6 +53,7 @@ class Row(Stored, frozen=True):
     medfee_fen: int
     fund_fen: int
     state: int = COUNTED
+    marks: int = 0  # bills.py: what else a rule may ask of it, a bit each
 
 
 class Receipt(Stored, frozen=True):
@@ -118,6 +120,7 @@ class Episode(Stored, frozen=True, order=True):
     ends_below: int
     allowed: int
     reached: int = 0  # the measure as last seen, where the values it was made of are not read again
+    place: str = ""  # the institution it is about; "" = the person
 
 
 class Activity(Stored, frozen=True):
@@ -135,6 +138,7 @@ class Activity(Stored, frozen=True):
     tombstones: tuple[Tombstone, ...] = ()
     undone: tuple[Undone, ...] = ()
     care: bytes = b""  # what was dispensed, and admissions: carried unread (kept_care.py)
+    insured: Insured | None = None
 
 
 NOTHING = Activity()
@@ -251,6 +255,7 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
         activity.tombstones,
         activity.undone,
         activity.care,
+        activity.insured,
     )
 
 

@@ -1,45 +1,95 @@
-"""Rules about a bill, written in the grammar: P09 and P19, over what risk/activity.py remembers."""
+"""Rules about a person's bills, written in the grammar: P09, P15, P16 and P19 about him, D03, D04, H14 about the place.
+
+What is counted and measured is bills.py's. A rule whose subject is an institution is judged here all the same, because
+one person's bills are all that it looks at; its alert names the institution.
+"""
 
 from collections.abc import Iterator
 
-from risk.activity import COUNTED, Activity, Row
+from risk.activity import COUNTED, Activity, Row, visit_of_row
+from risk.bills import admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
+from risk.heard import rules_of
+from risk.insured import abnormal_since
 from risk.local_time import local_day
-from risk.person_rules import Reading, counted_on, evidence_of, most_alike
+from risk.person_rules import Reading
+from risk.policy_measures import MeasuredRule
 from risk.terms import Terms
 
 
-def same_amounts(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
-    """P19: equal or round pharmacy bills on one local date."""
-    clause = terms.get("P19")
-    if clause is None or not clause.value.admits_treatment(row.med_type):
-        return
-    day = local_day(row.at_ms)
-    on_day = [each for each in counted_on(activity, day) if clause.value.admits_treatment(each.med_type)]
-    observed = most_alike(on_day, clause.value.round_fen)
-    before = most_alike([each for each in on_day if each.setl != row.setl], clause.value.round_fen)
-    for level in clause.value.levels:
-        yield Reading(
-            "P19", level.level, day, before, observed, level.theta, level.rearm, level.theta, evidence_of(on_day)
-        )
+def bill_readings(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """P15, P19, D04: what the episodic rules measure at this settlement."""
+    for name, clause in rules_of(terms, "settlement"):
+        rule = clause.value
+        if rule.period == "event" or not admits_bill(rule, row):
+            continue
+        of = (local_day(row.at_ms) if rule.period == "date" else 0, _place(rule, row))
+        for level in rule.levels:
+            found = bills_of(activity, rule, level, at_ms=row.at_ms, of=of)
+            yield Reading(
+                name,
+                level.level,
+                of[0],
+                bill_measure(rule, [each for each in found if each.setl != row.setl]),
+                bill_measure(rule, found),
+                level.theta,
+                level.rearm,
+                level.theta,
+                evidence_of(found),
+                of[1],
+            )
 
 
-def inside_admission(activity: Activity, row: Row, terms: Terms, *, emergency: bool) -> Iterator[Reading]:
-    """P09: settled at one institution while admitted at another; no evidence but the visit ids of the log."""
-    clause = terms.get("P09")
-    if clause is None or not activity.visits or row.state != COUNTED or not row.fixmedins_type:
+def bill_singles(activity: Activity, row: Row, terms: Terms, *, emergency: bool) -> Iterator[Reading]:
+    """P09, P16, D03, H14: what is found in this settlement by itself."""
+    if row.state != COUNTED:
         return
-    rule = clause.value
-    if not rule.admits_treatment(row.med_type) or (emergency and "emergency" in rule.exclusions):
-        return
-    stays = [
-        visit
-        for visit in activity.visits
-        if visit.admission
+    for name, clause in rules_of(terms, "settlement"):
+        rule = clause.value
+        if rule.period != "event" or not admits_bill(rule, row) or (emergency and "emergency" in rule.exclusions):
+            continue
+        observed, evidence = _found(rule, activity, row)
+        for level in rule.levels:
+            if observed >= level.theta:
+                yield Reading(name, level.level, 0, 0, observed, 0, 0, level.theta, evidence, _place(rule, row))
+
+
+def _place(rule: MeasuredRule, row: Row) -> str:
+    return row.fixmedins_code if rule.subject == "institution" else ""
+
+
+def _found(rule: MeasuredRule, activity: Activity, row: Row) -> tuple[int, tuple[str, ...]]:
+    """The measure of one event by itself, and what it rests on; no evidence where that is no settlement."""
+    match rule.measure.kind:
+        case "amount":
+            return row.medfee_fen, ()
+        case "same_minute":
+            found = in_the_same_minute(activity, row)
+            return len(found), evidence_of([each for each in found if each.setl != row.setl])
+        case "not_insured":
+            return int(_not_insured(activity, row)), ()
+        case "inside_admission":
+            return _admissions_elsewhere(activity, row), ()
+    raise AssertionError(f"no measure of one bill: {rule.measure.kind}")
+
+
+def _not_insured(activity: Activity, row: Row) -> bool:
+    """P16: dead, terminated or suspended when it was settled; a visit that began before is settled by right."""
+    since_ms = abnormal_since(activity.insured, row.at_ms)
+    if since_ms is None:
+        return False
+    visit = visit_of_row(activity, row)
+    return visit is None or visit.opened_ms >= since_ms
+
+
+def _admissions_elsewhere(activity: Activity, row: Row) -> int:
+    """P09: the admissions at another institution that are open at this settlement."""
+    if not row.fixmedins_type:
+        return 0
+    return sum(
+        visit.admission
         and not visit.cancelled
         and visit.fixmedins_code not in ("", row.fixmedins_code)
         and visit.opened_ms <= row.at_ms
         and (not visit.ended_ms or row.at_ms < visit.ended_ms)
-    ]
-    for level in rule.levels:
-        if len(stays) >= level.theta:
-            yield Reading("P09", level.level, 0, 0, len(stays), 0, 0, level.theta, ())
+        for visit in activity.visits
+    )

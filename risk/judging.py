@@ -7,12 +7,16 @@ from msgspec.structs import replace
 
 from risk.activity import Activity, Episode, Row, year_sum
 from risk.alerts import Crossing
-from risk.bill_rules import inside_admission, same_amounts
+from risk.bill_rules import bill_readings, bill_singles
+from risk.bills import AWAY, counted_between
 from risk.facts import SettlementCompleted
-from risk.local_time import local_day
+from risk.heard import rules_of
+from risk.insured import was_abnormal
+from risk.local_time import MINUTE_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import Reading, counted_between, measure, period_of, readings, singles, year_of
+from risk.person_rules import Reading, measure, period_of, readings, singles, year_of
+from risk.policy_measures import MeasuredRule
 from risk.policy_values import AnnualCap
 from risk.terms import Terms
 
@@ -25,14 +29,14 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     if not concerns(activity, row, moment.terms, place):
         return activity, []
     outputs: list[Output] = []
-    found = [*readings(activity, row, moment.terms, place), *same_amounts(activity, row, moment.terms)]
-    inside = inside_admission(activity, row, moment.terms, emergency=fact.emergency)
-    alone = [*singles(activity, row, moment.terms), *inside]
+    found = [*readings(activity, row, moment.terms, place), *bill_readings(activity, row, moment.terms)]
+    of_bills = bill_singles(activity, row, moment.terms, emergency=fact.emergency)
+    alone = [*singles(activity, row, moment.terms), *of_bills]
     if not found and not alone and not activity.episodes:
         return activity, outputs
     episodes = list(activity.episodes)
     for episode in sorted(activity.episodes):
-        if episode.period and episode.period < period_of(episode.rule_id, row.at_ms):
+        if episode.period and episode.period < period_of(episode, row.at_ms):
             episodes.remove(episode)
             clause = moment.terms.get(episode.rule_id)
             if clause is not None:  # a rule that is no longer in force has nothing more to say
@@ -45,11 +49,7 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     opened: list[Output] = []
     for reading in found:
         if reading.observed >= reading.opens_at and _open_episode(episodes, reading) is None:
-            episodes.append(
-                Episode(
-                    reading.rule_id, reading.level, reading.period, row.event_id, reading.ends_below, reading.allowed
-                )
-            )
+            episodes.append(_episode(reading, row.event_id))
             opened.append(_opened(fact, reading, moment))
     opened += [_opened(fact, single, moment) for single in alone]
     return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
@@ -59,7 +59,7 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
     """Can any rule have anything to say here? Most settlements are a person's only one for weeks and end here."""
     reach = _reach(terms)
     rows = activity.rows
-    if reach.admissions and activity.visits and any(visit.admission for visit in activity.visits):
+    if was_abnormal(activity.insured) or (reach.admissions and _is_admitted(activity)):
         return True
     size = len(rows)
     if activity.episodes or size >= reach.fewest or row.medfee_fen >= reach.large_fen:
@@ -67,6 +67,8 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
     if size > 1 and (rows[-1] is not row or row.at_ms - rows[-2].at_ms < reach.gap_ms):
         return True
     if size >= reach.fewest_on_date and local_day(rows[-reach.fewest_on_date].at_ms) == local_day(row.at_ms):
+        return True
+    if row.marks & AWAY and size >= reach.fewest_away:
         return True
     if reach.sum_fen < _NEVER:
         window = counted_between(activity, row.at_ms - reach.sum_window_ms, row.at_ms)
@@ -78,11 +80,16 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
     return bool(cap_fen and year_sum(activity, year_of(row.at_ms)) * 100 >= cap_fen * reach.cap_percent)
 
 
+def _is_admitted(activity: Activity) -> bool:
+    return bool(activity.visits) and any(visit.admission for visit in activity.visits)
+
+
 class _Reach(NamedTuple):
     """What a settlement must at least reach before a rule can have anything to say."""
 
     fewest: int  # rows, for a count over a window
     fewest_on_date: int  # rows of one date
+    fewest_away: int  # rows, if this one is away from home
     admissions: bool  # a bill is looked at while the person is admitted
     gap_ms: int
     large_fen: int
@@ -98,13 +105,23 @@ def _reach(terms: Terms) -> _Reach:
     def least(*rule_ids: str) -> int:
         return min((terms[each].value.levels[0].theta for each in rule_ids if each in terms), default=_NEVER)
 
+    def fewest(*, period: str, away: bool) -> int:
+        of_bills = [rule for rule in bills if (rule.period, rule.away) == (period, away)]
+        return min((rule.levels[0].theta for rule in of_bills), default=_NEVER)
+
+    bills: list[MeasuredRule] = [clause.value for _, clause in rules_of(terms, "settlement")]
+    alone = {rule.measure.kind: rule for rule in bills if rule.period == "event"}
     caps = terms.get("annual_cap") if "P12" in terms else None
     return _Reach(
-        least("P01"),
-        least("P02", "P17", "P19"),
-        "P09" in terms,
-        terms["P03"].value.gap_ms if "P03" in terms else 0,
-        terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,
+        min(least("P01"), fewest(period="moving", away=False)),
+        min(least("P02", "P17"), fewest(period="date", away=False), fewest(period="date", away=True)),
+        fewest(period="moving", away=True),
+        "inside_admission" in alone,
+        max(terms["P03"].value.gap_ms if "P03" in terms else 0, MINUTE_MS if "same_minute" in alone else 0),
+        min(
+            terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,
+            alone["amount"].levels[0].theta if "amount" in alone else _NEVER,
+        ),
         terms["X01"].value.threshold_fen if "X01" in terms else _NEVER,
         terms["X01"].value.window_ms if "X01" in terms else 0,
         None if caps is None else caps.value,
@@ -123,16 +140,29 @@ def _open_episode(episodes: list[Episode], reading: Reading) -> Episode | None:
         (
             each
             for each in episodes
-            if (each.rule_id, each.level, each.period) == (reading.rule_id, reading.level, reading.period)
+            if (each.rule_id, each.level, each.period, each.place)
+            == (reading.rule_id, reading.level, reading.period, reading.place)
         ),
         None,
+    )
+
+
+def _episode(reading: Reading, crossing_id: str) -> Episode:
+    return Episode(
+        reading.rule_id,
+        reading.level,
+        reading.period,
+        crossing_id,
+        reading.ends_below,
+        reading.allowed,
+        place=reading.place,
     )
 
 
 def _opened(fact: SettlementCompleted, reading: Reading, moment: Moment) -> Output:
     return _alert(
         fact.psn_no,
-        Episode(reading.rule_id, reading.level, reading.period, fact.event_id, reading.ends_below, reading.allowed),
+        _episode(reading, fact.event_id),
         reading.observed,
         moment,
         episode_word="opened",
@@ -165,8 +195,8 @@ def _alert(
         episode.level,
         level.kind,
         level.sev,
-        "person",
-        psn_no,
+        "institution" if episode.place else "person",
+        episode.place or psn_no,
         episode.crossing_id,
         moment.occurred_ms,
         moment.stamp_ms,

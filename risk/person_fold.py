@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from risk.activity import (
     COUNTED,
+    LATE_MS,
     NOTHING,
     Activity,
     Receipt,
@@ -38,6 +39,7 @@ from risk.facts import (
     Fact,
     FeeAdded,
     FeeReversed,
+    InsuredStatusChanged,
     SettlementCompleted,
     SettlementEstimated,
     SettlementReinstated,
@@ -50,6 +52,7 @@ from risk.facts import (
     VisitReopened,
     VisitUpdated,
 )
+from risk.insured import with_status
 from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
 from risk.moment import Moment
@@ -253,7 +256,12 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
         return Applied(
             person, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], []
         )
-    after = replace(person, activity=with_seen(person.activity, key, content, local_day(moment.occurred_ms)))
+    activity = with_seen(person.activity, key, content, local_day(moment.occurred_ms))
+    if isinstance(fact, InsuredStatusChanged):
+        floor_ms = activity.newest_ms - LATE_MS
+        insured = with_status(activity.insured, moment.occurred_ms, fact.status, floor_ms)
+        activity = replace(activity, insured=insured)
+    after = replace(person, activity=activity)
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", None) or "")
     step = apply_credit(person.credit, fact, _context(after, fact, moment, visit))
     return _with_credit(Applied(after, "applied", [], []), step)

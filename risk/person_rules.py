@@ -4,17 +4,16 @@ A reading is one measure at one event, with and without that event; episodes ope
 rule writes a credit record: a finding is a suspicion (HN16).
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, at_ms_of, year_sum
+from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, year_sum
+from risk.bills import admits_bill, bill_measure, bills_of, counted_between, counted_on, evidence_of
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.policy import Policy
+from risk.policy_measures import MeasuredRule
 from risk.terms import Clause, Terms
-
-_MOST_EVIDENCE = 100
 
 
 class Reading(NamedTuple):
@@ -29,12 +28,13 @@ class Reading(NamedTuple):
     ends_below: int
     allowed: int
     evidence: tuple[str, ...]
+    place: str = ""  # the institution it is about; "" = the person
 
 
 @lru_cache(maxsize=16)
 def rows_kept_ms(policy: Policy) -> int:
     """How far behind the newest settlement a row is needed: the longest window or a date, and how late one may come."""
-    return max(policy.longest_window_ms(("P01", "X01")), DAY_MS) + LATE_MS
+    return max(policy.longest_window_ms(("P01", "P15", "X01")), DAY_MS) + LATE_MS
 
 
 def year_of(at_ms: int) -> int:
@@ -61,24 +61,6 @@ def singles(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
     """What is found in this settlement by itself."""
     yield from _two_places_at_once(activity, row, terms)
     yield from _large_bill(row, terms)
-
-
-def counted_between(activity: Activity, after_ms: int, until_ms: int) -> list[Row]:
-    """The counted settlements of (after, until]; rows stand in the order of their time."""
-    rows = activity.rows
-    first = bisect_right(rows, after_ms, key=at_ms_of)
-    last = bisect_right(rows, until_ms, first, key=at_ms_of)
-    return [row for row in rows[first:last] if row.state == COUNTED]
-
-
-def counted_on(activity: Activity, day: int) -> list[Row]:
-    """The counted settlements of a local date."""
-    return [row for row in activity.rows if row.state == COUNTED and local_day(row.at_ms) == day]
-
-
-def evidence_of(rows: list[Row]) -> tuple[str, ...]:
-    """The events a measure rests on, the newest hundred."""
-    return tuple(row.event_id for row in rows[-_MOST_EVIDENCE:])
 
 
 def _has_open(activity: Activity, rule_id: str) -> bool:
@@ -219,45 +201,35 @@ def _large_bill(row: Row, terms: Terms) -> Iterator[Reading]:
 
 def counts(rule_id: str, row: Row, clause: Clause) -> bool:
     """Does the rule count this settlement at all?"""
-    match rule_id:
-        case "P01" | "P02" | "P17":
-            return bool(clause.value.admits(row.med_type, row.fixmedins_type))
-        case "P19":
-            return bool(clause.value.admits_treatment(row.med_type))
+    if isinstance(clause.value, MeasuredRule):
+        return admits_bill(clause.value, row)
+    if rule_id in ("P01", "P02", "P17"):
+        return bool(clause.value.admits(row.med_type, row.fixmedins_type))
     return True
 
 
-def period_of(rule_id: str, at_ms: int) -> int:
-    """The calendar period an instant falls in, for a calendar rule; 0 for a rolling one."""
-    match rule_id:
-        case "P02" | "P17" | "P19":
-            return local_day(at_ms)
-        case "P12":
-            return year_of(at_ms)
-    return 0
+def period_of(episode: Episode, at_ms: int) -> int:
+    """The calendar period of the episode's rule that an instant falls in; 0 for a rolling one."""
+    if not episode.period:
+        return 0
+    return year_of(at_ms) if episode.rule_id == "P12" else local_day(at_ms)
 
 
 def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) -> int:
     """What the episode's rule measures now: over its own period, or over the window that ends at `at_ms`."""
     if episode.rule_id == "P12":
         return year_sum(activity, episode.period)
+    level = next((each for each in clause.value.levels if each.level == episode.level), clause.value.levels[0])
+    if isinstance(clause.value, MeasuredRule):
+        of = (episode.period, episode.place)
+        return bill_measure(clause.value, bills_of(activity, clause.value, level, at_ms=at_ms, of=of))
     if episode.period:
         rows = [row for row in counted_on(activity, episode.period) if counts(episode.rule_id, row, clause)]
-        if episode.rule_id == "P19":
-            return most_alike(rows, clause.value.round_fen)
         return len({row.fixmedins_code for row in rows}) if episode.rule_id == "P02" else len(rows)
-    level = next((each for each in clause.value.levels if each.level == episode.level), clause.value.levels[0])
     rows = counted_between(activity, at_ms - level.window_ms, at_ms)
     if episode.rule_id == "X01":
         return sum(row.medfee_fen for row in rows)
     return len({row.mdtrt for row in rows if counts(episode.rule_id, row, clause)})
-
-
-def most_alike(rows: list[Row], round_fen: int) -> int:
-    """P19's measure: the most bills of one amount, or of round ones, whichever are more."""
-    amounts = [row.medfee_fen for row in rows]
-    alike = max((amounts.count(each) for each in set(amounts)), default=0)
-    return max(alike, sum(1 for each in amounts if round_fen and each and each % round_fen == 0))
 
 
 def after_reversal(activity: Activity, row: Row, reversed_ms: int, terms: Terms) -> Iterator[tuple[Episode, int]]:
@@ -266,7 +238,7 @@ def after_reversal(activity: Activity, row: Row, reversed_ms: int, terms: Terms)
         clause = terms.get(episode.rule_id)
         if clause is None or not counts(episode.rule_id, row, clause):
             continue
-        if period_of(episode.rule_id, row.at_ms) != episode.period:
+        if period_of(episode, row.at_ms) != episode.period or episode.place not in ("", row.fixmedins_code):
             continue
         left = measure(activity, episode, reversed_ms, clause)
         if left < episode.ends_below:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from risk.local_time import day_of
 from risk.policy_agreement import disagreements
+from risk.policy_measures import MeasuredRule
 from risk.policy_parameters import CREDIT_CORE, PARAMETERS, Parameter
 from risk.policy_reading import FloatText, Table, near, read_date, read_flag, shown
 from risk.policy_rules import SumRule, WindowRule
@@ -80,7 +81,7 @@ class Policy:
     def longest_window_ms(self, names: Iterable[str]) -> int:
         """The longest moving window any of these rules ever has: what state must keep rows for."""
         values = [entry.clause.value for name in names for entry in self.entries.get(name, ()) if entry.clause]
-        rules = [value for value in values if isinstance(value, WindowRule | SumRule)]
+        rules = [value for value in values if isinstance(value, WindowRule | SumRule | MeasuredRule)]
         return max((level.window_ms for rule in rules for level in rule.levels), default=0)
 
 

@@ -31,7 +31,7 @@ def measured_rule(*kinds: str) -> Shape:
 
 def _rule(table: Table, where: str) -> MeasuredRule:
     """Subject, counts, where, measure, beside, period, levels, except, precision and its two sentences."""
-    subject = table.text("subject", choices=("person",))
+    subject = table.text("subject", choices=("person", "institution"))
     counts = table.text("counts", choices=tuple(dict.fromkeys(counted for counted, _ in MEASURES)))
     measure = _measure(Table(table.take("measure"), table.place("measure")), counts)
     period = table.text("period", choices=PERIOD_OF.get(measure.kind, ("event",)))
@@ -48,6 +48,8 @@ def _rule(table: Table, where: str) -> MeasuredRule:
         items=_texts(table, "items"),
         each=table.text("each", choices=("med_list_codg",)) if table.has("each") else "",
         beside=_beside(table, counts),
+        fixmedins_type=table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else "",
+        away=table.has("away") and read_flag(table.take("away"), table.place("away")),
         round_fen=table.integer("round_fen", least=2) if table.has("round_fen") else 0,
         exclusions=_texts(table, "except"),
         precision_percent=table.integer("precision_percent", least=1, most=100),
@@ -67,7 +69,8 @@ def _rule(table: Table, where: str) -> MeasuredRule:
 def _refuse_unread(rule: MeasuredRule, where: str) -> None:
     """What stands in the rule and no code reads for its measure."""
     kind = rule.measure.kind
-    read = {"same_amount": (), "inside_admission": ("emergency",)}.get(kind, rule.exclusions)
+    of_bills = ("emergency",) if rule.period == "event" else ()
+    read = of_bills if rule.counts == "settlement" else rule.exclusions
     if unread := [name for name in rule.exclusions if name not in read]:
         raise PolicyError(
             f"{where} excepts {', '.join(unread)}, which {kind} does not look at: such care would be alerted all the "
@@ -82,6 +85,11 @@ def _refuse_unread(rule: MeasuredRule, where: str) -> None:
         raise PolicyError(f"{where} has {len(rule.levels)} levels, but {kind} judges one. Keep one level.")
     if rule.beside and rule.period == "event":
         raise PolicyError(f"{where} has beside, but {kind} looks at one event and has no period. Remove beside.")
+    if rule.counts != "settlement" and (rule.subject != "person" or rule.away or rule.fixmedins_type):
+        raise PolicyError(
+            f"{where} counts {rule.counts}s and has an institution as its subject, away or fixmedins_type. Only "
+            f"settlements are told apart so. Remove it."
+        )
     if rule.round_fen and kind != "same_amount":
         raise PolicyError(f"{where} has round_fen, but {kind} looks at no amounts. Remove round_fen.")
 
@@ -127,7 +135,7 @@ def _beside(table: Table, counts: str) -> tuple[Measure, ...]:
         return ()
     found = tuple(_measure(row, counts) for row in table.rows("beside"))
     for measure in found:
-        if not measure.least or measure.kind not in ("distinct", "sum"):
+        if not measure.least or measure.kind not in ("distinct", "sum", "total"):
             raise PolicyError(
                 f"{table.place('beside')} is {shown(measure.kind)} without least, or no sum and no distinct. "
                 f"What must hold beside the measure is a bound over the same period. Write least = n."

@@ -24,19 +24,27 @@ MEASURES: Final = {
     ("admission", "overlap"): ("fixmedins_code",),
     ("settlement", "inside_admission"): ("fixmedins_code",),
     ("settlement", "same_amount"): ("medfee_sumamt_fen",),
+    ("settlement", "count"): ("setl_id",),
+    ("settlement", "total"): ("medfee_sumamt_fen",),
+    ("settlement", "amount"): ("medfee_sumamt_fen",),
+    ("settlement", "same_minute"): ("medfee_sumamt_fen",),
+    ("settlement", "not_insured"): ("status",),
 }
 """What is counted, what is measured of it, and the fields it may be measured of.
 
 distinct, sum: over the period. value: of the event itself. supply_left: whole days of the same item that earlier lines
 still cover on the event's date. gap_days: whole days since the last discharge, an alert at theta or fewer. overlap: the
 open admissions elsewhere at an admission. inside_admission: the same at a settlement. same_amount: the most settlements
-of one amount, or of round ones.
+of one amount, or of round ones. total, amount: of bills together, of one. same_minute: those at one place, in one local
+minute, of one amount. not_insured: 1 if the insurance was suspended or over at the settlement, and when its visit
+began. A rule about an institution looks at one person's settlements there.
 """
 
 PERIOD_OF: Final = {
     "distinct": ("moving", "month"),
     "sum": ("moving", "month"),
     "same_amount": ("date",),
+    "count": ("moving", "date"),
 }
 """The periods of a measure; any other looks at one event by itself."""
 
@@ -62,6 +70,8 @@ class MeasuredRule(Rule):
     each: str = ""  # "med_list_codg": of one item at a time
     beside: tuple[Measure, ...] = ()
     round_fen: int = 0
+    fixmedins_type: str = ""  # "" = any
+    away: bool = False  # only what was settled away from home
     exclusions: tuple[str, ...] = ()  # names of `exclusions`
     precision_percent: int
     level_med_types: tuple[tuple[str, ...], ...] = ()  # a level of its own for these; () = any

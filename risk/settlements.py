@@ -30,6 +30,7 @@ from risk.activity import (
     with_settlement,
     with_year_sum,
 )
+from risk.bills import marks_of_bill
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, SILENT, Contribution, contributions
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
@@ -94,6 +95,7 @@ def row_of_settlement(fact: SettlementCompleted, at_ms: int, setl: int, *, marks
         fact.medfee_sumamt_fen,
         fact.fund_pay_sumamt_fen,
         state,
+        marks_of_bill(fact),
     )
 
 

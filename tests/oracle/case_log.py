@@ -12,11 +12,12 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", record = "V1", diagnosis = "I10" }   the visit's diagnosis group
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
+    { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
 
-A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, insutype, bill_fen, fund_fen,
-hospital_fen, person_fen, account_fen, cash_fen, `same_key_as = 3`, and `silent_about = ["doctor"]`. `person`,
-`institution` and `visit` may count: "P#" is P1, P2, P3 ... by repetition. Fact n is settlement `Sn` of event `En`, of a
-visit of its own unless it names one.
+A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, here (where it is settled),
+insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, `same_key_as = 3`, and
+`silent_about = ["doctor"]`. `person`, `institution` and `visit` may count: "P#" is P1, P2, P3 ... by repetition. Fact n
+is settlement `Sn` of event `En`, of a visit of its own unless it names one.
 """
 
 import tomllib
@@ -29,6 +30,7 @@ from risk.facts import (
     Fact,
     FeeAdded,
     FeeReversed,
+    InsuredStatusChanged,
     SettlementCompleted,
     SettlementReinstated,
     SettlementReversed,
@@ -130,6 +132,8 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         return SettlementReversed(**common, setl_id=f"S{line['reverse']}")
     if "reinstate" in line:
         return SettlementReinstated(**common, setl_id=f"S{line['reinstate']}")
+    if "status" in line:
+        return InsuredStatusChanged(**common, status=line["status"])
     if "register" in line:
         return VisitOpened(**common, **place, **known, mdtrt_id=line["register"], med_type=line["med_type"])
     return SettlementCompleted(
@@ -140,6 +144,7 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         setl_id=f"S{line.get('same_key_as', number)}",
         mdtrt_id=line.get("visit", f"V{number}"),
         med_type=line["med_type"],
+        mdtrtarea_admvs=line.get("here"),
     )
 
 

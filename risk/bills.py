@@ -1,0 +1,94 @@
+"""A person's bills as rules ask for them: of a window, of a date, of one place, and what is measured of them.
+
+The rows are activity.py's. Which bills a rule of the grammar counts and what it measures of them is said here, once for
+judging, for reversals and for the end of an episode.
+"""
+
+from bisect import bisect_right
+
+from risk.activity import COUNTED, Activity, Row, at_ms_of
+from risk.facts import SettlementCompleted
+from risk.local_time import MINUTE_MS, local_day
+from risk.policy_measures import Measure, MeasuredRule
+from risk.policy_rules import Level
+
+AWAY = 1
+"""A row's mark: settled in another prefecture (the first four digits) than the one that insures him."""
+
+_PREFECTURE = 4
+_MOST_EVIDENCE = 100
+
+
+def marks_of_bill(fact: SettlementCompleted) -> int:
+    """What a row must remember of a settlement beside its amounts; a place nobody named is home."""
+    home, here = fact.insuplc_admdvs, fact.mdtrtarea_admvs
+    return AWAY if home and here and home[:_PREFECTURE] != here[:_PREFECTURE] else 0
+
+
+def counted_between(activity: Activity, after_ms: int, until_ms: int) -> list[Row]:
+    """The counted settlements of (after, until]; rows stand in the order of their time."""
+    rows = activity.rows
+    first = bisect_right(rows, after_ms, key=at_ms_of)
+    last = bisect_right(rows, until_ms, first, key=at_ms_of)
+    return [row for row in rows[first:last] if row.state == COUNTED]
+
+
+def counted_on(activity: Activity, day: int) -> list[Row]:
+    """The counted settlements of a local date."""
+    return [row for row in activity.rows if row.state == COUNTED and local_day(row.at_ms) == day]
+
+
+def evidence_of(rows: list[Row]) -> tuple[str, ...]:
+    """The events a measure rests on, the newest hundred."""
+    return tuple(row.event_id for row in rows[-_MOST_EVIDENCE:])
+
+
+def most_alike(rows: list[Row], round_fen: int) -> int:
+    """P19's measure: the most bills of one amount, or of round ones, whichever are more."""
+    amounts = [row.medfee_fen for row in rows]
+    alike = max((amounts.count(each) for each in set(amounts)), default=0)
+    return max(alike, sum(1 for each in amounts if round_fen and each and each % round_fen == 0))
+
+
+def in_the_same_minute(activity: Activity, row: Row) -> list[Row]:
+    """H14: the person's counted bills at the row's place, in its local minute, of its amount; itself among them."""
+    minute, place = row.at_ms // MINUTE_MS, (row.fixmedins_code, row.medfee_fen)
+    found = counted_between(activity, minute * MINUTE_MS - 1, (minute + 1) * MINUTE_MS - 1)
+    return [each for each in found if (each.fixmedins_code, each.medfee_fen) == place]
+
+
+# --- rules of the grammar --------------------------------------------------------------------------------------------
+
+
+def admits_bill(rule: MeasuredRule, row: Row) -> bool:
+    """Does the rule count this bill? A rule about institutions counts none of a place that is none."""
+    if not rule.admits_treatment(row.med_type) or (rule.away and not row.marks & AWAY):
+        return False
+    if rule.fixmedins_type:
+        return row.fixmedins_type == rule.fixmedins_type
+    return rule.subject == "person" or row.fixmedins_type != ""
+
+
+def bills_of(activity: Activity, rule: MeasuredRule, level: Level, *, at_ms: int, of: tuple[int, str]) -> list[Row]:
+    """The bills that a rule counts: in (at - W, at], or on the date `of` names; at the place it names, "" = any."""
+    day, place = of
+    rows = counted_between(activity, at_ms - level.window_ms, at_ms) if not day else counted_on(activity, day)
+    return [row for row in rows if admits_bill(rule, row) and place in ("", row.fixmedins_code)]
+
+
+def bill_measure(rule: MeasuredRule, rows: list[Row]) -> int:
+    """The rule's measure over these bills; 0 where what must hold beside it does not."""
+    if any(_measure(rule, bound, rows) < bound.least for bound in rule.beside):
+        return 0
+    return _measure(rule, rule.measure, rows)
+
+
+def _measure(rule: MeasuredRule, measure: Measure, rows: list[Row]) -> int:
+    match measure.kind:
+        case "count":
+            return len(rows)
+        case "total":
+            return sum(row.medfee_fen for row in rows)
+        case "same_amount":
+            return most_alike(rows, rule.round_fen)
+    raise AssertionError(f"no measure of bills: {measure.kind}")
