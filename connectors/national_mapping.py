@@ -121,6 +121,7 @@ def _settled(message: Message) -> Fact:
         insutype=answer.text("insutype"),
         dr_code=answer.text_as_sent("dr_code"),
         hifp_pay_fen=answer.fen("hifp_pay"),
+        fulamt_ownpay_amt_fen=answer.fen("fulamt_ownpay_amt"),
         mid_setl_flag=answer.text("mid_setl_flag"),
         chrg_bchno=answer.text("chrg_bchno"),
         emergency=_is_emergency(med_type),

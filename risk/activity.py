@@ -54,6 +54,7 @@ class Row(Stored, frozen=True):
     fund_fen: int
     state: int = COUNTED
     marks: int = 0  # bills.py: what else a rule may ask of it, a bit each
+    beside: tuple[tuple[int, int], ...] = ()  # what it added to its institution's day beside itself (counters.py)
 
 
 class Receipt(Stored, frozen=True):

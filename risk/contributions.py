@@ -1,4 +1,4 @@
-"""What a person's settlement adds to an institution or a doctor: the second hop's input.
+"""What happens to a person at an institution or with a doctor, as their days count it: the second hop's input.
 
 A contribution carries the original's time and amounts, so that a reversal finds its day (design.md 3.5). It names no
 person: distinct people are counted by a 64-bit hash.
@@ -11,11 +11,17 @@ from msgspec.structs import replace
 from risk.activity import Row, Stored, hash64
 
 INSTITUTION, STAFF = "i", "s"
-BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT = 1, 2, 4  # marks; SILENT: counts, opens and closes nothing
+BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL = 1, 2, 4, 8
+"""Marks. SILENT: counts, opens and closes nothing. NO_BILL: something else than a settlement: only `beside` counts."""
+
+Beside = tuple[tuple[int, int], ...]
+"""Counters (their places, counters.py) and what is added to each."""
 
 
 class Contribution(Stored, frozen=True):
-    """+1 or -1 settlement to one subject, moved by the record `event_id`; `original_id` is the settlement itself."""
+    """+1 or -1 settlement (or `beside` alone) to one subject, moved by the record `event_id`; `original_id` is the
+    settlement itself.
+    """
 
     subject_kind: str
     subject_id: str
@@ -30,6 +36,7 @@ class Contribution(Stored, frozen=True):
     medfee_fen: int
     fund_fen: int
     marks: int
+    beside: Beside = ()
     fixmedins_code: str = ""  # of staff: where the bill was signed; an institution is the subject itself
 
 
@@ -50,10 +57,13 @@ def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: 
         row.medfee_fen,
         row.fund_fen,
         marks,
+        row.beside,
     )
     if not row.dr_code or marks & BAD_DOCTOR_CODE:
         return [to_institution]
-    to_doctor = replace(to_institution, subject_kind=STAFF, subject_id=row.dr_code, fixmedins_code=row.fixmedins_code)
+    to_doctor = replace(
+        to_institution, subject_kind=STAFF, subject_id=row.dr_code, beside=(), fixmedins_code=row.fixmedins_code
+    )
     return [to_institution, to_doctor]
 
 

@@ -32,10 +32,12 @@ def ordinary(
     setl = hash64(fact.setl_id)
     if activity.receipts and receipt_of(activity, setl) is not None:
         return None
+    visit = None
     if activity.visits:
-        fact = filled(fact, visit_of(activity, fact.mdtrt_id))
+        visit = visit_of(activity, fact.mdtrt_id)
+        fact = filled(fact, visit)
     marks = marks_of(fact.fixmedins_code, fact.dr_code, terms)
-    row = row_of_settlement(fact, at_ms, setl, marks=marks, state=COUNTED)
+    row = row_of_settlement(fact, at_ms, setl, marks=marks, state=COUNTED, visit=visit)
     receipt = Receipt(
         setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, day_of, to_date
 from risk.policy import Policy
+from risk.policy_counter_examples import counter_example
+from risk.policy_counters import CounterRule
 from risk.policy_measures import PERIODS, Exclusions, MeasuredRule
 from risk.policy_rules import (
     AmountRule,
@@ -264,6 +266,7 @@ def _excluded(rule: Exclusions, terms: Terms) -> Words:
 _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     WindowRule: _window,
     MeasuredRule: _measured,
+    CounterRule: counter_example,
     Exclusions: _excluded,
     GapRule: _gap,
     PaceRule: _pace,

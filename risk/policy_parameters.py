@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from risk.policy_counter_shapes import counter_rule
 from risk.policy_credit_shapes import (
     annual_caps,
     area_prefixes,
@@ -49,6 +50,7 @@ _COUNT = window_rule(rolling=True)
 _DATE = window_rule(rolling=False)
 _BURST = window_rule(rolling=True, least=10)  # rules.md, D01: max(10, policy)
 _CARE = measured_rule(*OF_CARE)
+_DAYS = counter_rule("sum", "share", "growth")
 
 _DECLARED = (
     # rules
@@ -71,12 +73,14 @@ _DECLARED = (
     Parameter("P17", _DATE, "bills", "同日多次购药", "many pharmacy bills on one day"),
     Parameter("P19", measured_rule("same_amount"), "bills", "整额或同额购药", "equal or round pharmacy bills"),
     Parameter("D01", _BURST, "settlements", "药店集中刷卡", "burst at a pharmacy"),
-    Parameter("D02", _DATE, "settlements", "药店夜间刷卡", "settlements in the small hours"),
+    Parameter("D02", _DAYS, "settlements or %", "药店夜间刷卡", "settlements in the small hours"),
     Parameter("D03", measured_rule("amount"), "fen", "药店大额刷卡", "a large pharmacy bill"),
     Parameter("D04", measured_rule("count"), "bills", "单卡同店多次购药", "one card again and again at one pharmacy"),
     Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),
+    Parameter("H11", _DAYS, "per mille", "自费率", "what inpatients pay all by themselves"),
+    Parameter("H13", _DAYS, "per mille", "无诊断或无医师结算", "bills without diagnosis or doctor"),
     Parameter("H14", measured_rule("same_minute"), "bills", "拆分结算", "one bill split into equal ones"),
-    Parameter("M01", _DATE, "persons", "医师超能力接诊", "beyond human capacity"),
+    Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),
     Parameter("M09", pace_rule, "gaps", "开单间隔过密", "prescriptions too close together (M01, second form)"),
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),

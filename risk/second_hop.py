@@ -1,4 +1,5 @@
-"""Institutions and staff, from the contributions that person shards send: D01, M01, Q01, Q02, and the days' counters.
+"""Institutions and staff, from the contributions that person shards send: the days' counters, D01, Q01, Q02, and the
+rules of the grammar (day_rules.py).
 
 `contribute` changes the subject it is given; its caller hands it a copy that it can throw away (subject_shard.py).
 """
@@ -8,19 +9,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from risk.activity import LATE_MS, Episode
 from risk.alerts import Crossing
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, INSTITUTION, SILENT, STAFF, Contribution
-from risk.counters import SMALL_HOURS, count, in_small_hours
+from risk.counters import count
+from risk.day_rules import Scene, ended, followed, found_on, open_looks
 from risk.local_time import DAY_MS, MINUTE_MS, OFFSET_MS
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.staff_rules import remember_signed, signed_findings
 from risk.subject_plan import Plan, plan_of
-from risk.subjects import DAYS_KEPT, Day, History, Recent, Subject, day_for, people_of, turn, with_person
+from risk.subjects import Day, History, Recent, Subject, day_for, moved_earlier, turn, with_person
 
 SHORT_LATE_MS = 15 * MINUTE_MS
 _BAD_CODE = BAD_INSTITUTION_CODE | BAD_DOCTOR_CODE
@@ -53,10 +54,17 @@ class _Said(NamedTuple):
     plan: Plan
 
 
+def needs_history(day: int, given: Contribution) -> bool:
+    """Does a contribution look beyond the subject's `day`: is it, or its reversal, of another date?"""
+    if (given.at_ms + OFFSET_MS) // DAY_MS != day:
+        return True
+    return given.sign < 0 and (given.moved_ms + OFFSET_MS) // DAY_MS != day
+
+
 def contribute(subject: Subject, history: History | None, given: Contribution, heard: Heard) -> Sequence[Output]:
     """Apply one contribution: counters always; rules only where it is not late and not silent.
 
-    `history` must be given if the contribution is of another date than the subject's; it is changed too.
+    `history` must be given if `needs_history`; it is changed too.
     """
     at_ms, sign, marks = given.at_ms, given.sign, given.marks
     date = (at_ms + OFFSET_MS) // DAY_MS
@@ -68,10 +76,13 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         if day is None:  # older than any day kept
             return _signed(subject, _Said(given, heard, plan), subject.newest_ms) if given.sign < 0 else ()
     assert day is not None
-    before = people_of(day)
-    count(day.counters, given)
-    filtered = plan.filtered(given)
-    at_night = filtered.small_hours and in_small_hours(given)
+    scene = Scene(subject, history, day, given)
+    before = open_looks(scene, plan) if subject.episodes else []
+    earlier = None if day is subject.day else day.counters.copy()
+    touched = count(day.counters, given)
+    if earlier is not None:
+        moved_earlier(subject, day, earlier, given.subject_kind)
+    filtered = plan.filtered(given, touched)
     if filtered.people:
         day.people = with_person(day.people, given.person, sign)
     if filtered.bursts:
@@ -79,13 +90,12 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     if filtered.signed:
         remember_signed(subject, given, plan.terms)
     if subject.episodes:
-        _follow(subject, day)
+        followed(subject, day, plan)
     newest_ms = subject.newest_ms
     if sign > 0 and at_ms > newest_ms:
         subject.newest_ms = at_ms
     late_by_ms = newest_ms - (at_ms if sign > 0 else given.moved_ms)
-    crowded = 0 < filtered.people <= people_of(day)
-    concerns = subject.episodes or filtered.bursts or filtered.signed or at_night or crowded or marks & _BAD_CODE
+    concerns = subject.episodes or filtered.bursts or filtered.signed or filtered.opens or marks & _BAD_CODE
     if not concerns or marks & SILENT or late_by_ms > LATE_MS:
         return ()
     said = _Said(given, heard, plan)
@@ -95,10 +105,9 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         found += _burst(subject, said)
     if filtered.signed:
         found += _signed(subject, said, newest_ms)
-    if at_night:
-        found += _calendar("D02", subject, (day, day.counters[SMALL_HOURS] - sign), said)
-    if filtered.people and (subject.episodes or crowded):
-        found += _calendar("M01", subject, (day, before), said)
+    if before or filtered.opens:
+        judged = found_on(scene, filtered, before, touched)
+        found += [_alert(episode, observed, said, word=word) for episode, observed, word in judged]
     return quality + sorted(found, key=_closed_first) if quality or found else ()
 
 
@@ -109,11 +118,11 @@ def _closed_first(alert: Output) -> tuple[bool, str]:
 
 def _other_day(subject: Subject, history: History, given: Contribution) -> Day | None:
     """A newer date becomes the subject's; an earlier one is taken from its history."""
-    date, kept = (given.at_ms + OFFSET_MS) // DAY_MS, DAYS_KEPT[given.subject_kind]
+    date = (given.at_ms + OFFSET_MS) // DAY_MS
     if date > subject.day.date:
-        turn(subject, history, date, kept)
+        turn(subject, history, date, given.subject_kind)
         return subject.day
-    return day_for(subject, history, date, kept)
+    return day_for(subject, history, date, given.subject_kind)
 
 
 def _remember(subject: Subject, given: Contribution, plan: Plan) -> None:
@@ -138,20 +147,6 @@ def _at_ms(row: Recent) -> int:
     return row.at_ms
 
 
-def _follow(subject: Subject, day: Day) -> None:
-    """An open episode of this day follows its measure: when a later day closes it, its value is not read again."""
-    if any(episode.period == day.date for episode in subject.episodes):
-        subject.episodes = tuple(
-            replace(episode, reached=_on_date(episode.rule_id, day)) if episode.period == day.date else episode
-            for episode in subject.episodes
-        )
-
-
-def _on_date(rule_id: str, day: Day) -> int:
-    """What a calendar rule measures of a date."""
-    return day.counters[SMALL_HOURS] if rule_id == "D02" else people_of(day)
-
-
 def _burst(subject: Subject, said: _Said) -> list[Output]:
     """D01: settlements at one pharmacy within minutes."""
     given = said.given
@@ -166,7 +161,7 @@ def _burst(subject: Subject, said: _Said) -> list[Output]:
     outputs: list[Output] = []
     before = len(window) - (given.sign > 0)
     if open_one is not None and before < open_one.ends_below:
-        _end(subject, open_one)
+        ended(subject, open_one)
         outputs.append(_alert(open_one, before, said, word="closed"))
         open_one = None
     if open_one is None and given.sign > 0 and len(window) >= level.theta:
@@ -181,7 +176,7 @@ def _signed(subject: Subject, said: _Said, newest_ms: int) -> list[Output]:
     """M03, M09. A reversal of a bill from before any day kept still ends, like any other, what is open now."""
     given = said.given
     late_by_ms = newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
-    if not said.plan.filtered(given).signed or given.marks & SILENT or late_by_ms > SHORT_LATE_MS:
+    if not said.plan.filtered(given, 0).signed or given.marks & SILENT or late_by_ms > SHORT_LATE_MS:
         return []
     return [
         _alert(each.episode, each.observed, said, word=each.word, evidence=each.evidence)
@@ -189,34 +184,13 @@ def _signed(subject: Subject, said: _Said, newest_ms: int) -> list[Output]:
     ]
 
 
-def _calendar(rule_id: str, subject: Subject, days: tuple[Day, int], said: _Said) -> list[Output]:
-    """M01: more patients on one local date than one doctor can see. D02: settlements while others sleep.
-
-    `days` = the date as it is now, and what the rule measured of it before this contribution.
-    """
-    day, before = days
-    given, level, now = said.given, said.plan.terms[rule_id].value.levels[0], _on_date(rule_id, day)
-    outputs: list[Output] = []
-    open_one = next((each for each in subject.episodes if each.rule_id == rule_id and each.period == day.date), None)
-    left = before if given.sign > 0 else now
-    if open_one is not None and left < open_one.ends_below:
-        _end(subject, open_one)
-        outputs.append(_alert(open_one, left, said, word="closed"))
-        open_one = None
-    if open_one is None and given.sign > 0 and now >= level.theta:
-        episode = Episode(rule_id, 1, day.date, given.event_id, level.rearm, level.theta, now)
-        subject.episodes = (*subject.episodes, episode)
-        outputs.append(_alert(episode, now, said))
-    return outputs
-
-
 def _earlier_dates_end(subject: Subject, day: Day, said: _Said) -> list[Output]:
-    """Any settlement of a later date ends the episodes of the dates before it."""
+    """Anything counted of a later date ends the episodes of the dates before it."""
     outputs: list[Output] = []
     if said.given.sign < 0:
         return outputs
     for episode in sorted(each for each in subject.episodes if each.period and each.period < day.date):
-        _end(subject, episode)
+        ended(subject, episode)
         if episode.rule_id in said.plan.terms:  # a rule that is no longer in force has nothing more to say
             outputs.append(_alert(episode, episode.reached, said, word="closed"))
     return outputs
@@ -232,10 +206,6 @@ def _placeholders(day: Day, said: _Said) -> list[Output]:
         day.raised |= mark
         outputs.append(_alert(Episode(rule_id, 1, 0, given.event_id, 0, 0), 1, said))
     return outputs
-
-
-def _end(subject: Subject, episode: Episode) -> None:
-    subject.episodes = tuple(each for each in subject.episodes if each != episode)
 
 
 def _alert(

@@ -25,6 +25,7 @@ from risk.activity import (
     hash64,
     receipt_of,
     row_of,
+    visit_of,
     with_receipt,
     with_row_state,
     with_settlement,
@@ -38,10 +39,13 @@ from risk.local_time import day_start_ms
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.person_rules import after_reversal, rows_kept_ms, year_of, year_of_day
+from risk.policy_counters import CounterRule
+from risk.settlement_counts import beside
 from risk.terms import Terms
 
 _AMOUNTS = Struct(">6Q")
-SECOND_HOP_RULES = ("D01", "D02", "M01", "M03", "M09", "Q01", "Q02")
+SECOND_HOP_RULES = ("D01", "M03", "M09", "Q01", "Q02")
+"""Those about institutions and staff that are not written in the grammar of policy_counters.py."""
 
 
 class Counted(msgspec.Struct, frozen=True, gc=False):
@@ -81,7 +85,9 @@ def filled(fact: SettlementCompleted, visit: Visit | None) -> SettlementComplete
     )
 
 
-def row_of_settlement(fact: SettlementCompleted, at_ms: int, setl: int, *, marks: int, state: int) -> Row:
+def row_of_settlement(
+    fact: SettlementCompleted, at_ms: int, setl: int, *, marks: int, state: int, visit: Visit | None
+) -> Row:
     """What a window may need of a settlement; a placeholder is no place, and no rule counts by it."""
     return Row(
         at_ms,
@@ -96,6 +102,7 @@ def row_of_settlement(fact: SettlementCompleted, at_ms: int, setl: int, *, marks
         fact.fund_pay_sumamt_fen,
         state,
         marks_of_bill(fact),
+        beside(fact, visit, marks),
     )
 
 
@@ -113,7 +120,8 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     early = bool(activity.tombstones) and _was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
     marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms)
-    row = row_of_settlement(fact, moment.occurred_ms, setl, marks=marks, state=state)
+    visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
+    row = row_of_settlement(fact, moment.occurred_ms, setl, marks=marks, state=state, visit=visit)
     receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)
     after = with_settlement(
         activity,
@@ -218,7 +226,7 @@ def _was_reversed(activity: Activity, setl: int, message: int) -> bool:
 @lru_cache(maxsize=64)
 def has_second_hop(terms: Terms) -> bool:
     """Does any rule look at institutions or staff? Without one nothing is sent to them."""
-    return any(rule_id in terms for rule_id in SECOND_HOP_RULES)
+    return any(name in SECOND_HOP_RULES or isinstance(terms[name].value, CounterRule) for name in terms)
 
 
 def _of_old(receipt: Receipt) -> Row:

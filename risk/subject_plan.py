@@ -3,21 +3,41 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from risk.contributions import BAD_INSTITUTION_CODE, INSTITUTION, Contribution
+from risk.contributions import BAD_INSTITUTION_CODE, INSTITUTION, NO_BILL, Contribution
+from risk.local_time import DAY_MS
+from risk.policy_counters import SUBJECTS, CounterRule, DayMeasure
+from risk.policy_rules import Level
 from risk.terms import Terms
 
 _REMEMBERED = 4096
 
 
+class Look(NamedTuple):
+    """One level of a rule in the grammar. It opens at what adds to its first counter (`opening`, a bit) and ends at
+    what moves any (`touching`); one of people does both at each of their bills. `days` 0: the date alone.
+    """
+
+    rule_id: str
+    level: Level
+    measure: DayMeasure
+    days: int
+    known_days: int
+    opening: int
+    touching: int
+
+
 class Filtered(NamedTuple):
-    """Which rules count this sort of contribution. `people`: from how many people on it is worth a look (0: none).
-    `signed`: M03 or M09 looks at a doctor's bills one after another.
+    """What concerns this sort of contribution: the short window, people of the date, the looks that it may open, and
+    M03 or M09, which look at a doctor's bills one after another.
     """
 
     bursts: bool
-    people: int
-    small_hours: bool = False
+    people: bool
+    opens: tuple[Look, ...]
     signed: bool = False
+
+
+_NOTHING = Filtered(False, False, ())
 
 
 class Plan:
@@ -27,32 +47,55 @@ class Plan:
         self.terms = terms
         burst = terms.get("D01")
         self.short_ms = burst.value.levels[0].window_ms if burst is not None else 0
-        self._sorts: dict[tuple[str, str, str, int], Filtered] = {}
+        self.looks = {(look.rule_id, look.level.level): look for look in _looks(terms)}
+        self._sorts: dict[tuple[str, str, str, int, int], Filtered] = {}
 
-    def filtered(self, given: Contribution) -> Filtered:
-        """Remembered by sort: a province has a handful."""
-        sort = (given.subject_kind, given.fixmedins_type, given.med_type, given.marks & BAD_INSTITUTION_CODE)
+    def filtered(self, given: Contribution, touched: int) -> Filtered:
+        """Remembered by sort and by the counters it `touched`: a province has some dozens."""
+        marks = given.marks & (BAD_INSTITUTION_CODE | NO_BILL)
+        sort = (given.subject_kind, given.fixmedins_type, given.med_type, marks, touched)
         found = self._sorts.get(sort)
         if found is None:
             if len(self._sorts) >= _REMEMBERED:  # kinds of treatment come from outside
                 self._sorts.clear()
-            found = self._sorts[sort] = self._filter(given)
+            found = self._sorts[sort] = self._filter(given, touched)
         return found
 
-    def _filter(self, given: Contribution) -> Filtered:
-        if given.subject_kind == INSTITUTION:
-            if given.marks & BAD_INSTITUTION_CODE:
-                return Filtered(False, 0)
-            return Filtered(self._admits("D01", given), 0, self._admits("D02", given))
-        signed = self._admits("M03", given) or self._admits("M09", given)
-        capacity = self.terms.get("M01")
-        if capacity is None or not self._admits("M01", given):
-            return Filtered(False, 0, signed=signed)
-        return Filtered(False, capacity.value.levels[0].theta, signed=signed)
+    def _filter(self, given: Contribution, touched: int) -> Filtered:
+        institution, bill = given.subject_kind == INSTITUTION, not given.marks & NO_BILL
+        if institution and given.marks & BAD_INSTITUTION_CODE:
+            return _NOTHING
+        bursts = bill and institution and self._admits("D01", given)
+        signed = bill and not institution and (self._admits("M03", given) or self._admits("M09", given))
+        looks = [look for look in self.looks.values() if self.admits(look, given)]
+        people = bill and any(look.measure.kind == "distinct" for look in looks)
+        opens = [look for look in looks if (people and not look.touching) or look.opening & touched]
+        return Filtered(bursts, people, tuple(opens), signed)
 
     def _admits(self, rule_id: str, given: Contribution) -> bool:
         clause = self.terms.get(rule_id)
         return clause is not None and clause.value.admits(given.med_type, given.fixmedins_type)
+
+    def admits(self, look: Look, given: Contribution) -> bool:
+        """Is the rule about this kind of subject and institution, and of people, about this kind of treatment?"""
+        rule: CounterRule = self.terms[look.rule_id].value
+        if SUBJECTS[rule.subject] != given.subject_kind or (rule.types and given.fixmedins_type not in rule.types):
+            return False
+        return not rule.med_types or given.med_type.startswith(rule.med_types)
+
+
+def _looks(terms: Terms) -> list[Look]:
+    found = []
+    for name in sorted(terms):
+        rule = terms[name].value
+        if not isinstance(rule, CounterRule):
+            continue
+        for level, measure in rule.looks:
+            days = level.window_ms // DAY_MS
+            known = max(rule.known_days, 2 * days - 1 if measure.kind == "growth" else 0)
+            bits = [1 << place for place in measure.of]
+            found.append(Look(name, level, measure, days, known, bits[0] if bits else 0, sum(set(bits))))
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
 """What is remembered of one institution or staff member: today in full, earlier days as counters.
 
-Two values per subject (design.md 2). `Subject` has what is short-lived: newest time, short rows, open episodes, and
-today's day. `History` has one `Day` for each earlier date; it is read and written only when
-the date turns or something for an earlier date arrives, so that a busy day rewrites only itself.
+Two values per subject (design.md 2). `Subject` has what is short-lived: newest time, short rows, open episodes, today's
+day, and the running totals of the days before it. `History` has one `Day` for each earlier date; it is read and written
+only when the date turns or something for an earlier date arrives, so that a busy day rewrites only itself.
 """
 
 from bisect import bisect_left
@@ -13,11 +13,14 @@ import msgspec
 from risk.activity import Episode, Stored
 from risk.contributions import INSTITUTION, STAFF
 from risk.counters import COUNTERS
+from risk.policy_counters import SPANS
 
 DAYS_KEPT = {INSTITUTION: 128, STAFF: 40}
 """An institution's days outlast the 92 in which a settlement can still be reversed by its row, and every window."""
 PEOPLE_KEPT_DAYS = 8
 """People are told apart only as long as a date can still open or close an episode."""
+
+_SLOTS = {days: slot for slot, days in enumerate(SPANS[INSTITUTION])}
 
 _PERSON = Struct(">QH")  # hash64, how many counted settlements that day
 
@@ -59,12 +62,15 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
     recent: list[Recent] = []
     episodes: tuple[Episode, ...] = ()
     signed: list[Signed] = []
+    since: int = 0  # the first local date of all
+    totals: list[list[int]] = []
+    """By span (SPANS), the days within it before today's; [] = all 0. Never changed in place."""
 
     def copied(self) -> "Subject":
         """One that may be changed while this one stays."""
         recent = self.recent.copy() if self.recent else []
         signed = self.signed.copy() if self.signed else []
-        return Subject(self.newest_ms, self.day.copied(), recent, self.episodes, signed)
+        return Subject(self.newest_ms, self.day.copied(), recent, self.episodes, signed, self.since, self.totals)
 
 
 class History(msgspec.Struct, array_like=True, gc=False):
@@ -94,10 +100,11 @@ def people_of(day: Day) -> int:
     return len(day.people) // _PERSON.size
 
 
-def day_for(subject: Subject, history: History, date: int, kept_days: int) -> Day | None:
+def day_for(subject: Subject, history: History, date: int, kind: str) -> Day | None:
     """The day of that date, ready to be changed; None if it is older than anything kept."""
-    if date <= subject.day.date - kept_days:
+    if date <= subject.day.date - DAYS_KEPT[kind]:
         return None
+    subject.since = min(subject.since, date)
     days = history.days
     at = bisect_left(days, date, key=_date)
     if at < len(days) and days[at].date == date:
@@ -107,16 +114,55 @@ def day_for(subject: Subject, history: History, date: int, kept_days: int) -> Da
     return days[at]
 
 
-def turn(subject: Subject, history: History, date: int, kept_days: int) -> None:
+def turn(subject: Subject, history: History, date: int, kind: str) -> None:
     """A newer date begins: today joins the history, what is too old leaves it."""
     days = history.days
     if subject.day.date:
         days.append(subject.day)
-    history.days = days = [day for day in days if day.date > date - kept_days]
+    else:
+        subject.since = date
+    history.days = days = [day for day in days if day.date > date - DAYS_KEPT[kind]]
     for at, day in enumerate(days):
         if day.people and day.date <= date - PEOPLE_KEPT_DAYS:
             days[at] = Day(day.date, day.counters, b"", day.raised)
     subject.day = Day(date)
+    totals = [_sum(days, date - span, date - 1) for span in SPANS[kind]]
+    subject.totals = totals if any(map(any, totals)) else []
+
+
+def moved_earlier(subject: Subject, day: Day, before: list[int], kind: str) -> None:
+    """The running totals follow an earlier day, whose counters were `before`."""
+    delta = [now - then for now, then in zip(day.counters, before, strict=True)]
+    known = subject.totals or [[0] * len(COUNTERS)] * len(SPANS[kind])
+    totals = [
+        [count + more for count, more in zip(total, delta, strict=True)]
+        if subject.day.date - span < day.date < subject.day.date
+        else total
+        for span, total in zip(SPANS[kind], known, strict=True)
+    ]
+    subject.totals = totals if any(map(any, totals)) else []
+
+
+def counted(subject: Subject, history: History | None, places: tuple[int, ...], *, end: int, days: int) -> list[int]:
+    """These counters over the local days (end - days, end]; `history` must be given if they end at another date than
+    the subject's.
+    """
+    today = subject.day
+    if end != today.date:
+        assert history is not None, "a window that ends at another date needs the subject's history"
+        whole = _sum([*history.days, today], end - days, end)
+        return [whole[place] for place in places]
+    counters = today.counters
+    if not subject.totals:
+        return [counters[place] for place in places]
+    total = subject.totals[_SLOTS[days]]
+    return [counters[place] + total[place] for place in places]
+
+
+def _sum(days: list[Day], after: int, until: int) -> list[int]:
+    """The counters of the days in (after, until]."""
+    within = [day.counters for day in days if after < day.date <= until]
+    return [sum(column) for column in zip(*within, strict=True)] if within else [0] * len(COUNTERS)
 
 
 def _date(day: Day) -> int:

@@ -24,11 +24,11 @@ from risk.facts import (
     TimerDue,
 )
 from risk.facts.stock import code_shard_key
-from risk.local_time import DAY_MS, OFFSET_MS, local_day, to_ms
+from risk.local_time import local_day, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
-from risk.second_hop import Heard, contribute
+from risk.second_hop import Heard, contribute, needs_history
 from risk.subjects import History, Subject
 from risk.trace_codes import bucket_of, second_sale, seen
 from streams.shards import (
@@ -109,8 +109,7 @@ class SubjectShard:
                 known = self._subjects.get(name)
                 if known is None:
                     wanted[self._address(name, "w")] = None
-                other_date = known is None or known.day.date != (given.at_ms + OFFSET_MS) // DAY_MS
-                if other_date and name not in self._histories:
+                if (known is None or needs_history(known.day.date, given)) and name not in self._histories:
                     wanted[self._address(name, "h")] = None
         return self.values.missing(list(wanted))
 
@@ -166,7 +165,7 @@ class SubjectShard:
             if subject is None:
                 subject = subjects[name] = (self._subjects.get(name) or self._subject_at(name)).copied()
             history = None
-            if (contribution.at_ms + OFFSET_MS) // DAY_MS != subject.day.date:
+            if needs_history(subject.day.date, contribution):
                 history = histories.get(name)
                 if history is None:
                     history = histories[name] = self._history_at(name).copied()

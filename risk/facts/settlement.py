@@ -36,6 +36,7 @@ class SettlementCompleted(Fact, frozen=True, kw_only=True, tag="settlement.compl
     dr_code: str | None = None
     hosp_part_amt_fen: Whole | None = None
     hifp_pay_fen: Whole | None = None
+    fulamt_ownpay_amt_fen: Whole | None = None
     credit_fen: Whole | None = None
     authorization_id: str | None = None
     mid_setl_flag: str | None = None

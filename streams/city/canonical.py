@@ -162,6 +162,7 @@ def _completed(happening: Happening, common: dict[str, Any], occurred_at: dateti
             hosp_part_amt_fen=0,
             credit_fen=bill.credit_fen,
             authorization_id=bill.authorization_id,
+            fulamt_ownpay_amt_fen=bill.own_fen,
             mdtrtarea_admvs=visit.fixmedins_code[1:7],
             insuplc_admdvs=visit.insuplc_admdvs,
             emergency=visit.med_type == "13",

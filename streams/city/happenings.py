@@ -62,6 +62,8 @@ class Bill(NamedTuple):
     cash_fen: int
     credit_fen: int | None = None
     authorization_id: str | None = None
+    own_fen: int = 0
+    """What of it no scheme pays a part of (全自费)."""
 
 
 class Happening(NamedTuple):

@@ -114,6 +114,8 @@ ACTS = (
     Act(wards.quiet_ward, 10),
     Act(wards.dear_month, 34, straddles=True),
     Act(wards.one_dear_operation, 33),
+    Act(wards.dear_rooms, 10, straddles=True),
+    Act(wards.one_private_room, 10),
     Act(wards.blank_doctors, straddles=True),
     Act(wards.one_slip),
     Act(wards.favourite_drug, 10, straddles=True),

@@ -138,6 +138,7 @@ def _fees_taken_back(happening: Happening, time: str) -> Content:
 def _amounts(bill: Bill) -> dict[str, str]:
     return {
         "medfee_sumamt": yuan(bill.medfee_fen),
+        "fulamt_ownpay_amt": yuan(bill.own_fen),
         "fund_pay_sumamt": yuan(bill.fund_fen),
         "psn_part_amt": yuan(bill.acct_fen + bill.cash_fen),
         "acct_pay": yuan(bill.acct_fen),

@@ -102,6 +102,7 @@ class Stage:
         fund_percent: int = 50,
         *,
         credit: bool = False,
+        own_fen: int = 0,
         lines: Sequence[Line] | None = None,
         stay_ms: int = 20 * HOUR_MS,
         idle_days: Sequence[int] = (),
@@ -111,7 +112,7 @@ class Stage:
         A stay begins `stay_ms` before and has a fee line each day but on its `idle_days`.
         """
         ask = credit and self.world.plan.checkout
-        bill = bill_of(visit, 1, medfee_fen, fund_percent, credit=credit and not ask)
+        bill = bill_of(visit, 1, medfee_fen, fund_percent, credit=credit and not ask)._replace(own_fen=own_fen)
         codes = _CODES[visit.med_type[0]]
         made = lines_of(visit, medfee_fen, 1, 0.6) if lines is None else tuple(lines)
         before = (

@@ -15,7 +15,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
 
 A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, here (where it is settled),
-insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, `same_key_as = 3`, and
+insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, own_fen, `same_key_as = 3`, and
 `silent_about = ["doctor"]`. `person`, `institution` and `visit` may count: "P#" is P1, P2, P3 ... by repetition. Fact n
 is settlement `Sn` of event `En`, of a visit of its own unless it names one.
 """
@@ -145,6 +145,7 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         mdtrt_id=line.get("visit", f"V{number}"),
         med_type=line["med_type"],
         mdtrtarea_admvs=line.get("here"),
+        fulamt_ownpay_amt_fen=line.get("own_fen"),
     )
 
 

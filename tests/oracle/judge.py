@@ -17,11 +17,14 @@ LATE_SHORT_MS = 15 * MINUTE_MS
 
 
 class Level(NamedTuple):
-    """One step of a rule: it opens at `theta` and is armed again below `rearm`. `window_ms` 0: a calendar measure."""
+    """One step of a rule: it opens at `theta` and is armed again below `rearm`. `window_ms` 0: a calendar measure, or
+    that of so many local `days`, the last one's included.
+    """
 
     theta: int
     rearm: int
     window_ms: int = 0
+    days: int = 0
 
 
 @dataclass(eq=False)
@@ -33,6 +36,7 @@ class Row:
     dr_code: str | None
     insuplc: str | None
     counted: bool = True
+    diagnosis: str | None = None  # of its visit; None: nothing is known of the visit
 
     def __post_init__(self) -> None:
         self.time_ms = to_ms(self.fact.occurred_at)
@@ -51,7 +55,9 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One (rule, level): at which settlements it is examined, which it counts, and what it counts of them."""
+    """One (rule, level): at which settlements it is examined, which it counts, and what it counts of them. It opens at
+    those that it examines, or at some of them alone (`opens`).
+    """
 
     rule_id: str
     number: int
@@ -62,11 +68,15 @@ class Measure:
     period: Callable[[Row], int] | None = None
     late_ms: int = LATE_MS
     cap: Callable[[Row], int | None] | None = None
+    opens: Callable[[Row], bool] | None = None
 
     def observed(self, rows: Iterable[Row], row: Row, at_ms: int) -> int:
         """The measure in (at_ms - W, at_ms], or of the whole date or year of `row`, over exactly these rows."""
         if self.period is not None:
             return self.value([r for r in rows if self.counts(r) and self.period(r) == self.period(row)])
+        if self.level.days:
+            last = local_day(at_ms)
+            return self.value([r for r in rows if self.counts(r) and last - self.level.days < r.day <= last])
         start_ms = at_ms - self.level.window_ms
         return self.value([r for r in rows if self.counts(r) and start_ms < r.time_ms <= at_ms])
 
@@ -122,6 +132,8 @@ class Judge:
             without = measure.observed(before, row, row.time_ms)
             if key in self.open and not measure.reaches(without, measure.level.rearm, row):
                 closed.append(self._close(key, without))
+            if measure.opens is not None and not measure.opens(row):
+                continue
             including = measure.observed([*before, row], row, row.time_ms)
             if key not in self.open and measure.reaches(including, measure.level.theta, row):
                 found = {"observed": including, "allowed": measure.allowed(row)}

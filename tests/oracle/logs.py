@@ -25,6 +25,10 @@ SMALL = Parameters(
     m01=(Level(3, 2),),
     m09=(Level(2, 1, 2 * HOUR_MS),),
     m09_persons=3,
+    h11=(Level(100, 80, days=30), Level(300, 240, days=7)),
+    h11_least_fen=400_000,
+    h13=(Level(250, 200, days=30), Level(400, 300, days=90)),
+    h13_least=4,
 )
 """Thresholds that a dozen settlements reach; whoever is judged by them is judged in every other way as by rules.md."""
 
@@ -77,8 +81,10 @@ class Move(NamedTuple):
     insured: tuple[str | None, str | None] = ("430500", "310")
     bill_fen: int = 9_900
     fund_percent: int = 0
+    own_percent: int = 0
     miss_fen: int = 0  # the amounts do not add up by this much
     times: int = 1  # a burst, a second apart
+    diagnosis: str | None = None
     by_visit: bool = False  # the visit is registered first and tells the doctor and the insured place
     same_visit: bool = False
     by_message: bool = False  # undone by medins_setl_id instead of setl_id
@@ -105,8 +111,10 @@ CHOICES: dict[str, Sequence[Any]] = {
     "insured": INSURED,
     "bill_fen": BILLS_FEN,
     "fund_percent": FUND_PERCENT,
+    "own_percent": (0, 0, 10, 60),
     "miss_fen": (0, 0, 0, 0, 1, -2),
     "times": (1, 1, 1, 1, 2, 3, 11),
+    "diagnosis": (None, "J06"),
     "by_visit": (False, False, True),
     "same_visit": (False, False, False, True),
     "by_message": (False, False, True),
@@ -123,6 +131,7 @@ class LogBuilder:
     facts: list[Fact] = field(default_factory=list)
     settled: list[SettlementCompleted] = field(default_factory=list)
     awaited: list[SettlementReversed] = field(default_factory=list)
+    undiagnosed: set[str] = field(default_factory=set)  # registered without a diagnosis: one bill each
 
     def add(self, move: Move) -> None:
         """Append the facts of one move; a move without anything to act on appends none."""
@@ -190,7 +199,9 @@ class LogBuilder:
         near = [
             fact.mdtrt_id
             for fact in self.settled
-            if fact.psn_no == psn_no and abs(to_ms(fact.occurred_at) - time_ms) <= HOUR_MS
+            if fact.psn_no == psn_no
+            and abs(to_ms(fact.occurred_at) - time_ms) <= HOUR_MS
+            and fact.mdtrt_id not in self.undiagnosed
         ]  # a visit that ended long ago is forgotten: what it told is not told again
         mdtrt_id = near[-1] if move.same_visit and near else f"v{len(self.facts)}"
         place = {"fixmedins_code": move.place[0], "fixmedins_type": move.place[1], "mdtrt_id": mdtrt_id}
@@ -200,8 +211,14 @@ class LogBuilder:
             doctor = move.doctor if move.doctor in ("D1", "D2") else None
             opened = VisitOpened(**self._common(time_ms - MINUTE_MS, psn_no), **place, insuplc_admdvs=insuplc)
             self.facts.append(opened)
-            self.facts.append(VisitUpdated(**self._common(time_ms, psn_no), mdtrt_id=mdtrt_id, dr_code=doctor))
+            self.facts.append(
+                VisitUpdated(
+                    **self._common(time_ms, psn_no), mdtrt_id=mdtrt_id, dr_code=doctor, diag_group=move.diagnosis
+                )
+            )
             told = {"dr_code": None, "insuplc_admdvs": None}
+            if move.diagnosis is None:
+                self.undiagnosed.add(mdtrt_id)
         fact = SettlementCompleted(
             **self._common(time_ms, psn_no),
             **place,
@@ -293,6 +310,7 @@ def _amounts(move: Move) -> dict[str, int]:
     return {
         "medfee_sumamt_fen": move.bill_fen + wrong if wrong > 0 else move.bill_fen,
         "fund_pay_sumamt_fen": fund_fen,
+        "fulamt_ownpay_amt_fen": move.bill_fen * move.own_percent // 100,
         "psn_part_amt_fen": person_fen,
         "acct_pay_fen": person_fen // 3,
         "psn_cash_pay_fen": person_fen - person_fen // 3 + (-wrong if wrong < 0 else 0),

@@ -34,8 +34,6 @@ def policy_files(parameters: Parameters, caps: Iterable[CapRow] = ()) -> dict[st
         _single("P13", "suspicion", f"value.threshold_fen = {parameters.p13_fen}", f"value.med_types = {ambulatory}"),
         _window("P17", parameters.p17, f"value.med_types = {sale}"),
         _window("D01", parameters.d01, f"value.med_types = {sale}", 'value.fixmedins_type = "2"'),
-        _window("D02", parameters.d02, f"value.med_types = {sale}", 'value.fixmedins_type = "2"'),
-        _window("M01", parameters.m01, f"value.med_types = {consultation}"),
         _single(
             *("M03", "suspicion"),
             f"value.gap_seconds = {parameters.m03_gap_ms // 1000}",
@@ -50,6 +48,7 @@ def policy_files(parameters: Parameters, caps: Iterable[CapRow] = ()) -> dict[st
             f"value.med_types = {consultation}",
             "value.precision_percent = 90",
         ),
+        *_of_days(parameters),
         *(_single(rule_id, "data_quality") for rule_id in ("Q01", "Q02", "Q03", "Q04", "Q05", "Q06")),
     ]
     codes = ", ".join(f'"{code}"' for code in parameters.placeholders)
@@ -67,6 +66,41 @@ def _window(name: str, levels: tuple[Level, ...], *lines: str) -> str:
         kind = "warning" if name == "P12" else "suspicion"
         rows.append(f'{{ theta = {level.theta}, rearm = {level.rearm}{span}, kind = "{kind}", sev = 1 }}')
     return _entry(name, *lines, f"value.levels = [{', '.join(rows)}]", *_texts())
+
+
+def _of_days(parameters: Parameters) -> list[str]:
+    """The rules over the days of an institution or a doctor."""
+    consultation = '["11", "13", "14"]'
+    return [
+        _days("D02", parameters.d02, 'types = ["2"]', 'measure = { sum = "small_hours" }'),
+        _days(
+            "M01", parameters.m01, f"med_types = {consultation}", 'measure = { distinct = "psn_no" }', subject="staff"
+        ),
+        _days(
+            "H11",
+            parameters.h11,
+            'types = ["1"]',
+            'measure = { share = ["inpatient_own_fen", "inpatient_fee_fen"], unit = "per_mille", '
+            f"least = {parameters.h11_least_fen} }}",
+        ),
+        _days(
+            "H13",
+            parameters.h13,
+            'types = ["1"]',
+            'measure = { share = ["blank_records", "settlements"], unit = "per_mille", '
+            f"least = {parameters.h13_least} }}",
+        ),
+    ]
+
+
+def _days(name: str, levels: tuple[Level, ...], *lines: str, subject: str = "institution") -> str:
+    """A rule over the days of an institution or a doctor; a level's window is days, the last one's included."""
+    rows = []
+    for level in levels:
+        span = f", window_days = {level.days}" if level.days else ""
+        rows.append(f'{{ theta = {level.theta}, rearm = {level.rearm}{span}, kind = "suspicion", sev = 1 }}')
+    told = [f'value.subject = "{subject}"', *(f"value.{line}" for line in lines), "value.precision_percent = 90"]
+    return _entry(name, *told, f"value.levels = [{', '.join(rows)}]", *_texts())
 
 
 def _single(name: str, kind: str, *lines: str) -> str:

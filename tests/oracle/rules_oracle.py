@@ -39,6 +39,10 @@ class Parameters:
     m09: tuple[Level, ...] = (Level(15, 12, 2 * HOUR_MS),)
     m09_persons: int = 30
     m09_gap_ms: int = MINUTE_MS
+    h11: tuple[Level, ...] = (Level(81, 64, days=30),)
+    h11_least_fen: int = 10_000_000
+    h13: tuple[Level, ...] = (Level(11, 8, days=30),)
+    h13_least: int = 100
     placeholders: tuple[str, ...] = ("未知", "无", "0", "null", "none", "-")
 
 
@@ -135,13 +139,17 @@ class PersonOracle:
         med_type: str | None = None
         dr_code: str | None = None
         insuplc: str | None = None
+        diagnosis: str | None = None
         for earlier in self.facts:
             if isinstance(earlier, VisitOpened | VisitUpdated) and earlier.mdtrt_id == fact.mdtrt_id:
                 med_type = earlier.med_type or med_type
                 dr_code = earlier.dr_code or dr_code
                 insuplc = (earlier.insuplc_admdvs if isinstance(earlier, VisitOpened) else None) or insuplc
+                diagnosis = getattr(earlier, "diag_group", None) or diagnosis or ""
         own_doctor = dr_code if fact.dr_code is None else fact.dr_code
-        return Row(fact, fact.med_type or med_type or "", own_doctor, fact.insuplc_admdvs or insuplc)
+        row = Row(fact, fact.med_type or med_type or "", own_doctor, fact.insuplc_admdvs or insuplc)
+        row.diagnosis = diagnosis
+        return row
 
     def _two_places(self, row: Row) -> list[Alert]:
         """P03: a settlement elsewhere, in a place of the same type, less than half an hour away in time."""
@@ -273,7 +281,7 @@ def person_measures(parameters: Parameters, cap: Cap) -> list[Measure]:
 
 
 def institution_measures(parameters: Parameters) -> list[Measure]:
-    """D01: a burst at a pharmacy. D02: one between midnight and five."""
+    """D01: a burst at a pharmacy. D02: one between midnight and five. H11, H13: shares of a hospital's thirty days."""
 
     def at_pharmacy(row: Row) -> bool:
         return row.fact.fixmedins_type == "2" and row.is_of("41")
@@ -281,7 +289,29 @@ def institution_measures(parameters: Parameters) -> list[Measure]:
     def at_night(row: Row) -> bool:
         return at_pharmacy(row) and row.fact.occurred_at.astimezone(SHANGHAI).hour < 5
 
+    def at_hospital(row: Row) -> bool:
+        return row.fact.fixmedins_type == "1"
+
+    def in_a_bed(row: Row) -> bool:
+        return at_hospital(row) and row.is_of("2")
+
+    def own_fen(row: Row) -> int:
+        return row.fact.fulamt_ownpay_amt_fen or 0
+
+    def is_blank(row: Row) -> bool:
+        nobody = row.dr_code is not None and is_placeholder(row.dr_code, parameters.placeholders)
+        return nobody or row.diagnosis == ""
+
+    def share_of_own(rows: list[Row]) -> int:
+        fees = sum(row.fact.medfee_sumamt_fen for row in rows)
+        return 1000 * sum(map(own_fen, rows)) // fees if fees >= parameters.h11_least_fen else 0
+
+    def share_of_blanks(rows: list[Row]) -> int:
+        return 1000 * sum(map(is_blank, rows)) // len(rows) if len(rows) >= parameters.h13_least else 0
+
     return [
+        *_each("H11", parameters.h11, passes=in_a_bed, counts=in_a_bed, value=share_of_own, opens=own_fen),
+        *_each("H13", parameters.h13, passes=at_hospital, counts=at_hospital, value=share_of_blanks, opens=is_blank),
         *_each("D01", parameters.d01, passes=at_pharmacy, counts=at_pharmacy, value=len, late_ms=LATE_SHORT_MS),
         *_each("D02", parameters.d02, passes=at_night, counts=at_night, value=len, period=_day),
     ]

@@ -36,7 +36,6 @@ WAITING = {
     "D07": _STOCK,
     "H08": _BASELINE,
     "H10": "waits for approved beds and machines as a reference table",
-    "H11": "waits for the own-pay part of an admission's lines in the city",
     "H12": _BASELINE,
     "H15": "waits for overdue credit visits on the second hop",
     "D09": "waits for prescription number and pharmacist on fee lines",

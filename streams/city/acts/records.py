@@ -11,6 +11,7 @@ from streams.city.visits import bill_of
 
 PLACEHOLDERS = ("未知", "无", "0000", "999999", "n/a")
 MEDFEE_FEN = 10_000
+BILLS_ENOUGH = 100  # for H13, a share of bills
 
 
 def place_unknown(stage: Stage) -> None:
@@ -32,6 +33,7 @@ def doctor_left_empty(stage: Stage) -> None:
     code = stage.hospital()
     events = [_told(stage, stage.visit(stage.person(n), "11", code), 8 + n / 12, dr_code="") for n in range(110)]
     stage.label("Q02", code, events, crossing=0)
+    stage.must("H13", code, events[:BILLS_ENOUGH])
     stage.innocent("M01", "", "an empty field is no person", events)
 
 

@@ -5,6 +5,7 @@ from streams.city.stage import Stage
 
 BURST_IN_5_MINUTES = 10
 PATIENTS_A_DAY = 101
+BILLS_ENOUGH = 100  # for H13, a share of bills
 PLACEHOLDERS = ("未知", "999", "无", "0", "999999", "null")
 
 
@@ -62,6 +63,7 @@ def names_left_empty(stage: Stage) -> None:
         for n in range(120)
     ]
     stage.label("Q02", code, events, crossing=0)
+    stage.must("H13", code, events[:BILLS_ENOUGH])
     stage.innocent("M01", doctor, "no name is no person", events)
 
 

@@ -1,10 +1,11 @@
-"""Hospitals as a whole: readmissions, dear months, holidays, beds, blanks (H02, H05, H08, H10, H13), and M02's drug."""
+"""Hospitals as a whole: readmissions, dear months, holidays, beds, blanks (H02, H05, H10, H11, H13), and M02's drug."""
 
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS
 from streams.city.stage import Stage
 
 READMITTED, DISCHARGED = 4, 20
 BLANK_PERCENT, BILLS = 1, 200
+OWN_FEN = 48_000
 DRUG_TIMES_MEAN = 20
 PEERS = 40
 
@@ -54,6 +55,28 @@ def one_dear_operation(stage: Stage) -> None:
         for n in range(90)
     ]
     stage.innocent("H05", code, "one transplant", events)
+
+
+def dear_rooms(stage: Stage) -> None:
+    """H11: of twenty inpatients' 120,000 yuan more than eight percent is all their own; below, exactly eight."""
+    code = stage.hospital()
+    own_fen = [OWN_FEN] * (DISCHARGED - 1) + [OWN_FEN + 12_000 * (1 + stage.excess)]
+    stage.label("H11", code, _own_pay(stage, code, own_fen))
+
+
+def one_private_room(stage: Stage) -> None:
+    """Twin of H11: one of twenty lies in a private room."""
+    code = stage.hospital()
+    stage.innocent("H11", code, "one private room", _own_pay(stage, code, [200_000] + [20_000] * (DISCHARGED - 1)))
+
+
+def _own_pay(stage: Stage, code: str, own_fen: list[int]) -> list[str]:
+    events = []
+    for n, own in enumerate(own_fen):
+        visit = stage.visit(stage.person(n), "21", code)._replace(diag="K80")
+        at_ms = stage.at(10, 2 + n // 3) + n * 7 * MINUTE_MS
+        events.append(stage.settle(visit, at_ms, 600_000, 60, own_fen=own, stay_ms=2 * DAY_MS))
+    return events
 
 
 def blank_doctors(stage: Stage) -> None:

@@ -1,0 +1,108 @@
+"""The rules of the grammar over the days of one subject: what is measured, what opens, what ends (policy_counters.py).
+
+An episode over one date is of that date and ends with a later one; one over a window of days ends at a contribution
+that moves its counters and without which the measure is below the re-arm point, or at a reversal that brings it there,
+by the days that end with the reversal's own.
+"""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from risk.activity import Episode
+from risk.contributions import Contribution
+from risk.local_time import DAY_MS, OFFSET_MS
+from risk.subject_plan import Filtered, Look, Plan
+from risk.subjects import Day, History, Subject, counted, people_of
+
+Finding = tuple[Episode, int, str]
+"""An episode, what was measured, and `opened` or `closed`."""
+
+
+class Scene(NamedTuple):
+    """One contribution on its subject: the day it counts in, and the subject's earlier days if they were read."""
+
+    subject: Subject
+    history: History | None
+    day: Day
+    given: Contribution
+
+    def measured(self, look: Look, end: int) -> int:
+        """What the look sees of its days up to `end`, or of the contribution's date."""
+        measure, subject, day = look.measure, self.subject, self.day
+        if measure.kind == "distinct":
+            return people_of(day)
+        if not look.days:
+            return measure.value([day.counters[place] for place in measure.of], [])
+        now = counted(subject, self.history, measure.of, end=end, days=look.days)
+        if measure.kind != "growth":
+            return measure.value(now, [])
+        both = counted(subject, self.history, measure.of, end=end, days=2 * look.days)
+        return measure.value(now, [whole - part for whole, part in zip(both, now, strict=True)])
+
+
+def open_looks(scene: Scene, plan: Plan) -> list[tuple[Episode, Look, int]]:
+    """The open episodes that this contribution may concern, each with its measure as it stands."""
+    found, date = [], scene.day.date
+    for episode in sorted(scene.subject.episodes):  # lowest level first
+        look = plan.looks.get((episode.rule_id, episode.level))
+        if look is not None and episode.period == (0 if look.days else date) and plan.admits(look, scene.given):
+            found.append((episode, look, scene.measured(look, _end(scene.given))))
+    return found
+
+
+def followed(subject: Subject, day: Day, plan: Plan) -> None:
+    """An open episode of this date follows its measure: when a later date ends it, its value is not read again."""
+    if not any(episode.period == day.date for episode in subject.episodes):
+        return
+    kept = []
+    for episode in subject.episodes:
+        look = plan.looks.get((episode.rule_id, episode.level)) if episode.period == day.date else None
+        if look is not None and not look.days:
+            people = look.measure.kind == "distinct"
+            values = [day.counters[place] for place in look.measure.of]
+            episode = replace(episode, reached=people_of(day) if people else look.measure.value(values, []))
+        kept.append(episode)
+    subject.episodes = tuple(kept)
+
+
+def found_on(scene: Scene, filtered: Filtered, before: list[tuple[Episode, Look, int]], touched: int) -> list[Finding]:
+    """What a contribution ends, and then what it opens; the subject's episodes change with it."""
+    subject, given = scene.subject, scene.given
+    found: list[Finding] = []
+    for episode, look, without in before:
+        if not (look.touching & touched or (filtered.people and not look.touching)):
+            continue
+        left = without if given.sign > 0 else scene.measured(look, _end(given))
+        if left < episode.ends_below:
+            ended(subject, episode)
+            found.append((episode, left, "closed"))
+    if given.sign > 0:
+        for look in filtered.opens:
+            found += _opened(scene, look)
+    return found
+
+
+def _opened(scene: Scene, look: Look) -> list[Finding]:
+    subject, end, level = scene.subject, _end(scene.given), look.level
+    observed = scene.measured(look, end)
+    if observed < level.theta or end - subject.since < look.known_days:
+        return []
+    period = 0 if look.days else end
+    if any((each.rule_id, each.level, each.period) == (look.rule_id, level.level, period) for each in subject.episodes):
+        return []
+    reached = 0 if look.days else observed
+    episode = Episode(look.rule_id, level.level, period, scene.given.event_id, level.rearm, level.theta, reached)
+    subject.episodes = (*subject.episodes, episode)
+    return [(episode, observed, "opened")]
+
+
+def ended(subject: Subject, episode: Episode) -> None:
+    """The episode is over; whatever it reached meanwhile."""
+    key = (episode.rule_id, episode.level, episode.period)
+    subject.episodes = tuple(each for each in subject.episodes if (each.rule_id, each.level, each.period) != key)
+
+
+def _end(given: Contribution) -> int:
+    """The date up to which a window looks: the bill's own, or that of the reversal."""
+    return ((given.at_ms if given.sign > 0 else given.moved_ms) + OFFSET_MS) // DAY_MS

@@ -1,0 +1,23 @@
+"""A rule about institutions and staff by example: what its levels measure, where they open, what stays silent."""
+
+from risk.counters import COUNTERS
+from risk.local_time import DAY_MS
+from risk.policy_counters import CounterRule
+from risk.policy_measures import PERIODS
+from risk.terms import Terms
+
+_UNITS = {1: "", 100: " %", 1000: " ‰"}
+
+
+def counter_example(rule: CounterRule, _terms: Terms) -> tuple[str, str]:
+    """Each level in turn, as (zh, en)."""
+    zh, en = [], []
+    for level, measure in rule.looks:
+        days = level.window_ms // DAY_MS
+        span_zh, span_en = (f"{days} 个自然日", f"{days} local dates") if days else PERIODS["date"]
+        names = [COUNTERS[place] for place in measure.of] or ["psn_no"]
+        least = f", {names[-1]} ≥ {measure.least}" if measure.least > 1 else ""
+        reads = f"{measure.kind}({' / '.join(names)}){least} ≥ {level.theta}{_UNITS[measure.scale]}"
+        zh.append(f"{span_zh}，{reads} 触发第 {level.level} 级；{level.theta - 1} 不触发")
+        en.append(f"{span_en}: {reads} opens level {level.level}; {level.theta - 1} does not")
+    return f"{'；'.join(zh)}。", f"{'; '.join(en)}."

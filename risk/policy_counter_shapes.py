@@ -1,0 +1,140 @@
+"""How a rule about institutions and staff (policy_counters.py) is read from TOML."""
+
+from itertools import pairwise
+from typing import cast
+
+from risk.counters import COUNTERS, place_of
+from risk.local_time import DAY_MS
+from risk.policy_counters import MEASURES, SPANS, SUBJECTS, UNITS, CounterRule, DayMeasure
+from risk.policy_reading import Table, near, read_texts
+from risk.policy_rules import Kind, Level
+from risk.policy_shapes import KINDS, Shape
+from risk.terms import PolicyError
+
+_GRAVEST = 4
+
+
+def counter_rule(*kinds: str) -> Shape:
+    """A rule about a subject's days that measures one of these; anything else in its place would run unseen."""
+
+    def read(content: object, where: str) -> CounterRule:
+        return _rule(Table(content, where), kinds)
+
+    return read
+
+
+def _rule(table: Table, kinds: tuple[str, ...]) -> CounterRule:
+    subject = table.text("subject", choices=tuple(SUBJECTS))
+    usual = _measure(Table(table.take("measure"), table.place("measure")), kinds)
+    rows = table.rows("levels")
+    levels, measures = [], []
+    for number, row in enumerate(rows, 1):
+        own = row.has("measure")
+        measure = _measure(Table(row.take("measure"), row.place("measure")), kinds) if own else usual
+        levels.append(_level(row, number, subject, measure))
+        measures.append(measure)
+    rule = CounterRule(
+        subject=subject,
+        types=_texts(table, "types", ("1", "2")) if subject == "institution" else (),
+        med_types=_texts(table, "med_types") if "distinct" in kinds else (),
+        known_days=table.integer("known_days", least=1, most=365) if table.has("known_days") else 0,
+        precision_percent=table.integer("precision_percent", least=1, most=100),
+        measures=tuple(measures),
+        levels=tuple(levels),
+        text_zh=table.sentence("text_zh"),
+        text_en=table.sentence("text_en"),
+    )
+    table.finish()
+    _rising(rule, table.place("levels"))
+    return rule
+
+
+def _texts(table: Table, key: str, choices: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    return read_texts(table.take(key), table.place(key), choices=choices) if table.has(key) else ()
+
+
+def _measure(table: Table, kinds: tuple[str, ...]) -> DayMeasure:
+    """`{ share = ["blank_records", "settlements"], unit = "per_mille", least = 100 }`."""
+    named = [kind for kind in MEASURES if table.has(kind)]
+    if len(named) != 1 or named[0] not in kinds:
+        raise PolicyError(
+            f"{table.where} names {', '.join(named) or 'no measure'}. A level of this rule measures one thing. "
+            f"Write one of {', '.join(kinds)}."
+        )
+    kind = named[0]
+    if kind == "distinct":
+        table.text(kind, choices=("psn_no",))
+        table.finish()
+        return DayMeasure(kind, ())
+    counters = _counters(table, kind)
+    scale = 1 if kind == "sum" else UNITS[table.text("unit", choices=tuple(UNITS))]
+    least = 1 if kind == "sum" else table.integer("least", least=1)
+    table.finish()
+    return DayMeasure(kind, counters, scale, least)
+
+
+def _counters(table: Table, kind: str) -> tuple[int, ...]:
+    content, where = table.take(kind), table.place(kind)
+    names = (content,) if isinstance(content, str) else read_texts(content, where)
+    wanted = {"sum": (1,), "share": (2,), "growth": (1, 2)}[kind]
+    if len(names) not in wanted:
+        raise PolicyError(
+            f"{where} names {len(names)} counters. A sum is of one, a share of one in another, growth of one or of the "
+            f"mean that two make. Write {kind} = {' or '.join(_like(count) for count in wanted)}."
+        )
+    for name in names:
+        if name not in COUNTERS:
+            raise PolicyError(
+                f"{where} names {name!r}, which no day counts. A rule over nothing would never speak. "
+                f"Correct it: {near(str(name), COUNTERS)}"
+            )
+    return tuple(place_of(name) for name in names)
+
+
+def _like(count: int) -> str:
+    return '"settlements"' if count == 1 else '["medfee_fen", "settlements"]'
+
+
+def _level(row: Table, number: int, subject: str, measure: DayMeasure) -> Level:
+    theta = row.integer("theta", least=1, most=10**12)
+    window_days = _window_days(row, subject, measure) if row.has("window_days") else 0
+    if measure.kind == "growth" and not window_days:
+        raise PolicyError(
+            f"{row.where} has no window_days. Growth is measured against as many days before. Write window_days = 30."
+        )
+    rearm = min(theta * 4 // 5, theta - 1)
+    if row.has("rearm"):
+        rearm = row.integer("rearm", least=1, most=theta - 1)
+    if window_days and not rearm:
+        raise PolicyError(
+            f"{row.where}.theta is 1 over {window_days} days. Nothing is below 0, so the episode would never end. "
+            f"Write a theta of 2 and more, or judge one date: remove window_days."
+        )
+    kind = cast("Kind", row.text("kind", choices=KINDS))
+    level = Level(number, theta, rearm, window_days * DAY_MS, kind, row.integer("sev", least=1, most=_GRAVEST))
+    row.finish()
+    return level
+
+
+def _window_days(row: Table, subject: str, measure: DayMeasure) -> int:
+    spans = SPANS[SUBJECTS[subject]]
+    offered = [days for days in spans if measure.kind != "growth" or 2 * days in spans]
+    days = row.integer("window_days", least=1)
+    if measure.kind == "distinct":
+        raise PolicyError(f"{row.where} has a window, but people are told apart on one date. Remove window_days.")
+    if days not in offered:
+        raise PolicyError(
+            f"{row.where}.window_days is {days}. Totals of {measure.kind} are kept over {', '.join(map(str, offered))} "
+            f"days for {subject}s; any other would add up every day at every bill. Choose one of them."
+        )
+    return days
+
+
+def _rising(rule: CounterRule, where: str) -> None:
+    """Levels of one measure over one window stand lowest first."""
+    for (lower, measure), (upper, other) in pairwise(rule.looks):
+        if (measure, lower.window_ms) == (other, upper.window_ms) and upper.theta <= lower.theta:
+            raise PolicyError(
+                f"{where}[{upper.level - 1}].theta is {upper.theta}, not above {lower.theta}. "
+                f"Levels open lowest first. Put them in rising order."
+            )

@@ -1,0 +1,59 @@
+"""The grammar of rules about institutions and staff: what is measured of their days' counters, and over which days."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from risk.contributions import INSTITUTION, STAFF
+from risk.policy_rules import Level, Rule
+
+SUBJECTS: Final = {"institution": INSTITUTION, "staff": STAFF}
+UNITS: Final = {"percent": 100, "per_mille": 1000}
+SPANS: Final = {INSTITUTION: (7, 14, 30, 60, 90), STAFF: (7, 14, 30)}
+"""The windows, in local days, of which a running total is kept: no rule may look over another one."""
+
+MEASURES: Final = ("sum", "share", "growth", "distinct")
+"""sum: of one counter. share: one counter of another. growth: a counter, or the mean that two make, against the same
+number of days before them. distinct: persons of one local date.
+"""
+
+
+class DayMeasure(NamedTuple):
+    """One measure. `of`: the places of its counters. `scale`: 100 or 1,000 for a share or growth, else 1. `least`: what
+    the second number must have come to (of growth: both times), else the measure is 0.
+    """
+
+    kind: str
+    of: tuple[int, ...]
+    scale: int = 1
+    least: int = 1
+
+    def value(self, now: list[int], before: list[int]) -> int:
+        """The measure of its counters' sums, rounded down; `before` only counts for growth."""
+        if self.kind == "sum":
+            return now[0]
+        if self.kind == "share":
+            return now[0] * self.scale // now[1] if now[1] >= self.least else 0
+        per_now, per_before = (now[1], before[1]) if len(now) > 1 else (1, 1)
+        base = per_before if len(now) > 1 else before[0]
+        if base < self.least or (len(now) > 1 and per_now < self.least) or before[0] <= 0:
+            return 0
+        return now[0] * per_before * self.scale // (before[0] * per_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterRule(Rule):
+    """A rule written in the grammar. A level with a window looks over local days that end with the event's, one without
+    at that date alone. `types` are those of the institution, `med_types` prefixes of a bill; () = any.
+    """
+
+    subject: str
+    types: tuple[str, ...] = ()
+    med_types: tuple[str, ...] = ()
+    known_days: int = 0  # for how long the subject must have been heard of
+    precision_percent: int
+    measures: tuple[DayMeasure, ...]  # one for each level
+
+    @property
+    def looks(self) -> list[tuple[Level, DayMeasure]]:
+        """Each level with its measure."""
+        return list(zip(self.levels, self.measures, strict=True))
