@@ -13,7 +13,7 @@ from connectors.embedded_redis import RedisServer
 from connectors.store import KEY_PREFIX
 from risk.facts import AuthorizationRequested, CodeMoved, Fact
 from risk.local_time import DAY_MS, to_datetime
-from risk.trace_codes import BUCKETS, seen
+from risk.trace_codes import BUCKETS, box_of, seen
 from streams.city.canonical import facts_of, signed_up
 from streams.city.happenings import Visit
 from streams.city.settlements import START_MS
@@ -56,7 +56,7 @@ def _measure_codes(report: Report, codes_per_bucket: int, codes: int) -> None:
                     movement="sold",
                     drug_trac_codg=f"8{number * codes_per_bucket + each:019d}",
                 )
-                bucket = seen(bucket, moved, START_MS).bucket
+                bucket = seen(bucket, box_of(moved)).bucket
             client.set(f"{KEY_PREFIX}{{q0}}:t:{number:x}", bucket)
         after = int(client.info("memory")["used_memory"])
     per_code = (after - before) / (buckets * codes_per_bucket)

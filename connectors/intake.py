@@ -20,8 +20,9 @@ from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
 from connectors.topology import Topics, partition_of
 from risk.facts import Fact, InstitutionFact, StockMoved, TopupReceived
-from risk.facts.stock import code_shard_key, codes_moved
+from risk.facts.stock import codes_moved
 from risk.senders import BANK, INSTITUTION, bound_source
+from risk.trace_codes import code_shard_key
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 BACKLOG_MAX = 1_000  # records: some milliseconds of a lane's work, which is what checkout then waits behind at most

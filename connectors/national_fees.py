@@ -7,6 +7,7 @@ from connectors.national_fields import Fields, Making, Message, head, institutio
 from connectors.refusals import Refused
 from risk.facts import Fact, FeeAdded, FeeReversed
 
+_FLAGS = {"0": False, "1": True}
 _EVERY_LINE = "0000"  # 2205, 2302: "all that is not settled yet"
 
 
@@ -58,8 +59,9 @@ def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None,
         drug_trac_codg=trace_codes(line.raw("drug_trac_codg")),
         pric_uplmt_fen=_price_limit(answer),
         rxno=line.text("rxno"),
-        rx_flag={"0": False, "1": True}.get(line.text("rx_flag") or ""),
+        rx_flag=_FLAGS.get(line.text("rx_flag") or ""),
         phar_code=line.text("phar_code"),
+        trdn_flag=_FLAGS.get(line.text("trdn_flag") or ""),
     )
 
 

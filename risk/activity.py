@@ -140,6 +140,7 @@ class Activity(Stored, frozen=True):
     undone: tuple[Undone, ...] = ()
     care: bytes = b""  # what was dispensed, and admissions: carried unread (kept_care.py)
     insured: Insured | None = None
+    boxes: bytes = b""  # of fee lines, by trace code: carried unread too (boxes.py)
 
 
 NOTHING = Activity()
@@ -257,6 +258,7 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
         activity.undone,
         activity.care,
         activity.insured,
+        activity.boxes,
     )
 
 

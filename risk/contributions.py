@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from risk.activity import Row, Stored, hash64
 
-INSTITUTION, STAFF = "i", "s"
+INSTITUTION, STAFF, CODE = "i", "s", "t"
 BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL = 1, 2, 4, 8
 """Marks. SILENT: counts, opens and closes nothing. NO_BILL: something else than a settlement: only `beside` counts."""
 
@@ -21,6 +21,8 @@ Beside = tuple[tuple[int, int], ...]
 class Contribution(Stored, frozen=True):
     """+1 or -1 settlement (or `beside` alone) to one subject, moved by the record `event_id`; `original_id` is the
     settlement itself.
+
+    To a trace code (boxes.py): the box was sold, or came back, at `fixmedins_code`.
     """
 
     subject_kind: str
@@ -37,7 +39,7 @@ class Contribution(Stored, frozen=True):
     fund_fen: int
     marks: int
     beside: Beside = ()
-    fixmedins_code: str = ""  # of staff: where the bill was signed; an institution is the subject itself
+    fixmedins_code: str = ""  # where a doctor signed, or a box was sold; an institution is the subject
 
 
 def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:

@@ -25,6 +25,7 @@ from risk.activity import (
     visit_of_row,
     with_seen,
 )
+from risk.boxes import BoxFact, with_boxes
 from risk.care_rules import cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
@@ -93,6 +94,17 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Fold one record of this person."""
     if isinstance(fact, SettlementCompleted):  # first and plainly: most records are
         return _touched(person, _settled(person, fact, moment), moment)
+    applied = _applied(person, fact, moment)
+    if applied.result != "applied" or not isinstance(fact, BoxFact):
+        return applied
+    activity, told = with_boxes(person.activity, applied.person.activity, fact, moment)
+    if activity is applied.person.activity:
+        return applied
+    after = replace(applied.person, activity=activity)
+    return replace(applied, person=after, contributions=[*applied.contributions, *told])
+
+
+def _applied(person: Person, fact: Fact, moment: Moment) -> Applied:
     match fact:
         case SettlementReversed():
             counted = reverse_settlement(fact.psn_no, person.activity, fact, moment)

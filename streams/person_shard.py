@@ -12,6 +12,7 @@ from connectors.state_codec import ShardState, pack, unpack_activity, unpack_cre
 from connectors.store import Address
 from connectors.topology import partition_of, partitions_of
 from risk.activity import NOTHING
+from risk.boxes import shard_key
 from risk.contributions import Contribution
 from risk.credit import Credit
 from risk.facts import Fact, FoldActivated, PolicyActivated, SettlementCompleted, TimerDue
@@ -42,8 +43,8 @@ from streams.shards import (
 
 
 @lru_cache(maxsize=65_536)
-def _subject_shard(subject_id: str, subject_partitions: int) -> int:
-    return partition_of(subject_id, subject_partitions)
+def _subject_shard(key: str, subject_partitions: int) -> int:
+    return partition_of(key, subject_partitions)
 
 
 class PersonShard:
@@ -270,7 +271,7 @@ class PersonShard:
             return []
         numbered = []
         for contribution in contributions:
-            target = _subject_shard(contribution.subject_id, self._subject_partitions)
+            target = _subject_shard(shard_key(contribution), self._subject_partitions)
             self._sent[target] += 1
             numbered.append(Numbered(target, self._sent[target], contribution))
         return numbered

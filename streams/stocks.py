@@ -12,7 +12,6 @@ from connectors.state_codec import pack, unpack_batches, unpack_item
 from connectors.store import Address
 from connectors.topology import partition_of
 from risk.facts import CodeMoved, StockMoved, StockUndone
-from risk.facts.stock import code_shard_key
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
@@ -30,6 +29,7 @@ from risk.stock_ledger import (
     with_line,
     without,
 )
+from risk.trace_codes import code_shard_key
 from streams.shards import Effects, Rerouted, Values
 
 StockFact = StockMoved | StockUndone

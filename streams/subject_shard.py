@@ -13,6 +13,7 @@ from connectors.state_codec import (
 )
 from connectors.store import Address
 from connectors.topology import partition_of
+from risk.contributions import CODE
 from risk.facts import (
     CodeMoved,
     Fact,
@@ -23,14 +24,13 @@ from risk.facts import (
     StockUndone,
     TimerDue,
 )
-from risk.facts.stock import code_shard_key
 from risk.local_time import local_day, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.second_hop import Heard, contribute, needs_history
 from risk.subjects import History, Subject
-from risk.trace_codes import bucket_of, second_sale, seen
+from risk.trace_codes import code_shard_key
 from streams.shards import (
     FIRST_FOLD,
     FUTURE_MS_MAX,
@@ -48,6 +48,7 @@ from streams.shards import (
     switched_fold,
 )
 from streams.stocks import Stocks
+from streams.trace_buckets import TraceBuckets
 
 _Name = tuple[str, str]
 """A subject: its kind, its code."""
@@ -69,6 +70,7 @@ class SubjectShard:
         self._subject_partitions = subject_partitions
         self._clock = clock
         self._stocks = Stocks(self.values, partition, subject_partitions)
+        self._boxes = TraceBuckets(self.values)
         self._subjects: dict[_Name, Subject] = {}
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
@@ -101,10 +103,13 @@ class SubjectShard:
             if isinstance(each, StockMoved | StockUndone):
                 wanted |= dict.fromkeys(self._stocks.addresses(each))
             if isinstance(each, CodeMoved):
-                wanted[self._bucket(each)] = None
+                wanted[self._boxes.address(each.drug_trac_codg)] = None
             if not isinstance(each, Contributed):
                 continue
             for given in each.contributions:
+                if given.subject_kind == CODE:
+                    wanted[self._boxes.address(given.subject_id)] = None
+                    continue
                 name = given.subject_kind, given.subject_id
                 known = self._subjects.get(name)
                 if known is None:
@@ -115,9 +120,6 @@ class SubjectShard:
 
     def _address(self, name: _Name, field_name: str) -> Address:
         return self.values.address(*name, field_name)
-
-    def _bucket(self, fact: CodeMoved) -> Address:
-        return self.values.address("t", bucket_of(fact.drug_trac_codg))
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
         """Each contribution changes its subject and at another date its history; a movement its id, batch, item and
@@ -159,7 +161,11 @@ class SubjectShard:
             return Effects("subject.contributed", "duplicate")
         heard_now = Heard(position, record.timestamp_ms, policy)
         subjects, histories, outputs = dict[_Name, Subject](), dict[_Name, History](), list[Output]()
+        buckets: dict[Address, bytes] = {}
         for contribution in fresh:
+            if contribution.subject_kind == CODE:
+                outputs += self._boxes.contributed(contribution, heard_now, buckets)
+                continue
             name = contribution.subject_kind, contribution.subject_id
             subject = subjects.get(name)
             if subject is None:
@@ -175,6 +181,9 @@ class SubjectShard:
         if histories:
             self._histories.update(histories)
             self._changed_histories.update(histories)
+        for address, bucket in buckets.items():
+            self.values.set(address, bucket)
+        self._others.update(buckets)
         heard = list(self.state.heard)
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
@@ -195,23 +204,13 @@ class SubjectShard:
             effects = self._stocks.fold(fact, moment)
             self._others.update(self._stocks.addresses(fact))
         elif isinstance(fact, CodeMoved):
-            effects = self._code_moved(fact, moment)
+            effects = self._boxes.moved(fact, moment)
+            self._others.add(self._boxes.address(fact.drug_trac_codg))
         else:
             raise AssertionError(f"nothing folds a {fact.event_type}")
         if effects.result == "applied":
             self.state = self.state._replace(clock_ms=max(self.state.clock_ms, stamp_ms))
         return effects
-
-    def _code_moved(self, fact: CodeMoved, moment: Moment) -> Effects:
-        """D05: the sale of a box that was sold before and did not come back."""
-        address = self._bucket(fact)
-        after = seen(self.values.get(address), fact, moment.occurred_ms)
-        if after.result != "applied":
-            return Effects(fact.event_type, after.result)
-        said = second_sale(fact, after.before, moment) if after.before is not None else []
-        self.values.set(address, after.bucket)
-        self._others.add(address)
-        return Effects(fact.event_type, "applied", said)
 
     def _subject_at(self, name: _Name) -> Subject:
         value = self.values.get(self._address(name, "w"))

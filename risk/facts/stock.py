@@ -52,11 +52,6 @@ class CodeMoved(InstitutionFact, frozen=True, kw_only=True, tag="code.moved"):
     drug_trac_codg: str
 
 
-def code_shard_key(code: str) -> str:
-    """What a code's shard is chosen by; a prefix, so that no institution's facts follow the same choice by accident."""
-    return f"code:{code}"
-
-
 def codes_moved(fact: StockMoved) -> list[CodeMoved]:
     """The boxes of a movement that stand for themselves; of one opened and sold by the unit (拆零) the code repeats."""
     if fact.movement not in ("sold", "sale_returned") or fact.trdn_flag:

@@ -69,6 +69,7 @@ class FeeAdded(Fact, frozen=True, kw_only=True, tag="fee.added"):
     rxno: str | None = None
     rx_flag: bool | None = None
     phar_code: str | None = None
+    trdn_flag: bool | None = None
 
 
 class FeeReversed(Fact, frozen=True, kw_only=True, tag="fee.reversed"):

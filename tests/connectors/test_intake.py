@@ -12,6 +12,7 @@ from connectors.intake import Edge, Intake, Sender, read_lines, split_lines
 from connectors.pseudonym import Pseudonyms
 from connectors.topology import Topics, partition_of
 from risk.facts import TopupReceived
+from risk.trace_codes import code_shard_key
 
 NOW_MS = 1_773_100_800_000  # 2026-03-10 08:00 in Shanghai
 KEY = "a city's secret key"
@@ -106,7 +107,7 @@ def test_a_sale_goes_to_the_shard_of_each_box_as_well():
     producer, _ = take(STOCK | {"drug_trac_codg": [code, code]}, sender=Sender("p1", institutions={"P1"}))
     (_, (topic, _, value, partition)) = producer.records
     moved = decode_fact(value)
-    assert (topic, partition) == (Topics().subjects, partition_of(f"code:{code}", 3))
+    assert (topic, partition) == (Topics().subjects, partition_of(code_shard_key(code), 3))
     assert (moved.event_type, moved.drug_trac_codg, moved.fixmedins_code) == ("code.moved", code, "P1")
 
 

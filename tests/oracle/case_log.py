@@ -13,6 +13,9 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
+    { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
+
+A fee line or a stock movement may name its `boxes = [1, 2]`: box 1 has trace code 80000000000000000001.
 
 A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, here (where it is settled),
 insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, own_fen, `same_key_as = 3`, and
@@ -34,6 +37,7 @@ from risk.facts import (
     SettlementCompleted,
     SettlementReinstated,
     SettlementReversed,
+    StockMoved,
     VisitCancelled,
     VisitClosed,
     VisitOpened,
@@ -122,6 +126,8 @@ def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _fact(number: int, line: Mapping[str, Any]) -> Fact:
+    if "stock" in line:
+        return _stock(number, line)
     common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": line["at"], "psn_no": line["person"]}
     place = {"fixmedins_code": line["institution"], "fixmedins_type": line["type"]}
     moved = _of_a_visit(common, number, line, place)
@@ -171,10 +177,30 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
             fixmedins_code=line["institution"],
             med_list_codg=line["dispense"],
             cnt_x10000=line.get("quantity", 1) * 10_000,
-            amount_fen=1_000,
+            amount_fen=line.get("amount_fen", 1_000),
             prd_days=line.get("days"),
+            drug_trac_codg=_codes(line),
+            trdn_flag=line.get("by_the_unit"),
         )
     return None
+
+
+def _stock(number: int, line: Mapping[str, Any]) -> StockMoved:
+    """What an institution tells of its shelf: it names no person."""
+    return StockMoved(
+        event_id=f"E{number}",
+        occurred_at=line["at"],
+        fixmedins_code=line["institution"],
+        movement=line["stock"],
+        med_list_codg=line.get("item", "X1"),
+        cnt_x10000=line.get("quantity", 1) * 10_000,
+        drug_trac_codg=_codes(line),
+        trdn_flag=line.get("by_the_unit"),
+    )
+
+
+def _codes(line: Mapping[str, Any]) -> tuple[str, ...] | None:
+    return tuple(f"8{box:019d}" for box in line.get("boxes", ())) or None
 
 
 def _amounts(line: Mapping[str, Any]) -> dict[str, int | None]:

@@ -11,7 +11,9 @@ from typing import Any
 from connectors.codec import encode_fact
 from connectors.state_codec import Contributed, encode_contributed
 from connectors.store import Address
-from risk.facts import Fact, PolicyActivated
+from risk.contributions import Contribution
+from risk.facts import Fact, InstitutionFact, PolicyActivated, StockMoved
+from risk.facts.stock import codes_moved
 from risk.local_time import to_ms
 from risk.outputs import Output, alert_id
 from risk.policy import parse_policy
@@ -44,6 +46,7 @@ class Engine:
         self.people, self.subjects = _shard_of_people(), _shard_of_subjects()
         self.store: dict[Address, bytes] = {}
         self.outputs: list[Output] = []
+        self.contributed: list[Contribution] = []
         self.offsets = 0
         self.now_ms = to_ms(SOON)
         self.crossings: dict[str, str] = {}
@@ -62,16 +65,32 @@ class Engine:
         told, ends = [], set(cuts)
         for index, fact in enumerate(facts):
             self.now_ms = max(self.now_ms, to_ms(fact.occurred_at))
-            effects = self._apply(self.people, encode_fact(fact))
-            said = list(effects.outputs)
-            for numbered in effects.numbered:
-                contributed = Contributed(0, numbered.number, (numbered.contribution,))
-                said += self._apply(self.subjects, encode_contributed(contributed)).outputs
+            said = self._told(fact) if isinstance(fact, InstitutionFact) else self._lived(fact)
             self.outputs += said
             told += [Told(index, self._in_words(output)) for output in said if output.topic == "alerts"]
             if index in ends:
                 self.hand_over()
         return told
+
+    def _lived(self, fact: Fact) -> list[Output]:
+        """A person's fact, and what it tells the shards of subjects."""
+        effects = self._apply(self.people, encode_fact(fact))
+        said = list(effects.outputs)
+        for numbered in effects.numbered:
+            self.contributed.append(numbered.contribution)
+            contributed = Contributed(0, numbered.number, (numbered.contribution,))
+            said += self._apply(self.subjects, encode_contributed(contributed)).outputs
+        return said
+
+    def _told(self, fact: InstitutionFact) -> list[Output]:
+        """What an institution tells, and its boxes, as the edge appends them; and what that appends in its turn."""
+        boxes = codes_moved(fact) if isinstance(fact, StockMoved) else []
+        waiting, said = [encode_fact(each) for each in (fact, *boxes)], list[Output]()
+        for value in waiting:
+            effects = self._apply(self.subjects, value)
+            said += effects.outputs
+            waiting += [each.value for each in effects.rerouted]
+        return said
 
     def hand_over(self) -> None:
         """Commit, and let new shards stand where the store stands."""

@@ -10,14 +10,18 @@ import pytest
 
 from connectors.codec import encode_fact
 from connectors.policy_files import read_policy_dir
+from connectors.state_codec import Contributed, encode_contributed
 from connectors.store import Address
-from risk.facts import CodeMoved, Fact, PolicyActivated, StockMoved
+from risk.facts import CodeMoved, Fact, FeeAdded, FeeReversed, PolicyActivated, StockMoved
 from risk.facts.stock import codes_moved
 from risk.local_time import SHANGHAI, to_ms
 from risk.policy import parse_policy
 from streams.shards import Record
 from streams.subject_shard import SubjectShard
+from tests.oracle.production import Engine
+from tests.oracle.rules_oracle import Parameters
 
+PERSON = "p1_somebody"
 NOON = datetime(2026, 3, 10, 12, tzinfo=SHANGHAI)
 CODE = "81234560000000000001"
 FILES = dict(read_policy_dir(Path(__file__).parents[2] / "config" / "policies" / "shaoyang"))
@@ -140,3 +144,48 @@ def test_any_cutting_gives_the_same_bytes_and_a_naive_reader_the_same_alerts(see
     ]
     assert told == expected
     assert told
+
+
+def line(number: int, *codes: str, minutes: int = 0, visit: str = "V1", **more: Any) -> FeeAdded:
+    fields = {"psn_no": PERSON, "fixmedins_code": "P43050000001", "cnt_x10000": 10_000 * len(codes)} | more
+    at = NOON + timedelta(minutes=minutes)
+    named = {"mdtrt_id": visit, "feedetl_sn": f"L{number}", "med_list_codg": "X1", "amount_fen": 1_000}
+    return FeeAdded(event_id=f"F{number}", occurred_at=at, drug_trac_codg=codes, **named, **fields)
+
+
+def test_what_a_fee_line_tells_of_its_box_names_no_person() -> None:
+    engine = Engine(Parameters(), files=FILES)
+    engine.fold([line(1, CODE)])
+    (told,) = engine.contributed
+    assert (told.subject_kind, told.subject_id, told.sign) == ("t", CODE, 1)
+    assert (told.fixmedins_code, told.person) == ("P43050000001", 0)
+    assert PERSON.encode() not in encode_contributed(Contributed(0, 1, (told,)))
+    engine.fold([line(2, CODE, visit="V2", minutes=5)])
+    (alert,) = [output.body for output in engine.outputs if output.topic == "alerts"]
+    assert PERSON not in str(alert)
+    assert alert["vola_evid"] == [f"F2/{CODE}"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_lines_stock_and_returns_of_both_give_the_same_bytes_however_the_log_is_cut(seed: int) -> None:
+    random, facts = Random(seed), list[Fact]()
+    for number in range(120):
+        minutes, code = number * 30 - random.choice((0, 0, 45)), f"8{random.randrange(8):019d}"
+        shop = f"P4305000000{random.randrange(2)}"
+        who = {"psn_no": f"p{random.randrange(3)}", "fixmedins_code": shop}
+        kind = random.random()
+        lines = [fact for fact in facts if isinstance(fact, FeeAdded)]
+        if kind < 0.5 or not lines:
+            facts.append(line(number, code, minutes=minutes, visit=f"V{number // 2}", **who))
+        elif kind < 0.7:
+            old = random.choice(lines)
+            at = NOON + timedelta(minutes=minutes)
+            back = {"mdtrt_id": old.mdtrt_id, "feedetl_sn": old.feedetl_sn, "psn_no": old.psn_no}
+            facts.append(FeeReversed(event_id=f"R{number}", occurred_at=at, **back))
+        else:
+            facts.append(stock(number, random.choice(("sold", "sale_returned")), code, minutes=minutes, shop=shop))
+    whole, cut = Engine(Parameters(), files=FILES), Engine(Parameters(), files=FILES)
+    told = whole.fold(facts)
+    assert cut.fold(facts, random.sample(range(1, len(facts)), 12)) == told
+    assert cut.stored() == whole.stored()
+    assert sum(each.alert["rule_id"] == "D05" for each in told) > 3

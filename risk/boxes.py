@@ -1,0 +1,117 @@
+"""The boxes on a person's fee lines, by their trace codes: what is told of them to the shards of their codes (D05).
+
+A line sells its boxes; they come back when the line is taken back, its settlement undone or its visit cancelled: a part
+of a line, and a settlement that is corrected and made again, are in doubt, and a doubt is a return. Not told: a line by
+the unit (trdn_flag, or another count than codes), a second line of a visit with the same box (it was opened), and the
+lines of an admission: a ward opens boxes for many. Lines are remembered 92 days.
+"""
+
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from risk.activity import COUNTED, Activity, hash32, hash64, receipt_of, row_of, visit_of
+from risk.contributions import CODE, Contribution
+from risk.facts import FeeAdded, FeeReversed, SettlementReversed, VisitCancelled
+from risk.local_time import local_day
+from risk.moment import Moment
+from risk.trace_codes import KEPT_DAYS_OF_A_LINE, code_shard_key, is_trace_code
+
+_BOX = Struct(">QIIQ12s9s")  # visit, line, batch, instant, institution, code
+_PLACE_BYTES = 12
+
+
+class Box(NamedTuple):
+    """A box of one line; visit, line and batch are hashes."""
+
+    visit: int
+    line: int
+    batch: int
+    at_ms: int
+    place: bytes
+    code: bytes
+
+
+Boxed = tuple[Activity, list[Contribution]]
+"""The activity after a fact, and what the shards of the codes are told."""
+BoxFact = FeeAdded | FeeReversed | VisitCancelled | SettlementReversed
+
+
+def shard_key(given: Contribution) -> str:
+    """What the shard of a contribution's subject is chosen by."""
+    return code_shard_key(given.subject_id) if given.subject_kind == CODE else given.subject_id
+
+
+def with_boxes(before: Activity, activity: Activity, fact: BoxFact, moment: Moment) -> Boxed:
+    """Fold one applied fact into the boxes that the activity after it keeps."""
+    if "D05" not in moment.policy.entries:
+        return activity, []
+    if isinstance(fact, FeeAdded):
+        return _sold(activity, fact, moment)
+    named = _named(before, fact) if activity.boxes else None
+    if named is None:
+        return activity, []
+    boxes = _unpacked(activity.boxes)
+    back = [box for box in boxes if named(box)]
+    if not back:
+        return activity, []
+    kept = b"".join(_BOX.pack(*box) for box in boxes if box not in back)
+    return replace(activity, boxes=kept), [_told(box, -1, moment) for box in back]
+
+
+def _sold(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
+    visit, place = visit_of(activity, fact.mdtrt_id), fact.fixmedins_code.encode()
+    codes = fact.drug_trac_codg or ()
+    by_the_unit = fact.trdn_flag or fact.cnt_x10000 != 10_000 * len(set(codes)) or len(set(codes)) < len(codes)
+    if not codes or by_the_unit or len(place) > _PLACE_BYTES or (visit is not None and visit.admission):
+        return activity, []
+    boxes = _unpacked(activity.boxes)
+    own = {(box.visit, box.code) for box in boxes}
+    batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
+    place = place.ljust(_PLACE_BYTES, b"\0")
+    where = (hash64(fact.mdtrt_id), hash32(fact.feedetl_sn), batch, moment.occurred_ms, place)
+    sold = [Box(*where, int(code).to_bytes(9)) for code in codes if is_trace_code(code)]
+    sold = [box for box in sold if (box.visit, box.code) not in own]
+    if not sold:
+        return activity, []
+    boxes += sold
+    floor_day = max(local_day(box.at_ms) for box in boxes) - KEPT_DAYS_OF_A_LINE
+    kept = b"".join(_BOX.pack(*box) for box in boxes if local_day(box.at_ms) >= floor_day)
+    return replace(activity, boxes=kept), [_told(box, 1, moment) for box in sold]
+
+
+def _named(activity: Activity, fact: BoxFact) -> Callable[[Box], bool] | None:
+    """Which boxes a fact brings back."""
+    match fact:
+        case FeeReversed(feedetl_sn=str(number)):
+            visit, line = hash64(fact.mdtrt_id), hash32(number)
+            return lambda box: box.visit == visit and box.line == line
+        case FeeReversed(chrg_bchno=str(number)):
+            visit, batch = hash64(fact.mdtrt_id), hash32(number)
+            return lambda box: box.visit == visit and box.batch == batch
+        case FeeReversed():
+            visit = hash64(fact.mdtrt_id)
+            counted = (row.at_ms for row in activity.rows if row.mdtrt == visit and row.state == COUNTED)
+            settled_ms = max(counted, default=-1)
+            return lambda box: box.visit == visit and box.at_ms > settled_ms
+        case VisitCancelled(mdtrt_id=str(number)):
+            visit = hash64(number)
+            return lambda box: box.visit == visit
+        case SettlementReversed():
+            known = receipt_of(activity, hash64(fact.setl_id or ""), hash64(fact.medins_setl_id or ""))
+            row = row_of(activity, known.setl) if known is not None else None
+            return (lambda box: box.visit == row.mdtrt) if row is not None else None
+    return None
+
+
+def _told(box: Box, sign: int, moment: Moment) -> Contribution:
+    """It names no person. The return of a line has the line's own time beside its own."""
+    code, place = f"{int.from_bytes(box.code):020d}", box.place.rstrip(b"\0").decode()
+    moved = (CODE, code, sign, box.at_ms, moment.occurred_ms, moment.event_id, "")
+    return Contribution(*moved, 0, "", "", 0, 0, 0, fixmedins_code=place)
+
+
+def _unpacked(boxes: bytes) -> list[Box]:
+    return [Box(*values) for values in _BOX.iter_unpack(boxes)]
