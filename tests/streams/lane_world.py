@@ -8,14 +8,17 @@ from typing import Any
 
 import orjson
 
-from connectors.codec import encode_fact
+from connectors.amounts import AmountProfiles
 from connectors.embedded import RealKafka, RedisServer
+from connectors.intake import Edge, fact_records
 from connectors.kafka import producer, published_marks
 from connectors.log_reader import log_end, read_log
+from connectors.pseudonym import Pseudonyms
 from connectors.topology import Topics, partition_of, tags
-from risk.facts import Fact
+from risk.facts import Fact, FeeAdded, FeeReversed, StockMoved
+from risk.local_time import MINUTE_MS, to_datetime
 from streams.activate import prepare_logs
-from streams.city.settlements import preencoded
+from streams.city.settlements import START_MS, preencoded
 from streams.lane import Lane
 from streams.ownership import LaneSettings
 from streams.verify import Findings, prove
@@ -48,7 +51,13 @@ class World:
         self._producer.flush(20)
 
     def append_facts(self, *facts: Fact) -> None:
-        self.append((fact.psn_no, encode_fact(fact)) for fact in facts)
+        """Append facts as the edge does, each to its person's or its institution's log."""
+        pseudonyms = Pseudonyms(None)
+        edge = Edge(self.topics, self.people, pseudonyms, AmountProfiles(), lambda: 0, subjects_partitions=SUBJECTS)
+        for fact in facts:
+            for topic, _, value, partition in fact_records(edge, fact):
+                self.append_at(partition, value, topic)
+        self.flush()
 
     def append_at(self, partition: int, value: bytes, topic: str = "") -> None:
         """Append one record where it may not belong."""
@@ -163,6 +172,40 @@ def settlements(size: int = 600, people: int = 40, seed: int = 1) -> list[Keyed]
 def rush(size: int = 300, seed: int = 2) -> list[Keyed]:
     """Seven minutes in which pharmacies and doctors see too many people: alerts of the second hop."""
     return list(preencoded(size, 4_000, seed, places=2, span_days=0.005))
+
+
+def shelves() -> list[Fact]:
+    """Two pharmacies' stock and boxes: a count, sales, a return, a conflict, a deletion; box 1 is sold again."""
+    shop, other = "P43050000001", "P43050000002"
+
+    def stock(number: int, movement: str, place: str = shop, **more: Any) -> StockMoved:
+        fields = {"med_list_codg": "X1", "cnt_x10000": 10_000, "fixmedins_bchno": f"B{number}"} | more
+        at = to_datetime(START_MS + number * MINUTE_MS)
+        return StockMoved(event_id=f"S{number}", occurred_at=at, fixmedins_code=place, movement=movement, **fields)
+
+    def line(number: int, box: str, place: str = shop) -> FeeAdded:
+        named = {"psn_no": "P1", "mdtrt_id": f"V{number}", "feedetl_sn": f"L{number}"}
+        priced = {"med_list_codg": "X1", "cnt_x10000": 10_000, "amount_fen": 900}
+        at = to_datetime(START_MS + number * MINUTE_MS)
+        return FeeAdded(
+            event_id=f"F{number}", occurred_at=at, fixmedins_code=place, drug_trac_codg=(box,), **named, **priced
+        )
+
+    boxes = [f"8{number:019d}" for number in range(4)]
+    returned = {"psn_no": "P1", "mdtrt_id": "V12", "feedetl_sn": "L12"}
+    return [
+        stock(0, "counted", cnt_x10000=500_000),
+        *(stock(number, "sold", med_list_codg=f"X{number % 3}") for number in range(1, 9)),
+        stock(10, "sold", drug_trac_codg=(boxes[0], boxes[3])),
+        line(11, boxes[1]),
+        line(12, boxes[2]),
+        FeeReversed(event_id="R1", occurred_at=to_datetime(START_MS + 13 * MINUTE_MS), **returned),
+        line(14, boxes[2], other),
+        line(15, boxes[1], other),
+        stock(10, "sold", cnt_x10000=1),
+        stock(20, "deleted", med_list_codg=None, cnt_x10000=None, fixmedins_bchno="B10"),
+        stock(21, "purchased", other),
+    ]
 
 
 def by_identity(bodies: Iterable[dict[str, Any]], *names: str) -> dict[tuple[str, ...], list[bytes]]:

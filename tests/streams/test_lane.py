@@ -9,7 +9,7 @@ from connectors.embedded import RealKafka, RedisServer
 from connectors.state_codec import decode_contributed, encode_contributed
 from connectors.topology import Topics, partition_of, tags
 from streams import person_shard
-from tests.streams.lane_world import World, rush, settlements
+from tests.streams.lane_world import World, rush, settlements, shelves
 
 pytestmark = pytest.mark.kafka
 NewWorld = Callable[..., World]
@@ -24,10 +24,17 @@ def world(real_kafka: RealKafka, redis_62: RedisServer, topics: Topics) -> Itera
 
 def test_a_lane_drains_a_log_and_what_it_said_is_proved(world: World):
     world.append(rush() + settlements(300))
+    world.append_facts(*shelves())
     lane = world.lane()
     world.drain(lane)
+    world.turn(lane, until=lambda: world.tallied()["event", "stock.undone", "applied"] == 1)
     findings = world.assert_proved()
     assert findings.shards == 3
+    boxes = [body for body in world.outputs(world.topics.alerts) if body["rule_id"] == "D05"]
+    assert [(body["subject_id"], body["vola_evid"][0][:3]) for body in boxes] == [("P43050000002", "F15")]
+    with world.redis.client() as client:
+        kinds = {key.decode().split(":")[2] for key in client.keys("xm:{q*")}
+    assert kinds >= {"g", "k", "b", "t", "i", "s"}
     assert findings.outputs > 20
     assert {body["subject_kind"] for body in world.outputs(world.topics.alerts)} >= {"person", "institution"}
 

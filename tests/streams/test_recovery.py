@@ -10,7 +10,7 @@ from connectors.embedded import RealKafka, RedisServer
 from connectors.kafka import set_published_mark
 from connectors.store import Store
 from connectors.topology import Topics, tags
-from tests.streams.lane_world import World, by_identity, rush, settlements
+from tests.streams.lane_world import World, by_identity, rush, settlements, shelves
 
 pytestmark = pytest.mark.kafka
 P0 = tags("p", 2)[0]
@@ -126,6 +126,7 @@ def _assert_duplicates_are_equal(world: World) -> None:
 
 def test_a_flushed_redis_between_two_turns_is_claimed_again_and_filled(world: World, redis: RedisServer):
     world.append(settlements(300))
+    world.append_facts(*shelves())
     lane = world.lane(batch_records_max=60, checkpoint=once("acknowledged", redis.flush, after=2))
     world.drain(lane)
     assert world.reclaims("moved") >= 1
