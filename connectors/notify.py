@@ -10,17 +10,25 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from connectors.errors import ConnectorError
+from risk.handling import Cause
 
 Alert = Mapping[str, Any]
 SEVERITIES = {1: ("info", "提示"), 2: ("warning", "关注"), 3: ("serious", "严重"), 4: ("critical", "紧急")}
 TIMEOUT_S = 5.0
+
+
+class Notice(NamedTuple):
+    """One message about its members. By the id a receiver knows it again, and `xinmai alerts --notice` names them."""
+
+    notice_id: str
+    cause: Cause
 
 
 class Target(Protocol):
@@ -28,7 +36,7 @@ class Target(Protocol):
 
     name: str
 
-    async def tell(self, alerts: Sequence[Alert]) -> None: ...
+    async def tell(self, alerts: Sequence[Alert], notice: Notice | None = None) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -59,21 +67,25 @@ class Webhook:
         """Give the connection back."""
         await self._client.aclose()
 
-    async def tell(self, alerts: Sequence[Alert]) -> None:
-        """One message about all of them. Openings only: outside nobody can match a closing."""
-        opened = [alert for alert in alerts if alert.get("episode", "opened") == "opened"]
-        if not opened:
+    async def tell(self, alerts: Sequence[Alert], notice: Notice | None = None) -> None:
+        """One message about all of them. No closings: outside nobody can match one with its opening."""
+        told = [alert for alert in alerts if alert.get("episode", "opened") != "closed"]
+        if not told:
             return
+        # Told again after a crash, the message has the same id: who keeps it hears it once.
+        headers = {} if notice is None else {"Idempotency-Key": notice.notice_id}
         if self._inside_network:
-            await _post(self._client, self.name, self._url, {"alerts": [dict(alert) for alert in opened]})
+            named = {} if notice is None else notice._asdict()
+            document = {**named, "alerts": [dict(alert) for alert in told]}
+            await _post(self._client, self.name, self._url, document, headers=headers)
             return
-        notices = outside_notices(opened, self._console_url)
+        notices = outside_notices(told, self._console_url, notice)
         if self._style == "json":
-            await _post(self._client, self.name, self._url, {"notices": notices})
+            await _post(self._client, self.name, self._url, {"notices": notices}, headers=headers)
             return
         text = "\n".join(_sentence(notice) for notice in notices)
         message = {"msgtype": "text", "text": {"content": text}}
-        response = await _post(self._client, self.name, self._signed_url(), message)
+        response = await _post(self._client, self.name, self._signed_url(), message, headers=headers)
         _refuse_error_code(self.name, response)
 
     def _signed_url(self) -> str:
@@ -110,8 +122,8 @@ class Alertmanager:
         """Give the connection back."""
         await self._client.aclose()
 
-    async def tell(self, alerts: Sequence[Alert]) -> None:
-        """Post them at once; an alert whose episode closed is resolved."""
+    async def tell(self, alerts: Sequence[Alert], notice: Notice | None = None) -> None:
+        """Post them at once, each by itself: it groups by its own rules. An alert whose episode closed is resolved."""
         now = self._clock()
         # the newest word about an alert counts, so an opening and its closing in one batch must not be reordered
         newest = {alert["alert_id"]: alert for alert in alerts}
@@ -159,11 +171,16 @@ def labels(alert: Alert) -> dict[str, str]:
     return named
 
 
-def outside_notices(alerts: Sequence[Alert], console_url: str) -> list[dict[str, Any]]:
-    """All that may leave the insurance network: rule, severity, count, link; gravest first."""
+def outside_notices(alerts: Sequence[Alert], console_url: str, notice: Notice | None = None) -> list[dict[str, Any]]:
+    """All that may leave the insurance network: rule, severity, count, link; gravest first.
+
+    The link of a notice names it, and so all its members, without an alert's id or an institution leaving.
+    """
     counts = Counter((int(alert["sev_deg"]), str(alert["rule_id"])) for alert in alerts)
+    named = "" if notice is None else f"&notice={quote(notice.notice_id, safe='')}"
+    link = f"{console_url}/?rule="
     return [
-        {"rule": rule, "severity": severity, "count": count, "link": f"{console_url}/?rule={quote(rule, safe='')}"}
+        {"rule": rule, "severity": severity, "count": count, "link": f"{link}{quote(rule, safe='')}{named}"}
         for (severity, rule), count in sorted(counts.items(), key=lambda entry: (-entry[0][0], entry[0][1]))
     ]
 
@@ -180,10 +197,12 @@ def _clause_note(alert: Alert) -> dict[str, str]:
     return {"clause": " ".join(str(clause[name]) for name in ("document", "article") if clause.get(name))}
 
 
-async def _post(client: httpx.AsyncClient, name: str, url: str, document: Any) -> httpx.Response:
-    headers = {"Content-Type": "application/json"}
+async def _post(
+    client: httpx.AsyncClient, name: str, url: str, document: Any, *, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    sent = {"Content-Type": "application/json", **(headers or {})}
     try:
-        response = await client.post(url, content=msgspec.json.encode(document), headers=headers)
+        response = await client.post(url, content=msgspec.json.encode(document), headers=sent)
     except httpx.HTTPError as error:  # repr of the error, never the address: a webhook's address is its key
         raise ConnectorError(name, type(error).__name__, retryable=True) from error
     if response.status_code >= 300:

@@ -28,6 +28,7 @@ _TOPICS: dict[str, tuple[str, str]] = {
     "withholding": ("psn_no", "orders to the bank; results come back as bank.* events"),
     "alerts": ("subject id", "warnings, over-limit, suspicions, data quality"),
     "queries": ("shard", "who asked what, when, why; denied ones too"),
+    "handling": ("suppression, alert or notice id", "what people and routes did about alerts"),
     "deadletter": ("origin", "refused input, without personal data"),
     "national": ("none", "raw national messages inside the sender's zone, kept for a short time"),
 }

@@ -127,6 +127,10 @@ class Topics:
         return f"{self.prefix}queries.v1"
 
     @property
+    def handling(self) -> str:
+        return f"{self.prefix}handling.v1"
+
+    @property
     def deadletter(self) -> str:
         return f"{self.prefix}deadletter.v1"
 
@@ -137,7 +141,7 @@ class Topics:
     @property
     def unlimited(self) -> tuple[str, ...]:
         """The topics that are kept for ever: state is derived from the first two, answers are proved by the rest."""
-        return (self.events, self.subjects, self.decisions, self.withholding, self.queries)
+        return (self.events, self.subjects, self.decisions, self.withholding, self.queries, self.handling)
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ advice          a settlement booked although nothing was held for it: facts cann
 bundle, order   captures that go to the bank together; the message: `debit`, `draw`, `refund`, `cancel`
 obligation      what is owed after a capture, in two legs: funding (has the bank paid?) and repayment (has the person?)
 exposure        held + used. available = what limit, bank line and caps leave. demand = exposure + uncovered wishes
+handling        what people and routes did about alerts: suppressed, acknowledged, judged, told. It changes no alert
 suspicion       疑点, a clue for a person to look at. The engine warns and prepares; it sanctions nobody
 
 Reading order
@@ -62,7 +63,8 @@ Reading order
                      attempts.py, order_answers.py → obligations.py, legs.py, kept.py, arrears.py → reversal.py; beside
                      it fee_lines.py, accrual.py, requests.py, demand.py (L80, L90, L100), signals.py (F01-F07),
                      senders.py, reconciliation.py, forgetting.py
-6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, yuan.py, view.py, refused.py
+6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, yuan.py, view.py, refused.py; and what was
+                     done about alerts, which no fold reads: handling.py
 
 The cases that say what must come of it are data: tests/cases/rules/*.toml and tests/cases/credit/*.toml; whole lives of
 a payment, step by step, are tests/cases/stories/*.toml.

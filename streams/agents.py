@@ -14,12 +14,18 @@ import faust
 import orjson
 
 from connectors.errors import ConnectorError
-from streams.alert_routes import AlertRedrive, AlertRouter, decode_alert
+from streams.alert_desk import AlertDesk
+from streams.alert_redrive import AlertRedrive
+from streams.alert_routes import AlertRouter, Heard, decode_alert
+from streams.handling_board import REFRESH_S, HandlingBoard
 from streams.order_submission import OpenOrders, OrderSubmitter
 
 ORDERS_AT_ONCE = 64
 ORDER_REDRIVE_S = 1.0
 ALERT_REDRIVE_S = 2.0
+ALERT_FLUSH_S = 1.0
+ALERT_DESK_S = 10.0
+DESK_PARTITION = 0  # who has it of the alert topic sits at the desk
 LOOK_S = 0.1
 REST_FACTOR = 10  # a redrive that has much to read takes at most a tenth of the time
 Appended = Callable[[object, float], None]
@@ -45,7 +51,7 @@ def register_alert_agent(app: faust.App, topic_name: str, router: AlertRouter, a
                 continue
             appended(alert.get("detected_at"), event.message.timestamp)
             try:
-                await router.tell([alert])
+                await router.tell([Heard(alert, int(event.message.timestamp * 1000))])
             except ConnectorError:
                 continue  # said by the router; the delivered mark stays before it
 
@@ -104,6 +110,24 @@ def register_alert_redrive(app: faust.App, redrive: AlertRedrive, partitions: Ca
         await redrive.run_once(partitions())
 
     return _every(app, ALERT_REDRIVE_S, "redrive_alerts", redrive_alerts)
+
+
+def register_alert_flush(app: faust.App, router: AlertRouter) -> Any:
+    """Every second, whatever has waited long enough in an outbox is told."""
+    return _every(app, ALERT_FLUSH_S, "flush_alerts", router.flush)
+
+
+def register_handling(
+    app: faust.App, board: HandlingBoard, desk: AlertDesk, partitions: Callable[[], frozenset[int]]
+) -> None:
+    """Twice a second the board reads what was done about alerts; the desk does what is due, on one worker."""
+
+    async def sit_at_the_desk() -> None:
+        if DESK_PARTITION in partitions():
+            await desk.run_once()
+
+    _every(app, REFRESH_S, "read_handling", board.refresh)
+    _every(app, ALERT_DESK_S, "alert_desk", sit_at_the_desk)
 
 
 def assigned_partitions(app: faust.App, topic_name: str) -> frozenset[int]:

@@ -1,43 +1,67 @@
-"""Who is told of which alert, and that each is told once. It words nothing; a target does.
+"""Who is told of which alert, and that each is told. It words nothing; a target does.
 
-The agent tells at once what arrives. The redrive reads the topic again from the delivered mark, a position that this
-module keeps in Kafka for itself and moves only over what was told: so an alert that the stream skipped, or that nobody
-took, is told later, and one that was told is remembered and not told again.
+An alert that came under a suppression is withheld and counted; the desk (alert_desk.py) tells of it when that ends. A
+route without a pacing is told at once and groups by itself (Alertmanager); one with a pacing has an outbox. Until an
+alert was told or withheld it is owed, and the redrive (alert_redrive.py) does not mark its place as delivered.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from time import time
-from typing import Any
+from time import time_ns
+from typing import Any, NamedTuple
 
 import orjson
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from connectors.errors import ConnectorError
-from connectors.kafka import consumer
-from connectors.notify import Alert, Target
+from connectors.notify import Alert, Notice, Target
+from risk.handling import Cause, NoticePrepared
+from risk.local_time import to_datetime
+from streams.alert_outbox import AlertName, Outbox, Pacing, messages_of, name_of
+from streams.handling_board import HandlingBoard
 
 REMEMBERED_MAX = 100_000
-READ_MAX = 500
-STREAM_FIRST_S = 3.0  # the agent has so long to tell a new alert itself
-FIRST_LOOK_BACK_S = 600.0  # without a mark, what is older has been seen by others or by nobody: it is not told now
 _log = logging.getLogger(__name__)
+
+
+class Heard(NamedTuple):
+    """An alert, and when its topic took it in; what stands on no topic (a page of the engine's) has 0."""
+
+    alert: Alert
+    appended_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A target and which alerts concern it."""
+    """A target, which alerts concern it, and how often it may speak; without a pacing it is told at once."""
 
     target: Target
     severity_min: int = 1
     kinds: frozenset[str] = frozenset()
+    pacing: Pacing | None = None
 
     def wants(self, alert: Alert) -> bool:
-        """Whether the target is told of this alert."""
+        """Whether the target is told of this alert. A chat is told no closing: nobody there could match it."""
+        if self.pacing is not None and alert.get("episode") == "closed":
+            return False
         return int(alert["sev_deg"]) >= self.severity_min and (not self.kinds or alert["kind"] in self.kinds)
+
+
+class _Line:
+    """One route at work: whom it has told, and what waits for it."""
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.told: OrderedDict[AlertName, None] = OrderedDict()
+        self.outbox = None if route.pacing is None else Outbox(route.target.name, route.pacing)
+        self.recorded = ""
+
+    def owes(self, alert: Alert) -> bool:
+        """Also no opening whose closing was told: it must not be opened again."""
+        is_told = name_of(alert) in self.told or (str(alert["alert_id"]), "closed") in self.told
+        return self.route.wants(alert) and not is_told
 
 
 class AlertRouter:
@@ -46,51 +70,119 @@ class AlertRouter:
     def __init__(
         self,
         routes: Sequence[Route],
-        count: Callable[[str, str], None] = lambda target, result: None,
+        count: Callable[[str, str, int], None] = lambda target, result, alerts: None,
         remembered_max: int = REMEMBERED_MAX,
+        *,
+        board: HandlingBoard | None = None,
+        now_ms: Callable[[], int] = lambda: time_ns() // 1_000_000,
     ) -> None:
-        self._routes = routes
+        self._lines = [_Line(route) for route in routes]
         self._count = count
         self._remembered_max = remembered_max
-        self._told: list[OrderedDict[tuple[str, str], None]] = [OrderedDict() for _ in routes]
+        self._board = board
+        self._now_ms = now_ms
         self._turn = asyncio.Lock()
 
-    async def tell(self, alerts: Sequence[Alert]) -> None:
-        """Tell all routes. ConnectorError when one could not be told now; the others were."""
+    async def tell(self, heard: Sequence[Heard]) -> None:
+        """Tell all routes, or let alerts wait. ConnectorError when one could not be told now; the others were."""
         failure: ConnectorError | None = None
         async with self._turn:  # agent and redrive: the second must see what the first has told
-            for route, told in zip(self._routes, self._told, strict=True):
-                news = [alert for alert in alerts if route.wants(alert) and not _is_told(told, alert)]
-                if not news:
-                    continue
+            for line in self._lines:
                 try:
-                    await route.target.tell(news)
+                    await self._take(line, heard)
                 except ConnectorError as error:
-                    self._count(route.target.name, "failed")
-                    _log.warning("alerts not told: %s", error)
-                    if error.retryable:
-                        failure = error
-                        continue  # a refusal for good is not repeated: it would hold up everything behind it
-                else:
-                    self._count(route.target.name, "told")
-                self._remember(told, news)
+                    failure = error
         if failure is not None:
             raise failure
 
-    def _remember(self, told: OrderedDict[tuple[str, str], None], alerts: Iterable[Alert]) -> None:
+    async def flush(self) -> None:
+        """Send what has waited long enough. ConnectorError when a route could not be told now; the others were."""
+        await self.tell(())
+
+    def owes(self, heard: Iterable[Heard]) -> bool:
+        """Whether one of them was neither told to every route that wants it nor withheld from it."""
+        return any(line.owes(each.alert) for each in heard for line in self._lines)
+
+    async def summarise(self, alerts: Sequence[Alert], cause: Cause, closed: frozenset[str] = frozenset()) -> None:
+        """Tell every route of those that it wants, told before or not. ConnectorError: tell them all again.
+
+        `closed`: the ids whose episode has ended since; who is told at once keeps a list of what is open.
+        """
+        async with self._turn:
+            for line in self._lines:
+                wanted = [alert for alert in alerts if line.route.wants(alert)]
+                if line.outbox is not None:
+                    for message in messages_of(line.route.target.name, cause, wanted):
+                        await self._send(line, message.alerts, message.notice)
+                elif still_open := [alert for alert in wanted if str(alert["alert_id"]) not in closed]:
+                    await self._send(line, still_open, None)
+
+    async def _take(self, line: _Line, heard: Sequence[Heard]) -> None:
+        news = [each for each in heard if line.owes(each.alert)]
+        if self._board is not None:
+            on_topic = [each for each in news if each.appended_ms]
+            withheld = [each.alert for each in on_topic if self._board.withheld_by(*each) is not None]
+            self._settle(line, withheld, "withheld")
+            news = [each for each in news if line.owes(each.alert)]
+        if line.outbox is None:
+            if news:
+                await self._send(line, [each.alert for each in news], None)
+            return
+        now_ms = self._now_ms()
+        for each in news:
+            if not line.outbox.holds(name_of(each.alert)):
+                line.outbox.hold(each.alert, now_ms)
+        while (message := line.outbox.due(now_ms)) is not None:
+            await self._send(line, message.alerts, message.notice)
+            line.outbox.sent()
+
+    async def _send(self, line: _Line, alerts: Sequence[Alert], notice: Notice | None) -> None:
+        """Record the notice, tell the target. A refusal for good is not repeated: it would hold up all behind it."""
+        try:
+            if notice is None:
+                await line.route.target.tell(alerts)
+            else:
+                await self._record(line, alerts, notice)
+                await line.route.target.tell(alerts, notice)
+        except ConnectorError as error:
+            self._count(line.route.target.name, "failed", 1)
+            _log.warning("alerts not told: %s", error)
+            if error.retryable:
+                raise
+            self._settle(line, alerts, None)
+        else:
+            self._settle(line, alerts, "told")
+
+    async def _record(self, line: _Line, alerts: Sequence[Alert], notice: Notice) -> None:
+        """Write down who the members are, before the message leaves: its link should lead somewhere.
+
+        Whoever must be woken is woken all the same when Kafka takes nothing: it may be what he is woken for.
+        """
+        if self._board is None or line.recorded == notice.notice_id:
+            return
+        members = tuple(name_of(alert) for alert in alerts)
+        act = NoticePrepared(
+            at=to_datetime(self._now_ms()),
+            by="engine",
+            notice_id=notice.notice_id,
+            route=line.route.target.name,
+            cause=notice.cause,
+            members=members,
+        )
+        try:
+            await self._board.add(act)
+        except ConnectorError as error:
+            _log.warning("members of %s not recorded: %s", notice.notice_id, error)
+        line.recorded = notice.notice_id
+
+    def _settle(self, line: _Line, alerts: Sequence[Alert], result: str | None) -> None:
+        """These are owed no longer."""
         for alert in alerts:
-            told[_name(alert)] = None
-        while len(told) > self._remembered_max:
-            told.popitem(last=False)
-
-
-def _name(alert: Alert) -> tuple[str, str]:
-    return str(alert["alert_id"]), str(alert.get("episode", "opened"))
-
-
-def _is_told(told: Mapping[tuple[str, str], None], alert: Alert) -> bool:
-    """Also an opening whose closing was told: it must not be opened again."""
-    return _name(alert) in told or (str(alert["alert_id"]), "closed") in told
+            line.told[name_of(alert)] = None
+        while len(line.told) > self._remembered_max:
+            line.told.popitem(last=False)
+        if result is not None and alerts:
+            self._count(line.route.target.name, result, len(alerts))
 
 
 def decode_alert(value: bytes | None) -> dict[str, Any] | None:
@@ -101,83 +193,3 @@ def decode_alert(value: bytes | None) -> dict[str, Any] | None:
         return alert if complete and isinstance(alert.get("sev_deg"), int) else None
     except orjson.JSONDecodeError:
         return None
-
-
-class AlertRedrive:
-    """Reads alerts from the delivered mark of each partition that this worker has, and tells what was not told."""
-
-    def __init__(self, bootstrap: str, topic: str, router: AlertRouter, clock: Callable[[], float] = time) -> None:
-        self._topic = topic
-        self._router = router
-        self._clock = clock
-        self._consumer: Consumer = consumer(bootstrap, f"{topic}-delivered", **{"auto.offset.reset": "earliest"})
-        self._marks: dict[int, int] = {}
-
-    async def run_once(self, partitions: frozenset[int]) -> int:
-        """Tell what is due; how many alerts were looked at. ConnectorError when somebody could not be told."""
-        for partition in set(self._marks) - partitions:
-            del self._marks[partition]  # another worker moves the mark now
-        seen = 0
-        for partition in sorted(partitions):
-            while True:
-                alerts, next_offset = await asyncio.to_thread(self._read, partition)
-                await self._router.tell(alerts)
-                seen += len(alerts)
-                if next_offset == self._marks.get(partition):
-                    break
-                await asyncio.to_thread(self._mark, partition, next_offset)
-        return seen
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._consumer.close()
-
-    def _read(self, partition: int) -> tuple[list[Alert], int]:
-        """Up to READ_MAX alerts behind the mark that are old enough, and the offset behind them."""
-        try:
-            start, is_first = self._start_of(partition)
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=10)
-            if start >= end:
-                return [], start
-            self._consumer.assign([TopicPartition(self._topic, partition, start)])
-            return self._read_until(start, end, is_first=is_first)
-        except KafkaException as error:
-            raise ConnectorError("kafka", str(error), retryable=True) from error
-
-    def _read_until(self, start: int, end: int, *, is_first: bool) -> tuple[list[Alert], int]:
-        alerts: list[Alert] = []
-        next_offset = start
-        now_s = self._clock()
-        while next_offset < end and len(alerts) < READ_MAX:
-            messages = self._consumer.consume(READ_MAX, timeout=1.0)
-            if not messages:
-                break
-            for message in messages:
-                if message.error() is not None:
-                    raise KafkaException(message.error())
-                age_s = now_s - message.timestamp()[1] / 1000
-                if age_s < STREAM_FIRST_S:
-                    return alerts, next_offset
-                next_offset = message.offset() + 1
-                alert = decode_alert(message.value())
-                if alert is not None and not (is_first and age_s > FIRST_LOOK_BACK_S):
-                    alerts.append(alert)
-        return alerts, next_offset
-
-    def _start_of(self, partition: int) -> tuple[int, bool]:
-        if partition in self._marks:
-            return self._marks[partition], False
-        low, _ = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=10)
-        (found,) = self._consumer.committed([TopicPartition(self._topic, partition)], timeout=10)
-        if found.offset < 0:
-            return low, True
-        self._marks[partition] = max(low, found.offset)
-        return self._marks[partition], False
-
-    def _mark(self, partition: int, offset: int) -> None:
-        position = TopicPartition(self._topic, partition, offset)
-        try:
-            self._consumer.commit(offsets=[position], asynchronous=False)
-        except KafkaException as error:
-            raise ConnectorError("kafka", str(error), retryable=True) from error
-        self._marks[partition] = offset

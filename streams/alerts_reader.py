@@ -2,41 +2,55 @@
 
 import re
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from risk.handling import Act, Handling, NoticePrepared
 from risk.policy_parameters import PARAMETERS
+from streams.handling_board import read_acts
 from streams.stop import Stop
-from streams.topic_reader import bodies
+from streams.topic_reader import stamped_bodies
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
 RULES = tuple(name for name in PARAMETERS if re.fullmatch(r"[A-Z]+[0-9]+", name))
+Choice = Callable[[dict[str, Any], int], bool]
 _COLOURS = {"warning": "yellow", "over_limit": "red", "suspicion": "magenta", "data_quality": "cyan", "sla": "blue"}
 
 
-def run_alerts(settings: "Settings", *, follow: bool, limit: int, rule_id: str | None, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which alerts a reader asks for."""
+
+    rule_id: str | None = None
+    suppressed: bool = False
+    notice_id: str | None = None
+
+
+def run_alerts(settings: "Settings", wanted: Wanted, *, follow: bool, limit: int, as_json: bool) -> int:
     """Print the newest alerts, oldest first; with `follow`, also each new one."""
     topic = settings.topics.alerts
-    rule_id = None if rule_id is None else _known(rule_id)
-    past = bodies(settings.kafka, topic, newest=limit * 4 if rule_id is None else None)  # a rare rule is found too
-    wanted = (alert for alert in past if rule_id in (None, alert["rule_id"]))
-    newest = sorted(_once(wanted, set()), key=lambda alert: (alert["detected_at"], alert["alert_id"]))[-limit:]
+    is_wanted = _choice(settings, wanted)
+    is_any = wanted == Wanted()
+    past = stamped_bodies(settings.kafka, topic, newest=limit * 4 if is_any else None)  # a rare one is found too
+    newest = sorted(_once(past, is_wanted, set()), key=lambda alert: (alert["detected_at"], alert["alert_id"]))[-limit:]
     for alert in newest:
         _say(alert, as_json)
     if follow:
         seen = {(alert["alert_id"], alert["episode"]) for alert in newest}
         with suppress(KeyboardInterrupt):  # the reader has seen enough
-            for alert in _once(bodies(settings.kafka, topic, newest=0, follow=True), seen):
-                if rule_id in (None, alert["rule_id"]):
-                    _say(alert, as_json)
+            coming = stamped_bodies(settings.kafka, topic, newest=0, follow=True)
+            for alert in _once(coming, is_wanted, seen):
+                _say(alert, as_json)
     return 0
 
 
-def _known(rule_id: str) -> str:
+def known_rule(rule_id: str) -> str:
     """A rule that exists, however it was spelt; nothing found for a rule that nobody has would look like peace."""
     named = rule_id.upper()
     if named not in RULES:
@@ -46,10 +60,37 @@ def _known(rule_id: str) -> str:
     return named
 
 
-def _once(alerts: Any, seen: set[tuple[str, str]]) -> Any:
-    for alert in alerts:
+def _choice(settings: "Settings", wanted: Wanted) -> Choice:
+    """Whether an alert that came at an instant is asked for."""
+    rule_id = None if wanted.rule_id is None else known_rule(wanted.rule_id)
+    acts = read_acts(settings.kafka, settings.topics) if wanted.suppressed or wanted.notice_id else []
+    handling = Handling(acts)
+    members = None if wanted.notice_id is None else _members(acts, wanted.notice_id)
+
+    def is_wanted(alert: dict[str, Any], appended_ms: int) -> bool:
+        return (
+            rule_id in (None, alert["rule_id"])
+            and (not wanted.suppressed or handling.withheld_by(alert, appended_ms) is not None)
+            and (members is None or (alert["alert_id"], alert["episode"]) in members)
+        )
+
+    return is_wanted
+
+
+def _members(acts: list[Act], notice_id: str) -> frozenset[tuple[str, str]]:
+    for act in acts:
+        if isinstance(act, NoticePrepared) and act.notice_id == notice_id:
+            return frozenset(act.members)
+    raise Stop(
+        f"没有通知 {notice_id}；编号见通知链接中的 notice=",
+        f"no notice is called {notice_id}; its id stands in the link of the message, behind notice=",
+    )
+
+
+def _once(alerts: Iterable[tuple[Any, int]], is_wanted: Choice, seen: set[tuple[str, str]]) -> Iterator[Any]:
+    for alert, appended_ms in alerts:
         key = (alert["alert_id"], alert["episode"])
-        if key not in seen:
+        if key not in seen and is_wanted(alert, appended_ms):
             seen.add(key)
             yield alert
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import sleep, time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import faust
 
@@ -20,22 +20,26 @@ from connectors.append import Record, append_all
 from connectors.codec import encode_fact
 from connectors.errors import ConnectorError
 from connectors.kafka import cluster_identity, producer
-from connectors.notify import Alertmanager, Webhook
 from connectors.store import Store
 from connectors.topology import Topics, partition_of
 from risk.facts import Fact
-from risk.local_time import rfc3339, to_ms
-from risk.outputs import derived_id
+from risk.local_time import to_ms
 from streams.agents import (
     Appended,
     assigned_partitions,
     register_alert_agent,
+    register_alert_flush,
     register_alert_redrive,
+    register_handling,
     register_order_agent,
     register_order_redrive,
 )
-from streams.alert_routes import AlertRedrive, AlertRouter, Route
+from streams.alert_desk import AlertDesk
+from streams.alert_redrive import AlertRedrive
+from streams.alert_routes import AlertRouter
+from streams.alert_targets import open_office, pager
 from streams.banks import bank_gateway
+from streams.handling_board import HandlingBoard
 from streams.hold_survey import HoldSurvey
 from streams.lane_process import lane_main
 from streams.letter_count import register_letter_count
@@ -56,7 +60,6 @@ from streams.worker_services import LaneService, Watch
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-SEVERITY_MIN_OUTSIDE = 3  # 严重, 紧急: a chat that says everything is read by nobody
 APPEND_WITHIN_S = 10.0
 Closing = Callable[[], Awaitable[None]]
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -71,6 +74,8 @@ class Parts:
     open_orders: OpenOrders
     router: AlertRouter
     alert_redrive: AlertRedrive
+    board: HandlingBoard | None = None
+    desk: AlertDesk | None = None
     alert_appended: Appended = lambda detected_at, appended_s: None
 
 
@@ -98,7 +103,10 @@ def build_app(bootstrap: str, topics: Topics, parts: Parts) -> faust.App:
     register_alert_agent(app, topics.alerts, parts.router, parts.alert_appended)
     register_order_agent(app, topics.withholding, parts.submitter)
     register_order_redrive(app, parts.submitter, parts.open_orders)
+    register_alert_flush(app, parts.router)
     register_alert_redrive(app, parts.alert_redrive, lambda: assigned_partitions(app, topics.alerts))
+    if parts.board is not None and parts.desk is not None:
+        register_handling(app, parts.board, parts.desk, lambda: assigned_partitions(app, topics.alerts))
     return app
 
 
@@ -181,27 +189,28 @@ def compose_agents(
         now_ms=bank_clock(settings.clock, liveness, shard_of),
         count=lambda kind, result: metrics.orders_total.labels(kind, result).inc(),
     )
-    routes = alert_routes(settings)
-    router = AlertRouter(routes, lambda target, result: metrics.alert_deliveries_total.labels(target, result).inc())
-    redrive = AlertRedrive(settings.kafka, topics.alerts, router)
+    office = open_office(settings, facts, metrics)
+    redrive = AlertRedrive(settings.kafka, topics.alerts, office.router)
     submitter = OrderSubmitter(gateway, around)
     walk = open_orders(Store(settings.redis), partitions, lambda: sorted(owned_shards()))
     parts = Parts(
         submitter=submitter,
         open_orders=walk,
-        router=router,
+        router=office.router,
         alert_redrive=redrive,
+        board=office.board,
+        desk=office.desk,
         alert_appended=metrics.alert_appended,
     )
     app = build_app(settings.kafka, topics, parts)
     register_letter_count(app, topics.deadletter, lambda reason: metrics.deadletters_total.labels(reason).inc())
 
     async def close_readers() -> None:
-        for close in (liveness.stop, redrive.close, lambda: facts.flush(5)):
+        for close in (liveness.stop, redrive.close, office.board.close, lambda: facts.flush(5)):
             await asyncio.to_thread(close)
 
     liveness.start()
-    return app, router, [close_readers, gateway.close, *(route.target.close for route in routes)]
+    return app, office.router, [close_readers, gateway.close, *office.closings]
 
 
 def lane_settings(settings: "Settings", index: int) -> LaneSettings:
@@ -216,53 +225,6 @@ def lane_settings(settings: "Settings", index: int) -> LaneSettings:
         group=settings.group,
         session_timeout_ms=settings.tuning.session_timeout_ms,
     )
-
-
-def alert_routes(settings: "Settings") -> list[Route]:
-    """Alertmanager hears everything; webhooks, outside the network, what is serious."""
-    console = settings.api or f"http://{settings.listen.host}:{settings.listen.port}"
-    routes = []
-    if settings.alertmanager:
-        routes.append(Route(Alertmanager(settings.alertmanager, console_url=console)))
-    chats = {
-        "json": Webhook(settings.webhook, console_url=console),
-        "wecom": Webhook(settings.wecom, style="wecom", console_url=console),
-        "dingtalk": Webhook(settings.dingtalk, style="dingtalk", console_url=console, secret=settings.dingtalk_secret),
-    }
-    told = {"json": settings.webhook, "wecom": settings.wecom, "dingtalk": settings.dingtalk}
-    return routes + [Route(chat, SEVERITY_MIN_OUTSIDE) for style, chat in chats.items() if told[style]]
-
-
-def pager(router: AlertRouter, worker: str) -> Callable[[str], None]:
-    """Tells people, by the ways alerts go, that the engine itself needs them."""
-    running: set[asyncio.Task[None]] = set()
-
-    async def tell(alert: dict[str, Any]) -> None:
-        try:
-            await router.tell([alert])
-        except ConnectorError:
-            return  # the log has it, and /readyz
-
-    def page(text: str) -> None:
-        now = rfc3339(time_ns() // 1_000_000)
-        alert = {
-            "alert_id": derived_id("al_", "ENGINE", worker, text, now),
-            "rule_id": "ENGINE",
-            "level": 1,
-            "kind": "sla",
-            "sev_deg": 4,
-            "subject_kind": "system",
-            "subject_id": worker,
-            "occurred_at": now,
-            "detected_at": now,
-            "episode": "opened",
-            "vola_cont_en": text,
-        }
-        task = asyncio.get_running_loop().create_task(tell(alert))
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    return page
 
 
 def bank_clock(clock: str, liveness: Liveness, shard_of: Callable[[str], int]) -> Callable[[str, OrderBody], int]:

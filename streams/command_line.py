@@ -9,6 +9,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
+from streams.command_alerts import alerts
 from streams.command_groups import deadletters, fold, orders, policy, show, simulate, topics
 from streams.command_words import Format, Json, settings
 
@@ -27,7 +28,7 @@ app = App(
     version_flags=("--version",),
     help_format="plaintext",
 )
-for group in (topics, deadletters, orders, show, policy, fold, simulate):
+for group in (alerts, topics, deadletters, orders, show, policy, fold, simulate):
     app.command(group)
 
 
@@ -78,20 +79,6 @@ def ingest(file: str, *, format: Format = "canonical", json: Json = False) -> in
     from streams.ingest import run_ingest
 
     return run_ingest(settings(), file, format=format, as_json=json)
-
-
-@app.command
-def alerts(*, follow: bool = False, limit: int = 50, rule: str | None = None, json: Json = False) -> int:
-    """The newest alerts, oldest first.
-
-    Args:
-        follow: Stay and print each new one.
-        limit: At most so many of the past.
-        rule: Only this rule, such as P03.
-    """
-    from streams.alerts_reader import run_alerts
-
-    return run_alerts(settings(), follow=follow, limit=limit, rule_id=rule, as_json=json)
 
 
 @app.command

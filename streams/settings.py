@@ -66,6 +66,9 @@ class Tuning(NamedTuple):
     shed_increases_ms: int = 700
     shed_ends_ms: int = 5_000
     shed_waiting_min: int = 64
+    suppression_days_max: int = 30
+    group_wait_s: int = 5
+    messages_per_minute: int = 20
 
 
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -75,6 +78,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "in_flight_max", "rate_per_s", "shed_holds_percent", "shed_increases_percent", "shed_others_percent",
         "shed_holds_ms", "shed_increases_ms", "shed_ends_ms", "shed_waiting_min",
     ),
+    "alerts": ("suppression_days_max", "group_wait_s", "messages_per_minute"),
 }  # fmt: skip
 
 

@@ -21,6 +21,19 @@ def bodies(
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, Any]]:
     """The JSON bodies of a topic, oldest first within a partition; with `follow` it does not end until stopped."""
+    for body, _ in stamped_bodies(bootstrap, topic, newest=newest, follow=follow, is_stopped=is_stopped):
+        yield body
+
+
+def stamped_bodies(
+    bootstrap: str,
+    topic: str,
+    *,
+    newest: int | None = None,
+    follow: bool = False,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """The same, each with the instant in milliseconds at which the topic took it in."""
     client = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -41,7 +54,7 @@ def bodies(
                     waiting.discard(partition)
                 value = message.value()
                 if value is not None:
-                    yield orjson.loads(value)
+                    yield orjson.loads(value), message.timestamp()[1]
     except KafkaException as error:
         raise ConnectorError("kafka", str(error.args[0]), retryable=True) from error
     finally:

@@ -11,12 +11,14 @@ import yaml
 from prometheus_client import generate_latest
 
 from connectors.http.metrics import Metrics as ApiMetrics
+from connectors.notify import labels
 from streams.metrics import Metrics as WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 DASHBOARD = ROOT / "config" / "grafana" / "dashboard.json"
 COMPOSE = ROOT / "compose.yaml"
 RULES = ROOT / "config" / "prometheus" / "alert_rules.yml"
+ALERTMANAGER = RULES.with_name("alertmanager.yml")
 
 
 def _measured() -> set[str]:
@@ -70,6 +72,28 @@ def test_the_dashboard_has_no_two_panels_in_one_place() -> None:
 def test_prometheus_accepts_its_configuration(arguments: tuple[str, ...]) -> None:
     done = subprocess.run(["promtool", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(
+    shutil.which("amtool") is None, reason="NOT TESTED: no amtool (Debian: apt-get install prometheus-alertmanager)"
+)
+def test_alertmanager_accepts_its_configuration() -> None:
+    command = ["amtool", "check-config", str(ALERTMANAGER)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alertmanager_groups_by_labels_that_the_engine_sends() -> None:
+    alert = {"alert_id": "al_1", "rule_id": "D01", "level": 1, "kind": "suspicion", "sev_deg": 4}
+    sent = labels({**alert, "subject_kind": "institution", "subject_id": "H1"})
+    route = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8"))["route"]
+    institutions, urgent = route["routes"]
+    assert institutions["group_by"] == ["subject_id"]
+    for each in (route, institutions):
+        assert set(each["group_by"]) <= sent.keys()
+    for matcher in (*institutions["matchers"], *urgent["matchers"]):
+        name, _, value = re.match(r'(\w+) (=~?) "(.+)"', matcher).groups()
+        assert re.fullmatch(value, sent[name])
 
 
 def _services() -> dict[str, dict]:

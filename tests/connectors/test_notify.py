@@ -12,7 +12,7 @@ import pytest
 
 from connectors.errors import ConnectorError
 from connectors.loopback_server import LoopbackServer, QuietHandler
-from connectors.notify import SEVERITIES, Alertmanager, Webhook
+from connectors.notify import SEVERITIES, Alertmanager, Notice, Webhook
 
 CONSOLE = "https://console.example"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -23,6 +23,7 @@ class Listener:
 
     def __init__(self):
         self.paths = []
+        self.keys = []
         self.bodies = []
         self.status = 200
         self.answer = {"errcode": 0}
@@ -34,6 +35,7 @@ class Listener:
         class Handler(QuietHandler):
             def do_POST(self):
                 listener.paths.append(self.path)
+                listener.keys.append(self.headers.get("Idempotency-Key"))
                 listener.bodies.append(json.loads(self.body()))
                 self.answer_json(listener.status, listener.answer)
 
@@ -69,10 +71,10 @@ def alert(number: int = 1, **over) -> dict:
     }
 
 
-def tell(target, *alerts):
+def tell(target, *alerts, notice=None):
     async def run():
         try:
-            await target.tell(alerts)
+            await target.tell(alerts, notice)
         finally:
             await target.close()
 
@@ -100,6 +102,23 @@ def test_outside_the_network_only_rule_severity_count_and_link_are_told(listener
             f"【信脉】L100 紧急 1 条 {CONSOLE}/?rule=L100",
             f"【信脉】P01 关注 2 条 {CONSOLE}/?rule=P01",
         ]
+
+
+@pytest.mark.parametrize("style", ["json", "wecom", "dingtalk"])
+def test_a_notice_has_its_id_as_key_and_in_its_link_and_names_no_member_outside(listener, style):
+    webhook = Webhook(listener.server.url, style=style, console_url=CONSOLE)
+    tell(webhook, alert(1), alert(2), notice=Notice("nt_1", "flood"))
+    told = json.dumps(listener.bodies, ensure_ascii=False)
+    assert f"{CONSOLE}/?rule=P01&notice=nt_1" in told
+    assert listener.keys == ["nt_1"]
+    for secret in ("p1_secret", "H4305", "al_1"):
+        assert secret not in told
+
+
+def test_inside_the_network_a_notice_lists_its_members(listener):
+    inside = Webhook(listener.server.url, console_url=CONSOLE, inside_network=True)
+    tell(inside, alert(1), alert(2), notice=Notice("nt_1", "flood"))
+    assert listener.bodies == [{"notice_id": "nt_1", "cause": "flood", "alerts": [alert(1), alert(2)]}]
 
 
 def test_inside_the_network_the_whole_alert_is_told(listener):

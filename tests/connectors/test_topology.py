@@ -54,4 +54,4 @@ def test_tags_never_change() -> None:
 def test_topics_carry_the_prefix_and_the_contract_names() -> None:
     assert Topics().events == "xinmai.events.v1"
     assert Topics("t1.").deadletter == "t1.deadletter.v1"
-    assert len(set(Topics().all)) == 8
+    assert len(set(Topics().all)) == 9

@@ -17,7 +17,8 @@ from connectors.errors import ConnectorError
 from connectors.kafka import consumer, create_topics, producer
 from connectors.topology import partition_of
 from risk.local_time import rfc3339
-from streams.alert_routes import AlertRedrive, AlertRouter, Route
+from streams.alert_redrive import AlertRedrive
+from streams.alert_routes import AlertRouter, Heard, Route
 from streams.app import Parts, build_app
 from streams.metrics import Metrics
 from streams.order_submission import OrderSubmitter, Surroundings
@@ -35,7 +36,7 @@ class Target:
         self.deaf = False
         self.refuses = False
 
-    async def tell(self, alerts):
+    async def tell(self, alerts, notice=None):
         if self.deaf or self.refuses:
             raise ConnectorError("fake", "deaf", retryable=self.deaf)
         self.told += [(alert["alert_id"], alert["episode"]) for alert in alerts]
@@ -321,7 +322,7 @@ def told(target, *batches, remembered_max=100):
             [Route(target, severity_min=2, kinds=frozenset({"suspicion"}))], remembered_max=remembered_max
         )
         for batch in batches:
-            await router.tell(batch)
+            await router.tell([Heard(each) for each in batch])
 
     asyncio.run(run())
     return target.told

@@ -1,0 +1,98 @@
+"""`xinmai alerts suppress` and what follows, as an operator types it, on the in-process broker."""
+
+import orjson
+import pytest
+
+from connectors.append import Record, append_all
+from connectors.handling import act_record
+from connectors.kafka import create_topics, producer
+from connectors.topology import Topics
+from risk.handling import Handling, NoticePrepared
+from risk.local_time import HOUR_MS, rfc3339, to_datetime, to_ms
+from streams.command_line import run
+from streams.handling_board import read_acts
+
+
+@pytest.fixture
+def engine(mock_kafka, topics, monkeypatch, tmp_path) -> tuple[str, Topics]:
+    """A broker with topics and nothing else; the command line finds it."""
+    monkeypatch.chdir(tmp_path)
+    create_topics(mock_kafka.bootstrap, topics, partitions=4)
+    monkeypatch.setenv("XINMAI_KAFKA", mock_kafka.bootstrap)
+    monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1")  # acts on alerts need none
+    monkeypatch.setenv("XINMAI_PREFIX", topics.prefix)
+    return mock_kafka.bootstrap, topics
+
+
+def warn(engine, number: int, rule_id: str = "P01") -> None:
+    bootstrap, topics = engine
+    body = {"alert_id": f"al_{number}", "rule_id": rule_id, "level": 1, "kind": "suspicion", "sev_deg": 3}
+    body |= {"subject_kind": "person", "subject_id": "p1_x", "episode": "opened"}
+    body |= {"occurred_at": rfc3339(number), "detected_at": rfc3339(number)}
+    append_all(producer(bootstrap), [Record(topics.alerts, "p1_x", orjson.dumps(body))], timeout_s=10)
+
+
+def said(capsys, *words: str, code: int = 0) -> str:
+    assert run(["alerts", *words]) == code
+    streams = capsys.readouterr()
+    return streams.out if code == 0 else streams.err
+
+
+def test_a_suppression_is_recorded_with_its_author_shown_and_lifted(engine, capsys):
+    warn(engine, 1)
+    made = orjson.loads(said(capsys, "suppress", "--rule", "p01", "--hours", "2", "--reason", "a drill", "--by", "li",
+                             "--json"))  # fmt: skip
+    assert (made["rule_id"], made["by"], made["reason"]) == ("P01", "li", "a drill")
+    warn(engine, 2)
+    warn(engine, 3, "P03")
+    shown = [orjson.loads(line) for line in said(capsys, "--suppressed", "--json").splitlines()]
+    assert [alert["alert_id"] for alert in shown] == ["al_2"]
+    assert len(said(capsys, "--json").splitlines()) == 3  # raised and shown as ever
+    assert "holds" in said(capsys, "suppressions")
+    said(capsys, "unsuppress", made["suppression_id"], "--by", "wang")
+    assert "ended" in said(capsys, "suppressions")
+    (line,) = said(capsys, "suppressions", "--json").splitlines()
+    assert orjson.loads(line)["holds"] is False
+    assert "already" in said(capsys, "unsuppress", made["suppression_id"], code=1)
+    handling = Handling(read_acts(*engine))
+    (act,) = handling.suppressions.values()
+    assert to_ms(act.until) - to_ms(act.at) == 2 * HOUR_MS
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--hours", "1", "--reason", "r"], "name a rule"),
+        (["--rule", "P01", "--reason", "r"], "either --hours or --until"),
+        (["--rule", "P01", "--reason", "r", "--hours", "1", "--until", "2030-01-01T00:00+08:00"], "either --hours"),
+        (["--rule", "P01", "--reason", "r", "--until", "tomorrow"], "expected an instant with its offset"),
+        (["--rule", "P01", "--reason", "r", "--until", "2020-01-01T00:00+08:00"], "lies in the past"),
+        (["--rule", "P01", "--reason", "r", "--hours", "721"], "at most 30 days"),
+        (["--rule", "P01", "--reason", "r", "--hours", "0"], "at least 1"),
+        (["--rule", "P999", "--reason", "r", "--hours", "1"], "no rule is called P999"),
+        (["--rule", "P01", "--reason", " ", "--hours", "1"], "say why"),
+        (["--rule", "P01", "--hours", "1"], "reason"),
+        (["--institution", "H" * 65, "--reason", "r", "--hours", "1"], "at most 64"),
+    ],
+)
+def test_a_suppression_that_may_not_be_says_why_and_what_to_do(engine, capsys, words, says):
+    assert says in said(capsys, "suppress", *words, code=2)
+    assert read_acts(*engine) == []
+
+
+def test_lifting_what_nobody_suppressed_names_the_list(engine, capsys):
+    assert "xinmai alerts suppressions" in said(capsys, "unsuppress", "su_none", code=2)
+
+
+def test_a_notice_shows_its_members(engine, capsys):
+    bootstrap, topics = engine
+    warn(engine, 1)
+    warn(engine, 2)
+    notice = NoticePrepared(
+        at=to_datetime(1), by="engine", notice_id="nt_1", route="chat", cause="flood", members=(("al_2", "opened"),)
+    )
+    append_all(producer(bootstrap), [act_record(topics.handling, notice)], timeout_s=10)
+    assert [orjson.loads(line)["alert_id"] for line in said(capsys, "--notice", "nt_1", "--json").splitlines()] == [
+        "al_2"
+    ]
+    assert "no notice is called nt_2" in said(capsys, "--notice", "nt_2", code=2)
