@@ -86,26 +86,9 @@ class RedisServer(ServerProcess):
             raise ConnectorError(self.name, f"no redis-server {self.version} on this machine", retryable=False)
         self.directory.mkdir(parents=True, exist_ok=True)
         options = [word for key, value in self._settings.items() for word in (f"--{key}", *_words(value))]
-        told = self.log.stat().st_size if self.log.exists() else 0
         self._launch([str(binary), *options], self.log)
         self._wait_until(self._answers, within_s=20, log=self.log)
-        if b"Truncating the AOF" in self.log.read_bytes()[told:]:
-            self._write_file_anew()
         return self
-
-    def _write_file_anew(self) -> None:
-        """After a torn tail: Redis forgets the torn transaction, but leaves its first commands in the file.
-
-        They stand there without EXEC, and at the next start they would be done with the transaction that follows
-        (mended in valkey's pull request 4342; `redis-check-aof --fix` cuts where it should).
-        """
-        with self.client() as client:
-            client.bgrewriteaof()
-            self._wait_until(lambda: self._has_written(client), within_s=20, log=self.log)
-
-    def _has_written(self, client: Redis) -> bool:
-        known = client.info("persistence")
-        return not known["aof_rewrite_in_progress"] and not known["aof_rewrite_scheduled"]
 
     def client(self) -> Redis:
         """A connection of its own, answering bytes."""

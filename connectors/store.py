@@ -14,6 +14,7 @@ from redis import Redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
+from connectors.append_only_file import FileProof, redis_failure
 from connectors.errors import ConnectorError
 from connectors.redis_address import addresses_of, names_cluster
 
@@ -83,13 +84,16 @@ def _offset(raw: bytes | None) -> int | None:
     return int(raw) if raw else None
 
 
-def _connected(url: str, timeout_s: float) -> Any:
+def _connected(url: str, timeout_s: float, proof: FileProof | None) -> Any:
     """The client, single or cluster, by the first named node that answers."""
+    first, later = (proof.greet_and_prove, proof.prove) if proof else (None, None)
     nodes = addresses_of(url)
     refused: RedisError | None = None
     for node in nodes:
         try:
-            single = Redis.from_url(node.url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+            single = Redis.from_url(
+                node.url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, redis_connect_func=first
+            )
             if single.info("cluster").get("cluster_enabled"):
                 single.close()
                 others = [
@@ -97,7 +101,9 @@ def _connected(url: str, timeout_s: float) -> Any:
                     for each in nodes
                     if each is not node
                 ]
-                return RedisCluster.from_url(node.url, startup_nodes=others, socket_timeout=timeout_s)
+                return RedisCluster.from_url(
+                    node.url, startup_nodes=others, socket_timeout=timeout_s, redis_connect_func=later
+                )
         except RedisError as error:
             refused = error
             continue
@@ -106,14 +112,16 @@ def _connected(url: str, timeout_s: float) -> Any:
             why = f"{node.host}:{node.port} is no cluster, and the address names one: two servers would be two truths"
             raise ConnectorError("redis", why, retryable=False)
         return single
-    raise ConnectorError("redis", str(refused), retryable=True) from refused
+    assert refused is not None
+    raise redis_failure(refused) from refused
 
 
 class Store:
-    """One connection to Redis, single or cluster; safe for one thread."""
+    """One connection to Redis, single or cluster; safe for one thread. Who claims and commits says `writes`."""
 
-    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
-        self._redis = _connected(url, timeout_s)
+    def __init__(self, url: str, *, writes: bool = False, timeout_s: float = 5.0) -> None:
+        self._writes = writes
+        self._redis = _connected(url, timeout_s, FileProof() if writes else None)
         self.clustered = isinstance(self._redis, RedisCluster)
         folder = Path(__file__).parent / "lua"
         self._text = {name: (folder / f"{name}.lua").read_text() for name in ("claim", "read", "commit")}
@@ -139,7 +147,7 @@ class Store:
                         retryable=False,
                     )
         except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+            raise redis_failure(error) from error
 
     def claim(self, tag: str, at_ms: int) -> Claim:
         """Become the writer of the shard."""
@@ -191,7 +199,7 @@ class Store:
             for field, value in self._redis.hscan_iter(key, count=1000):
                 yield field.decode(), value
         except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+            raise redis_failure(error) from error
 
     def keys_of(self, tag: str) -> Iterator[str]:
         """Every key of the shard, its meta left out."""
@@ -201,7 +209,7 @@ class Store:
                 if not raw.endswith(b":meta"):
                     yield raw.decode()
         except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+            raise redis_failure(error) from error
 
     def values_at(self, key: str) -> Iterator[tuple[Address, bytes]]:
         """Every value under one key: a string is one, a hash one a field."""
@@ -214,7 +222,7 @@ class Store:
                 if value is not None:
                     yield (key, ""), value
         except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+            raise redis_failure(error) from error
 
     def clear(self, tag: str) -> None:
         """Empty a shard: before it is filled from a snapshot, and after a load that was cut short."""
@@ -222,7 +230,7 @@ class Store:
             for key in [*self.keys_of(tag), meta_key(tag)]:
                 self._redis.unlink(key)
         except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+            raise redis_failure(error) from error
 
     def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send to channels; who does not listen misses it."""
@@ -236,7 +244,7 @@ class Store:
                 pipe.publish(channel, message)
             pipe.execute()
         except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+            raise redis_failure(error) from error
 
     def close(self) -> None:
         """Give the connections back."""
@@ -247,6 +255,7 @@ class Store:
 
         A script that Redis forgot is loaded and run again.
         """
+        assert self._writes or all(call.script == "read" for call in calls), "open the store with writes=True"
         try:
             answers = self._evaluate(calls)
             forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
@@ -255,7 +264,7 @@ class Store:
                 for index, answer in zip(forgotten, self._evaluate([calls[i] for i in forgotten]), strict=True):
                     answers[index] = answer
         except RedisError as error:
-            raise ConnectorError("redis", str(error), retryable=True) from error
+            raise redis_failure(error) from error
         failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
         if failed is not None:
             raise ConnectorError("redis", str(failed), retryable=True) from failed

@@ -163,6 +163,9 @@ class Ownership:
             self.stop(owned, str(stopped))
             return None
         except (ConnectorError, KafkaException) as error:
+            if isinstance(error, ConnectorError) and not error.retryable:
+                self.stop(owned, str(error))
+                return None
             self._lost[key] = time.monotonic() + _RETRY_S
             self._tell({"kind": "claim_failed", "shard": owned.tag.strip("{}"), "detail": str(error)})
             return None

@@ -32,7 +32,7 @@ _RECORDS_PER_STEP = 2_000
 
 def rebuild_log(kafka: str, redis: str, log: Log, *, topology: str, snapshots: Path | None = None) -> int:
     """Empty a shard and fold its partition, from its snapshot if there is one; returns how many records were folded."""
-    store = Store(redis, timeout_s=30)
+    store = Store(redis, writes=True, timeout_s=30)
     snapshot = newest_snapshot(snapshots, log.tag, topology=topology)
     begins_at, end = log_end(kafka, log.topic, log.partition)
     if begins_at > 0 and (snapshot is None or snapshot.offset + 1 < begins_at):

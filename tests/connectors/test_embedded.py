@@ -64,22 +64,6 @@ def test_a_restarted_redis_has_what_it_had_and_a_cut_one_an_earlier_state(
         assert client.get("second") is None
 
 
-@pytest.mark.parametrize("version", ["6.2", pytest.param("7", marks=pytest.mark.redis7)])
-def test_a_torn_transaction_stays_undone_at_every_later_start(version: str, request: pytest.FixtureRequest) -> None:
-    request.getfixturevalue("redis_62" if version == "6.2" else "redis_7")
-    write = "for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1]) end"
-    with RedisServer(version) as server, server.client() as client:  # type: ignore[arg-type]
-        client.eval(write, 2, "a", "b", "1" * 50)
-        client.eval(write, 2, "a", "b", "2" * 50)
-        server.kill9()
-        server.cut_tail(60)  # within the last command: SET a stands in the file, SET b and EXEC do not
-        server.start()
-        client.eval(write, 2, "b", "c", "3" * 50)
-        server.kill9()
-        server.start()
-        assert client.mget("a", "b", "c") == [b"1" * 50, b"3" * 50, b"3" * 50]
-
-
 def test_a_replica_follows_and_can_be_promoted() -> None:
     with RedisServer("6.2") as primary, RedisServer("6.2", replica_of=primary) as replica:
         with primary.client() as client:

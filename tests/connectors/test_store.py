@@ -25,7 +25,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    opened = Store(url)
+    opened = Store(url, writes=True)
     yield opened
     opened.close()
 
@@ -182,7 +182,7 @@ def _await_written(store: Store) -> None:
 
 def test_a_store_goes_on_after_a_restart_where_the_last_commit_stood(server: Callable[..., RedisServer]):
     redis = server()
-    store = Store(redis.url)
+    store = Store(redis.url, writes=True)
     claim = store.claim(TAG, NOW_MS)
     store.commit([commit(claim.epoch, None, 5, {value("a:1"): b"1"})])
     _await_written(store)
@@ -198,7 +198,7 @@ def test_a_store_goes_on_after_a_restart_where_the_last_commit_stood(server: Cal
 @pytest.mark.parametrize("lost", [1, 200, 700, 1500])
 def test_a_cut_append_only_file_leaves_some_earlier_commit_whole(server: Callable[..., RedisServer], lost: int):
     redis = server()
-    store = Store(redis.url)
+    store = Store(redis.url, writes=True)
     claim = store.claim(TAG, NOW_MS)
     for offset in range(20):
         changes = {value("a:1"): b"%d" % offset, value("i:9", "w"): b"%d" % offset, value("c:1"): b"%d" % offset}
@@ -226,7 +226,7 @@ def test_a_redis_that_never_evicts_is_accepted(store: Store):
 
 def test_out_of_memory_is_an_error_and_nothing_is_half_written(server: Callable[..., RedisServer]):
     redis = server()
-    store = Store(redis.url)
+    store = Store(redis.url, writes=True)
     claim = store.claim(TAG, NOW_MS)
     store.commit([commit(claim.epoch, None, 0, {value("a:1"): b"1", value("a:2"): b"2", value("i:9", "w"): b"w"})])
     before = everything(store)
@@ -242,7 +242,7 @@ def test_out_of_memory_is_an_error_and_nothing_is_half_written(server: Callable[
 
 def test_a_delete_that_needs_no_memory_never_stands_alone(server: Callable[..., RedisServer]):
     redis = server()
-    store = Store(redis.url)
+    store = Store(redis.url, writes=True)
     claim = store.claim(TAG, NOW_MS)
     store.commit([commit(claim.epoch, None, 0, {value("a:1"): b"1", value("i:9", "w"): b"w"})])
     store.client.config_set("maxmemory", "1")
@@ -254,7 +254,7 @@ def test_a_delete_that_needs_no_memory_never_stands_alone(server: Callable[..., 
 
 def test_memory_that_ends_in_the_middle_of_a_commit_does_not_cut_it(server: Callable[..., RedisServer]):
     redis = server()
-    store = Store(redis.url)
+    store = Store(redis.url, writes=True)
     claim = store.claim(TAG, NOW_MS)
     used: Any = store.client.info("memory")
     store.client.config_set("maxmemory", str(used["used_memory"] + 300_000))

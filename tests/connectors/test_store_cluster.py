@@ -93,7 +93,7 @@ def test_a_slot_migrates_key_by_key_while_its_shard_is_written(redis_cluster: Re
     slot = slot_of(meta_key(TAG))
     source = _owner(redis_cluster, slot)
     target = next(node for node in redis_cluster.masters if node is not source)
-    writer = Writer(Store(redis_cluster.url), TAG)
+    writer = Writer(Store(redis_cluster.url, writes=True), TAG)
     for _ in range(30):
         writer.turn()
     try:
@@ -111,7 +111,7 @@ def test_a_slot_migrates_key_by_key_while_its_shard_is_written(redis_cluster: Re
 
 def test_a_cluster_is_found_by_whichever_named_node_answers(redis_cluster: RedisClusterServers):
     (closed,) = free_ports(1)
-    store = Store(f"redis+cluster://127.0.0.1:{closed},127.0.0.1:{redis_cluster.masters[1].port}")
+    store = Store(f"redis+cluster://127.0.0.1:{closed},127.0.0.1:{redis_cluster.masters[1].port}", writes=True)
     assert store.clustered
     assert store.claim(TAG, 1).offset is None
     store.close()
@@ -166,7 +166,7 @@ def test_a_primary_dies_under_load_and_its_shard_stands_whole_at_some_commit(rep
     primary = _owner(replicated, slot)
     contact = next(node for node in replicated.masters if node is not primary)
     replica = replicated.replicas[replicated.masters.index(primary)]
-    writer = Writer(Store(contact.url, timeout_s=1), TAG)
+    writer = Writer(Store(contact.url, writes=True, timeout_s=1), TAG)
     for _ in range(100):
         writer.turn()
     replica_client = replica.client()
