@@ -1,9 +1,11 @@
-"""The boxes on a person's fee lines, by their trace codes: what is told of them to the shards of their codes (D05).
+"""The boxes on a person's fee lines, by their trace codes: what is told of them to the shards of their codes (D05), and
+of boxes without a code to their institution (D06, H16).
 
 A line sells its boxes; they come back when the line is taken back, its settlement undone or its visit cancelled: a part
 of a line, and a settlement that is corrected and made again, are in doubt, and a doubt is a return. Not told: a line by
 the unit (trdn_flag, or another count than codes), a second line of a visit with the same box (it was opened), and the
-lines of an admission: a ward opens boxes for many. Lines are remembered 92 days.
+lines of an admission: a ward opens boxes for many. Lines are remembered 92 days. A line whose item the policy lists
+(coded_items) and that has no code, or one that is none, counts as one line without a code, once, at its institution.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from risk.activity import COUNTED, Activity, hash32, hash64, receipt_of, row_of, visit_of
-from risk.contributions import CODE, Contribution
+from risk.contributions import CODE, INSTITUTION, NO_BILL, Beside, Contribution
+from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, SettlementReversed, VisitCancelled
 from risk.local_time import local_day
 from risk.moment import Moment
@@ -21,6 +24,9 @@ from risk.trace_codes import KEPT_DAYS_OF_A_LINE, code_shard_key, is_trace_code
 
 _BOX = Struct(">QIIQ12s9s")  # visit, line, batch, instant, institution, code
 _PLACE_BYTES = 12
+_NO_CODE = b"\xff" * 9  # more than twenty digits can say
+_TYPES = {"H": "1", "P": "2"}  # the first letter of a national code (contract.md, "National messages")
+_ONE_UNCODED: Beside = ((place_of("uncoded_lines"), 1),)
 
 
 class Box(NamedTuple):
@@ -46,10 +52,8 @@ def shard_key(given: Contribution) -> str:
 
 def with_boxes(before: Activity, activity: Activity, fact: BoxFact, moment: Moment) -> Boxed:
     """Fold one applied fact into the boxes that the activity after it keeps."""
-    if "D05" not in moment.policy.entries:
-        return activity, []
     if isinstance(fact, FeeAdded):
-        return _sold(activity, fact, moment)
+        return _with_line(activity, fact, moment)
     named = _named(before, fact) if activity.boxes else None
     if named is None:
         return activity, []
@@ -61,25 +65,42 @@ def with_boxes(before: Activity, activity: Activity, fact: BoxFact, moment: Mome
     return replace(activity, boxes=kept), [_told(box, -1, moment) for box in back]
 
 
-def _sold(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
-    visit, place = visit_of(activity, fact.mdtrt_id), fact.fixmedins_code.encode()
-    codes = fact.drug_trac_codg or ()
-    by_the_unit = fact.trdn_flag or fact.cnt_x10000 != 10_000 * len(set(codes)) or len(set(codes)) < len(codes)
-    if not codes or by_the_unit or len(place) > _PLACE_BYTES or (visit is not None and visit.admission):
+def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
+    place = fact.fixmedins_code.encode()
+    codes = [*_boxes_of(activity, fact, moment), *_missing(fact, moment)] if len(place) <= _PLACE_BYTES else []
+    if not codes:
         return activity, []
+    visit, batch = hash64(fact.mdtrt_id), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
+    place = place.ljust(_PLACE_BYTES, b"\0")
     boxes = _unpacked(activity.boxes)
     own = {(box.visit, box.code) for box in boxes}
-    batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
-    place = place.ljust(_PLACE_BYTES, b"\0")
-    where = (hash64(fact.mdtrt_id), hash32(fact.feedetl_sn), batch, moment.occurred_ms, place)
-    sold = [Box(*where, int(code).to_bytes(9)) for code in codes if is_trace_code(code)]
-    sold = [box for box in sold if (box.visit, box.code) not in own]
+    sold = [Box(visit, hash32(fact.feedetl_sn), batch, moment.occurred_ms, place, code) for code in codes]
+    sold = [box for box in sold if box.code == _NO_CODE or (box.visit, box.code) not in own]
     if not sold:
         return activity, []
     boxes += sold
     floor_day = max(local_day(box.at_ms) for box in boxes) - KEPT_DAYS_OF_A_LINE
     kept = b"".join(_BOX.pack(*box) for box in boxes if local_day(box.at_ms) >= floor_day)
     return replace(activity, boxes=kept), [_told(box, 1, moment) for box in sold]
+
+
+def _boxes_of(activity: Activity, fact: FeeAdded, moment: Moment) -> list[bytes]:
+    """The codes of the line's whole boxes."""
+    visit, codes = visit_of(activity, fact.mdtrt_id), fact.drug_trac_codg or ()
+    by_the_unit = fact.trdn_flag or fact.cnt_x10000 != 10_000 * len(set(codes)) or len(set(codes)) < len(codes)
+    if "D05" not in moment.policy.entries or by_the_unit or (visit is not None and visit.admission):
+        return []
+    return [int(code).to_bytes(9) for code in codes if is_trace_code(code)]
+
+
+def _missing(fact: FeeAdded, moment: Moment) -> list[bytes]:
+    """Once, if the line should have a code and has none, or one that is none. Whose code tells of no kind of
+    institution is not asked.
+    """
+    clause, codes = moment.terms.get("coded_items"), fact.drug_trac_codg or ()
+    if clause is None or fact.fixmedins_code[:1] not in _TYPES or not clause.value.asks(fact.med_list_codg):
+        return []
+    return [] if codes and all(is_trace_code(code) for code in codes) else [_NO_CODE]
 
 
 def _named(activity: Activity, fact: BoxFact) -> Callable[[Box], bool] | None:
@@ -108,9 +129,13 @@ def _named(activity: Activity, fact: BoxFact) -> Callable[[Box], bool] | None:
 
 def _told(box: Box, sign: int, moment: Moment) -> Contribution:
     """It names no person. The return of a line has the line's own time beside its own."""
-    code, place = f"{int.from_bytes(box.code):020d}", box.place.rstrip(b"\0").decode()
-    moved = (CODE, code, sign, box.at_ms, moment.occurred_ms, moment.event_id, "")
-    return Contribution(*moved, 0, "", "", 0, 0, 0, fixmedins_code=place)
+    place = box.place.rstrip(b"\0").decode()
+    when = (box.at_ms, moment.occurred_ms, moment.event_id, "")
+    if box.code == _NO_CODE:
+        kind = _TYPES[place[0]]
+        return Contribution(INSTITUTION, place, sign, *when, 0, kind, "", 0, 0, NO_BILL, beside=_ONE_UNCODED)
+    code = f"{int.from_bytes(box.code):020d}"
+    return Contribution(CODE, code, sign, *when, 0, "", "", 0, 0, 0, fixmedins_code=place)
 
 
 def _unpacked(boxes: bytes) -> list[Box]:

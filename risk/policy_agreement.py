@@ -27,6 +27,8 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
             "placeholder_codes",
             "Q01 and Q02 look for placeholder_codes, and there are none. Add [[placeholder_codes]].",
         )
+    if ("D06" in terms or "H16" in terms) and "coded_items" not in terms:
+        yield "coded_items", "D06 and H16 look at coded_items, and there are none. Add [[coded_items]]."
     if not offered:
         return
     missing = [name for name in CREDIT_CORE if name not in terms]

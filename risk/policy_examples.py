@@ -20,7 +20,7 @@ from risk.policy_rules import (
     UseRule,
     WindowRule,
 )
-from risk.policy_values import AnnualCap, BandEdge, DebitHours, InstitutionTable, LevelSet, LimitTable
+from risk.policy_values import AnnualCap, BandEdge, CodedItems, DebitHours, InstitutionTable, LevelSet, LimitTable
 from risk.terms import Terms
 from risk.workdays import WorkdayUnknown, WorkdayYear
 from risk.yuan import yuan
@@ -156,6 +156,14 @@ def _placeholders(rule: PlaceholderCodes, terms: Terms) -> Words:
     return f"{zh}。", f"{en}."
 
 
+def _coded(rule: CodedItems, terms: Terms) -> Words:
+    items, but = "、".join(rule.items), "、".join(rule.without) or "无"
+    return (
+        f"编码以 {items} 开头的药品应有 20 位追溯码；例外：{but}。",
+        f"Items that begin with {items} need twenty digits; exceptions: {but if rule.without else 'none'}.",
+    )
+
+
 def _caps(caps: AnnualCap, terms: Terms) -> Words:
     row = caps.rows[0]
     place, cap = row.insuplc_prefix.ljust(6, "0"), yuan(row.cap_fen)
@@ -277,6 +285,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     SumRule: _sum,
     UseRule: _use,
     PlaceholderCodes: _placeholders,
+    CodedItems: _coded,
     AnnualCap: _caps,
     LimitTable: _limits,
     LevelSet: _levels,

@@ -24,6 +24,7 @@ from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
 from risk.policy_shapes import (
     Shape,
     amount_rule,
+    coded_items,
     demand_rule,
     gap_rule,
     pace_rule,
@@ -77,9 +78,11 @@ _DECLARED = (
     Parameter("D03", measured_rule("amount"), "fen", "药店大额刷卡", "a large pharmacy bill"),
     Parameter("D04", measured_rule("count"), "bills", "单卡同店多次购药", "one card again and again at one pharmacy"),
     Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),
+    Parameter("D06", _DAYS, "lines", "无码或假码结算", "sold without a trace code"),
     Parameter("H11", _DAYS, "per mille", "自费率", "what inpatients pay all by themselves"),
     Parameter("H13", _DAYS, "per mille", "无诊断或无医师结算", "bills without diagnosis or doctor"),
     Parameter("H14", measured_rule("same_minute"), "bills", "拆分结算", "one bill split into equal ones"),
+    Parameter("H16", _DAYS, "lines", "追溯码漏传", "dispensed without a trace code"),
     Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),
     Parameter("M09", pace_rule, "gaps", "开单间隔过密", "prescriptions too close together (M01, second form)"),
@@ -102,6 +105,7 @@ _DECLARED = (
     Parameter("Q07", quality_rule, "days", "工作日表未覆盖", "the table of working days ends"),
     Parameter("X01", sum_rule, "fen", "滚动合计（基准测试）", "rolling sum (the benchmark's rule)"),
     Parameter("placeholder_codes", placeholder_codes, "codes", "占位编码", "codes that stand for nobody"),
+    Parameter("coded_items", coded_items, "items", "应有追溯码的药品", "items that have a trace code"),
     Parameter("exclusions", exclusions, "kinds of care", "通用排除", "care that no rule holds against anybody"),
     Parameter("annual_cap", annual_caps, "fen", "年度最高支付限额", "the fund's yearly ceiling"),
     # who may use credit, and how much

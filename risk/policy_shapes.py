@@ -20,6 +20,7 @@ from risk.policy_rules import (
     UseRule,
     WindowRule,
 )
+from risk.policy_values import CodedItems
 from risk.terms import PolicyError
 
 Shape = Callable[[object, str], Any]
@@ -243,6 +244,17 @@ def placeholder_codes(content: object, where: str) -> PlaceholderCodes:
     rule = PlaceholderCodes(
         codes=frozenset(code.casefold() for code in codes),
         all_nines=read_flag(table.take("all_nines"), table.place("all_nines")),
+    )
+    table.finish()
+    return rule
+
+
+def coded_items(content: object, where: str) -> CodedItems:
+    """Which items have a trace code, and which of them have none (无码库)."""
+    table = Table(content, where)
+    rule = CodedItems(
+        items=read_texts(table.take("items"), table.place("items")),
+        without=read_texts(table.take("without"), table.place("without")) if table.has("without") else (),
     )
     table.finish()
     return rule

@@ -25,6 +25,18 @@ class LevelBand(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodedItems:
+    """Items that are sold by the box and so with a trace code (D06, H16): by prefix, but for the prefixes `without`."""
+
+    items: tuple[str, ...]
+    without: tuple[str, ...]
+
+    def asks(self, med_list_codg: str) -> bool:
+        """Does a line of this item need a code?"""
+        return med_list_codg.startswith(self.items) and not med_list_codg.startswith(self.without)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LevelSet:
     """The levels of a place, best first. Their number, names and scale are data (domain.md 1.6 C13, C14)."""
 

@@ -15,7 +15,8 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
     { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
 
-A fee line or a stock movement may name its `boxes = [1, 2]`: box 1 has trace code 80000000000000000001.
+A fee line or a stock movement may name its `boxes = [1, 2]`: box 1 has trace code 80000000000000000001; `codes` are as
+sent.
 
 A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, here (where it is settled),
 insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, own_fen, `same_key_as = 3`, and
@@ -200,7 +201,7 @@ def _stock(number: int, line: Mapping[str, Any]) -> StockMoved:
 
 
 def _codes(line: Mapping[str, Any]) -> tuple[str, ...] | None:
-    return tuple(f"8{box:019d}" for box in line.get("boxes", ())) or None
+    return (*(f"8{box:019d}" for box in line.get("boxes", ())), *line.get("codes", ())) or None
 
 
 def _amounts(line: Mapping[str, Any]) -> dict[str, int | None]:

@@ -7,6 +7,7 @@ import pytest
 from risk.local_time import day_of
 from risk.policy import PolicyError, credit_questions_dropped, parse_policy
 from risk.policy_parameters import CREDIT_CORE
+from risk.policy_values import CodedItems
 from tests.risk.credit_life import shaoyang
 
 IDENTITY = '[policy]\nplace = "here"\nedition = "2026.1"\ntitle_zh = "此地"\ntitle_en = "Here"\n'
@@ -202,6 +203,20 @@ def test_a_place_that_offers_credit_must_answer_every_credit_question():
 def test_a_rule_about_placeholders_needs_a_list_of_them():
     value = '{ kind = "data_quality", sev = 1, text_zh = "a", text_en = "a" }'
     assert "Q01 and Q02 look for placeholder_codes" in problems(entry("Q02", value=value))
+
+
+def test_a_rule_about_trace_codes_needs_the_items_that_have_one():
+    value = (
+        '{ subject = "institution", measure = { sum = "uncoded_lines" }, precision_percent = 90, text_zh = "a", '
+        'text_en = "a", levels = [{ theta = 1, kind = "suspicion", sev = 2 }] }'
+    )
+    assert "D06 and H16 look at coded_items" in problems(entry("H16", value=value))
+
+
+def test_an_item_without_a_code_is_taken_out_by_its_prefix():
+    items = CodedItems(items=("X", "Z"), without=("XB05",))
+    asked = {item: items.asks(item) for item in ("XA01", "ZA09", "XB05A", "T001", "0022")}
+    assert asked == {"XA01": True, "ZA09": True, "XB05A": False, "T001": False, "0022": False}
 
 
 def test_a_place_that_switches_all_services_off_needs_no_credit_terms():
