@@ -1,6 +1,7 @@
 """`xinmai alerts suppress` and its kin: what an operator does about alerts, appended to `handling.v1` with his name."""
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from getpass import getuser
 from time import time_ns
@@ -11,11 +12,22 @@ import msgspec
 from connectors.append import append_all
 from connectors.handling import act_record
 from connectors.kafka import producer
-from risk.handling import Act, AlertSuppressed, AlertUnsuppressed, Handling, refused_suppression, suppression_id_of
+from risk.handling import (
+    Act,
+    AlertAcknowledged,
+    AlertJudged,
+    AlertSuppressed,
+    AlertUnsuppressed,
+    Handling,
+    Verdict,
+    refused_suppression,
+    suppression_id_of,
+)
 from risk.local_time import rfc3339, to_datetime, to_ms
 from streams.alerts_reader import known_rule
 from streams.handling_board import read_acts
 from streams.stop import Stop
+from streams.topic_reader import bodies
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -91,6 +103,48 @@ def run_suppressions(settings: "Settings", *, as_json: bool) -> int:
             continue
         print("有效 holds" if now_ms < ends_ms else "已止 ended", sentence_of(act, ends_ms))
     return 0
+
+
+def run_ack(settings: "Settings", alert_ids: Sequence[str], *, note: str, by: str | None, as_json: bool) -> int:
+    """Somebody looks after these alerts."""
+    _refuse_long(note=(note, SENTENCE_MAX))
+    _refuse_unknown(settings, alert_ids)
+    at, author = to_datetime(_now_ms()), author_of(by)
+    for alert_id in dict.fromkeys(alert_ids):
+        act = AlertAcknowledged(at=at, by=author, alert_id=alert_id, note=note.strip())
+        append_act(settings, act)
+        _say(act, as_json, f"已认领 / acknowledged: {alert_id} ({author})")
+    return 0
+
+
+def run_verdict(
+    settings: "Settings", alert_id: str, verdict: Verdict, *, note: str, by: str | None, as_json: bool
+) -> int:
+    """What a person found the alert to be."""
+    _refuse_long(note=(note, SENTENCE_MAX))
+    _refuse_unknown(settings, [alert_id])
+    act = AlertJudged(
+        at=to_datetime(_now_ms()), by=author_of(by), alert_id=alert_id, verdict=verdict, note=note.strip()
+    )
+    append_act(settings, act)
+    _say(act, as_json, f"已判定 / judged: {alert_id} {verdict} ({act.by})")
+    return 0
+
+
+def _refuse_unknown(settings: "Settings", alert_ids: Sequence[str]) -> None:
+    """A mistyped id would be looked after by nobody."""
+    if not alert_ids:
+        raise Stop("请给出预警编号 al_…", "name an alert, al_…")
+    missing = set(alert_ids)
+    for alert in bodies(settings.kafka, settings.topics.alerts):
+        missing.discard(alert["alert_id"])
+        if not missing:
+            return
+    named = ", ".join(sorted(missing))
+    raise Stop(
+        f"没有预警 {named}；编号见 xinmai alerts",
+        f"no alert is called {named}; xinmai alerts shows the ids at the end of each line",
+    )
 
 
 def sentence_of(act: AlertSuppressed, ends_ms: int) -> str:

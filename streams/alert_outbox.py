@@ -44,11 +44,11 @@ class Message(NamedTuple):
     alerts: tuple[Alert, ...]
 
 
-def messages_of(route: str, cause: Cause, alerts: Iterable[Alert]) -> list[Message]:
-    """All of `alerts` in messages of a bounded size; the same alerts give the same ids."""
+def messages_of(route: str, cause: Cause, alerts: Iterable[Alert], occasion: object = "") -> list[Message]:
+    """All of `alerts` in messages of a bounded size; the same alerts on the same occasion give the same ids."""
     ordered = sorted(alerts, key=name_of)
     cuts = [tuple(ordered[first : first + MEMBERS_MAX]) for first in range(0, len(ordered), MEMBERS_MAX)]
-    return [Message(Notice(derived_id("nt_", route, cause, *map(name_of, cut)), cause), cut) for cut in cuts]
+    return [Message(Notice(derived_id("nt_", route, cause, occasion, *map(name_of, cut)), cause), cut) for cut in cuts]
 
 
 class _Held(NamedTuple):

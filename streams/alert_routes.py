@@ -103,8 +103,8 @@ class AlertRouter:
         """Whether one of them was neither told to every route that wants it nor withheld from it."""
         return any(line.owes(each.alert) for each in heard for line in self._lines)
 
-    async def summarise(self, alerts: Sequence[Alert], cause: Cause, closed: frozenset[str] = frozenset()) -> None:
-        """Tell every route of those that it wants, told before or not. ConnectorError: tell them all again.
+    async def summarise(self, alerts: Sequence[Alert], closed: frozenset[str], suppression_id: str) -> None:
+        """Tell every route of those that it wants and that were withheld. ConnectorError: tell them all again.
 
         `closed`: the ids whose episode has ended since; who is told at once keeps a list of what is open.
         """
@@ -112,10 +112,26 @@ class AlertRouter:
             for line in self._lines:
                 wanted = [alert for alert in alerts if line.route.wants(alert)]
                 if line.outbox is not None:
-                    for message in messages_of(line.route.target.name, cause, wanted):
-                        await self._send(line, message.alerts, message.notice)
+                    await self._send_all(line, wanted, "suppression", suppression_id)
                 elif still_open := [alert for alert in wanted if str(alert["alert_id"]) not in closed]:
                     await self._send(line, still_open, None)
+
+    async def escalate(self, alerts: Sequence[Alert], step: int) -> str | None:
+        """Tell the next chat, or the last again; its name, None when there is no chat. Alertmanager repeats by itself.
+
+        What is told again is called `escalated`, so that nobody who dedupes takes it for the first telling.
+        """
+        chats = [line for line in self._lines if line.outbox is not None]
+        if not chats:
+            return None
+        line = chats[min(step, len(chats) - 1)]
+        async with self._turn:
+            await self._send_all(line, [{**alert, "episode": "escalated"} for alert in alerts], "escalation", step)
+        return line.route.target.name
+
+    async def _send_all(self, line: _Line, alerts: Sequence[Alert], cause: Cause, occasion: object) -> None:
+        for message in messages_of(line.route.target.name, cause, alerts, occasion):
+            await self._send(line, message.alerts, message.notice)
 
     async def _take(self, line: _Line, heard: Sequence[Heard]) -> None:
         news = [each for each in heard if line.owes(each.alert)]

@@ -12,9 +12,9 @@ from connectors.errors import ConnectorError
 from connectors.handling import ActReader, act_record
 from connectors.notify import Alertmanager, Webhook
 from risk.handling import Act
-from risk.local_time import SECOND_MS, rfc3339
+from risk.local_time import HOUR_MS, SECOND_MS, rfc3339
 from risk.outputs import derived_id
-from streams.alert_desk import AlertDesk
+from streams.alert_desk import AlertDesk, Escalation
 from streams.alert_history import AlertHistory
 from streams.alert_outbox import Pacing
 from streams.alert_routes import AlertRouter, Heard, Route
@@ -53,7 +53,11 @@ def open_office(settings: "Settings", pen: Producer, metrics: Metrics) -> Office
     routes = alert_routes(settings)
     board = HandlingBoard(ActReader(connect, topics.handling), append)
     router = AlertRouter(routes, count, board=board)
-    desk = AlertDesk(AlertHistory(connect, topics.alerts), board, router)
+    tuning = settings.tuning
+    escalation = Escalation(
+        tuning.escalate_after_hours * HOUR_MS, tuning.escalate_severity_min, tuning.escalate_steps_max
+    )
+    desk = AlertDesk(AlertHistory(connect, topics.alerts), board, router, escalation=escalation)
     return Office(router, board, desk, [route.target.close for route in routes])
 
 

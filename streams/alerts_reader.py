@@ -71,16 +71,17 @@ def _choice(settings: "Settings", wanted: Wanted) -> Choice:
         return (
             rule_id in (None, alert["rule_id"])
             and (not wanted.suppressed or handling.withheld_by(alert, appended_ms) is not None)
-            and (members is None or (alert["alert_id"], alert["episode"]) in members)
+            and (members is None or (alert["alert_id"] in members and alert["episode"] != "closed"))
         )
 
     return is_wanted
 
 
-def _members(acts: list[Act], notice_id: str) -> frozenset[tuple[str, str]]:
+def _members(acts: list[Act], notice_id: str) -> frozenset[str]:
+    """The ids of a notice's alerts; what it calls escalated stands on the topic as opened."""
     for act in acts:
         if isinstance(act, NoticePrepared) and act.notice_id == notice_id:
-            return frozenset(act.members)
+            return frozenset(alert_id for alert_id, _ in act.members)
     raise Stop(
         f"没有通知 {notice_id}；编号见通知链接中的 notice=",
         f"no notice is called {notice_id}; its id stands in the link of the message, behind notice=",

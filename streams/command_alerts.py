@@ -1,6 +1,6 @@
 """The command group `xinmai alerts`: reading alerts, saying what is done about them. It only hands on the words."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -66,3 +66,35 @@ def alerts_suppressions(*, json: Json = False) -> int:
     from streams.alert_acts import run_suppressions
 
     return run_suppressions(settings(), as_json=json)
+
+
+@alerts.command(name="ack")
+def alerts_ack(*alert_ids: str, note: str = "", by: By = None, json: Json = False) -> int:
+    """Say that somebody looks after these alerts: they are not escalated."""
+    from streams.alert_acts import run_ack
+
+    return run_ack(settings(), alert_ids, note=note, by=by, as_json=json)
+
+
+@alerts.command(name="verdict")
+def alerts_verdict(
+    alert_id: str, verdict: Literal["confirmed", "false"], /, *, note: str = "", by: By = None, json: Json = False
+) -> int:
+    """Say what an alert was found to be. It measures the rule; no credit record is written by it.
+
+    Args:
+        alert_id: The alert, al_…
+        verdict: `confirmed`, or `false`: there was nothing in it. The latest word counts.
+        note: Why.
+    """
+    from streams.alert_acts import run_verdict
+
+    return run_verdict(settings(), alert_id, verdict, note=note, by=by, as_json=json)
+
+
+@alerts.command(name="precision")
+def alerts_precision(*, json: Json = False) -> int:
+    """Per rule: alerts, judged, confirmed, false, precision, and its policy's floor. Exit 1 when a rule is below."""
+    from streams.alert_precision import run_precision
+
+    return run_precision(settings(), as_json=json)

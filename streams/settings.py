@@ -69,6 +69,9 @@ class Tuning(NamedTuple):
     suppression_days_max: int = 30
     group_wait_s: int = 5
     messages_per_minute: int = 20
+    escalate_after_hours: int = 4
+    escalate_severity_min: int = 3
+    escalate_steps_max: int = 2
 
 
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -78,7 +81,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "in_flight_max", "rate_per_s", "shed_holds_percent", "shed_increases_percent", "shed_others_percent",
         "shed_holds_ms", "shed_increases_ms", "shed_ends_ms", "shed_waiting_min",
     ),
-    "alerts": ("suppression_days_max", "group_wait_s", "messages_per_minute"),
+    "alerts": (
+        "suppression_days_max", "group_wait_s", "messages_per_minute", "escalate_after_hours", "escalate_severity_min",
+        "escalate_steps_max",
+    ),
 }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def warn(engine, number: int, rule_id: str = "P01") -> None:
 def said(capsys, *words: str, code: int = 0) -> str:
     assert run(["alerts", *words]) == code
     streams = capsys.readouterr()
-    return streams.out if code == 0 else streams.err
+    return streams.out or streams.err
 
 
 def test_a_suppression_is_recorded_with_its_author_shown_and_lifted(engine, capsys):
@@ -96,3 +96,44 @@ def test_a_notice_shows_its_members(engine, capsys):
         "al_2"
     ]
     assert "no notice is called nt_2" in said(capsys, "--notice", "nt_2", code=2)
+
+
+def test_an_acknowledgement_and_a_verdict_are_recorded_with_their_authors(engine, capsys):
+    warn(engine, 1)
+    warn(engine, 2)
+    assert "al_2" in said(capsys, "ack", "al_1", "al_2", "--by", "li", "--note", "calling the ward")
+    assert "confirmed" in said(capsys, "verdict", "al_1", "confirmed", "--by", "wang", "--note", "two cards, one man")
+    handling = Handling(read_acts(*engine))
+    assert all(handling.is_acknowledged(alert_id) for alert_id in ("al_1", "al_2"))
+    verdict = handling.verdicts["al_1"]
+    assert (verdict.by, verdict.verdict, verdict.note) == ("wang", "confirmed", "two cards, one man")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ack", "al_9"], "no alert is called al_9"),
+        (["ack"], "name an alert"),
+        (["verdict", "al_9", "false"], "no alert is called al_9"),
+        (["verdict", "al_1", "perhaps"], "perhaps"),
+    ],
+)
+def test_a_word_about_no_alert_is_refused(engine, capsys, words, says):
+    warn(engine, 1)
+    assert says in said(capsys, *words, code=2)
+    assert read_acts(*engine) == []
+
+
+def test_precision_marks_a_rule_below_its_floor_and_ends_with_1(engine, capsys):
+    for number, rule_id in ((1, "P04"), (2, "P04"), (3, "P04"), (4, "P01")):
+        warn(engine, number, rule_id)
+    said(capsys, "verdict", "al_1", "confirmed")
+    assert "below" not in said(capsys, "precision")
+    said(capsys, "verdict", "al_2", "false")
+    rows = {row["rule_id"]: row for row in map(orjson.loads, said(capsys, "precision", "--json", code=1).splitlines())}
+    assert rows["P04"] == {
+        "rule_id": "P04", "alerts": 3, "judged": 2, "confirmed": 1, "false": 1, "precision_percent_x100": 5_000,
+        "floor_percent": 90, "below": True,
+    }  # fmt: skip
+    assert rows["P01"]["precision_percent_x100"] is None
+    assert "below" in said(capsys, "precision", code=1)

@@ -14,7 +14,16 @@ from connectors.append import Record, append_all
 from connectors.errors import ConnectorError
 from connectors.handling import ActReader, act_record, encode_act
 from connectors.kafka import consumer, create_topics, producer
-from risk.handling import Act, AlertSuppressed, AlertUnsuppressed, NoticePrepared, SuppressionSummarised
+from risk.handling import (
+    Act,
+    AlertAcknowledged,
+    AlertEscalated,
+    AlertJudged,
+    AlertSuppressed,
+    AlertUnsuppressed,
+    NoticePrepared,
+    SuppressionSummarised,
+)
 from risk.local_time import HOUR_MS, MINUTE_MS, to_datetime
 from streams.alert_desk import AlertDesk
 from streams.alert_history import AlertHistory
@@ -74,7 +83,7 @@ class World:
     def __init__(self, kafka, topics) -> None:
         self.kafka, self.topics = kafka, topics
         self.pen = producer(kafka.bootstrap)
-        self.chat, self.list = Target("chat"), Target("list")
+        self.chat, self.boss, self.list = Target("chat"), Target("boss"), Target("list")
         self.counted: dict[tuple[str, str], int] = {}
         self.later_ms = 0
         create_topics(kafka.bootstrap, topics, partitions=PARTITIONS)
@@ -114,7 +123,8 @@ class World:
             return now_ms() + self.later_ms
 
         board = HandlingBoard(ActReader(connect, self.topics.handling), self.append)
-        routes = [Route(self.list), Route(self.chat, pacing=pacing)]
+        chats = [Route(self.chat, pacing=pacing), Route(self.boss, severity_min=5, pacing=pacing)]
+        routes = [Route(self.list), *chats]
         router = AlertRouter(routes, self.count, board=board, now_ms=clock)
         redrive = AlertRedrive(self.kafka.bootstrap, self.topics.alerts, router, clock=lambda: time.time() + 5)
         desk = AlertDesk(AlertHistory(connect, self.topics.alerts), board, router, clock)
@@ -235,6 +245,56 @@ def test_a_flood_loses_nobody_when_the_worker_dies_before_the_end_of_the_minute(
     assert world.is_marked_delivered()
     recorded = {member for act in world.acts(NoticePrepared) for member, _ in act.members}
     assert recorded == everybody
+
+
+def test_what_is_grave_and_nobodys_is_told_again_to_the_next_route_and_not_without_end(world):
+    world.warn(alert(1), alert(2, sev_deg=2), alert(3), alert(3, episode="closed"))
+    world.work(AT_ONCE)
+    for hours, told in ((3.9, 0), (4.1, 1), (7.9, 1), (8.1, 2), (30, 2)):
+        world.later_ms = int(hours * HOUR_MS)
+        world.work(AT_ONCE)  # each a worker of its own: what was escalated stands on the topic
+        assert len(world.boss.messages) == told, hours
+    assert world.boss.messages == [("escalation", ["al_1"])] * 2
+    assert len(set(world.boss.notices)) == 2  # the second time is not taken for the first
+    assert [(act.step, act.route) for act in world.acts(AlertEscalated)] == [(1, "boss"), (2, "boss")]
+    assert [cause for cause, _ in world.chat.messages] == ["group"] * 3
+
+
+@pytest.mark.parametrize("word", [
+    AlertAcknowledged(at=to_datetime(1), by="li", alert_id="al_1"),
+    AlertJudged(at=to_datetime(1), by="li", alert_id="al_1", verdict="false"),
+])  # fmt: skip
+def test_an_alert_that_somebody_looks_after_is_not_escalated(world, word):
+    world.warn(alert(1), alert(2))
+    world.act(word)
+    world.later_ms = 5 * HOUR_MS
+    world.work(AT_ONCE)
+    assert world.boss.messages == [("escalation", ["al_2"])]
+
+
+def test_what_was_withheld_is_escalated_only_when_its_summary_has_waited(world):
+    world.act(suppression())
+    world.warn(alert(1))
+    for hours, told in ((4.9, 0), (5.1, 1)):  # suppressed for one hour
+        world.later_ms = int(hours * HOUR_MS)
+        world.work(AT_ONCE)
+        assert len(world.boss.messages) == told
+    assert world.chat.messages == [("suppression", ["al_1"])]
+
+
+def test_one_worker_reads_on_where_it_stood_and_forgets_what_closes(world):
+    world.warn(alert(1), alert(2))
+
+    async def scene(parts: Parts) -> None:
+        await parts.board.refresh()
+        await parts.desk.run_once()
+        world.warn(alert(2, episode="closed"))
+        world.later_ms = 5 * HOUR_MS
+        await parts.desk.run_once()
+
+    with world.parts(AT_ONCE) as parts:
+        asyncio.run(scene(parts))
+    assert world.boss.messages == [("escalation", ["al_1"])]
 
 
 def play(router: AlertRouter, *alerts: dict) -> None:

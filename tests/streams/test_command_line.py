@@ -13,9 +13,10 @@ from streams.command_line import run
 SHIPPED = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 COMMANDS = [
     "up", "demo", "worker", "api", "topics create", "topics check", "ingest", "alerts", "alerts suppress",
-    "alerts unsuppress", "alerts suppressions", "deadletters list", "deadletters retry", "orders pause",
-    "orders resume", "show person", "show institution", "show staff", "policy check", "policy show", "policy activate",
-    "fold activate", "simulate city", "bench", "verify", "rebuild", "replay",
+    "alerts unsuppress", "alerts suppressions", "alerts ack", "alerts verdict", "alerts precision", "deadletters list",
+    "deadletters retry", "orders pause", "orders resume", "show person", "show institution", "show staff",
+    "policy check", "policy show", "policy activate", "fold activate", "simulate city", "bench", "verify", "rebuild",
+    "replay",
 ]  # fmt: skip
 
 
