@@ -19,7 +19,7 @@ from connectors.kafka import producer
 from connectors.store import PULSE_CHANNEL, Store
 from streams.owned import Moved, Owned, Waiting, Work
 from streams.ownership import LaneSettings, Ownership
-from streams.pace import Pace
+from streams.pace import CATCHING_UP, Pace, nobody_waits, shares_of
 from streams.publisher import Publisher
 from streams.shards import ShardStopped
 from streams.tally import Tally
@@ -97,7 +97,8 @@ class Lane:
         if first is None:
             return
         started = time.perf_counter()
-        messages = [first, *self._ownership.consumer.consume(self._settings.batch_records_max - 1, 0.0)]
+        records_max = self._settings.batch_records_max * (CATCHING_UP if nobody_waits(self._ownership) else 1)
+        messages = [first, *self._ownership.consumer.consume(records_max - 1, 0.0)]
         for message in messages:
             self._ownership.offer(message)
         self.tally.spent("take_in", started)
@@ -140,24 +141,20 @@ class Lane:
         return batch
 
     def _choose(self) -> list[tuple[Owned, list[Waiting]]]:
-        """The records to decide now: live shards get their full share, those that catch up what is left beside them.
-
-        No shard of people runs ahead of another in business time by more than the second hop can bear.
+        """The records to decide now. No shard of people runs ahead of another in business time by more than the second
+        hop can bear.
         """
-        ready = [owned for owned in self._ownership if owned.waiting]
-        if not ready:
+        everyone = list(self._ownership)
+        shares = shares_of(everyone, self._settings.batch_records_max)
+        if not shares:
             return []
-        share = max(1, self._settings.batch_records_max // len(ready))
         try:
-            until_ms = self._pace.until_ms(list(self._ownership.owned.values()), share)
+            until_ms = self._pace.until_ms(everyone, max(shares.values()))
         except ConnectorError as error:
-            self._ownership.lose(ready, "redis", error)
+            self._ownership.lose([owned for owned in everyone if owned.waiting], "redis", error)
             return []
-        some_live = any(owned.is_live for owned in ready)
-        chosen = [
-            (owned, owned.take(share if owned.is_live or not some_live else max(1, share // 4), until_ms))
-            for owned in sorted(ready, key=lambda each: not each.is_live)
-        ]
+        ready = sorted((owned for owned in everyone if owned.waiting), key=lambda each: not each.is_live)
+        chosen = [(owned, owned.take(shares[owned.tag], until_ms)) for owned in ready]
         return [(owned, taken) for owned, taken in chosen if taken]
 
     def _send(self, batch: list[Work]) -> None:

@@ -15,6 +15,7 @@ from streams.owned import Owned
 
 SKEW_MS = 10 * 60_000  # the second hop bears 15 minutes; the rest is for records that are late by themselves
 BEHIND_RECORDS = 500
+CATCHING_UP = 4  # times a batch: a value that many records of one batch touch is packed, hashed and sent once
 _RUSH_MS = 60_000  # of simulated time: there a handful of records may be hours
 _WORD_S = 0.02
 _HOLD_MS = 30_000
@@ -22,6 +23,27 @@ _FRESH_MS = 2_000
 _LIVE = "live"
 _NO_BOUND = 2**62
 _KEY = f"{KEY_PREFIX}pace"
+
+
+def nobody_waits(shards: Iterable[Owned]) -> bool:
+    """Is no shard of people live? Only a live one's answers are waited for."""
+    return not any(owned.shard.family == "p" and owned.is_live for owned in shards)
+
+
+def shares_of(shards: Iterable[Owned], batch_records_max: int) -> dict[str, int]:
+    """How many records each shard that has some may take now, by its tag.
+
+    Live shards of people go first: somebody waits for their answers, and what catches up gets what is left beside them.
+    Where none of the lane's people are live nobody waits, and their batches are long. A record of the second hop is a
+    batch by itself.
+    """
+    shards = list(shards)
+    ready = [owned for owned in shards if owned.waiting]
+    share = max(1, batch_records_max // max(1, len(ready)))
+    if nobody_waits(shards):
+        return {owned.tag: share * CATCHING_UP if owned.shard.family == "p" else share for owned in ready}
+    behind = share if nobody_waits(ready) else max(1, share // 4)
+    return {owned.tag: share if owned.is_live else behind for owned in ready}
 
 
 class Pace:
