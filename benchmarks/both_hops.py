@@ -8,7 +8,7 @@ from typing import Any
 from connectors.codec import encode_fact
 from connectors.policy_files import read_policy_dir
 from connectors.state_codec import Contributed
-from risk.facts import Fact, PolicyActivated
+from risk.facts import Fact, PolicyActivated, SubjectFact
 from risk.facts.engine import AuthorizationRequested
 from risk.local_time import to_datetime, to_ms
 from risk.outputs import Output
@@ -47,7 +47,10 @@ class BothHops:
             self._now_ms = max(self._now_ms, to_ms(fact.occurred_at))
             for timer in self.people.due_timers(self._now_ms):
                 yield from self._person(timer)
-            yield from self._person(fact)
+            if isinstance(fact, SubjectFact):
+                yield from self._apply(self.subjects, fact).outputs
+            else:
+                yield from self._person(fact)
 
     def _person(self, fact: Fact) -> Iterator[Output]:
         effects = self._apply(self.people, fact)

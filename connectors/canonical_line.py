@@ -141,6 +141,8 @@ def _check_whole(event_type: str, values: dict[str, Any]) -> None:
             _contradicts("unrated_reason", "level = UNRATED")
     elif event_type == "stock.moved":
         _check_movement(values)
+    elif event_type.startswith("staff."):
+        _check_staff(values)
     elif event_type in ("credit.service_suspended", "credit.service_resumed"):
         _check_order(event_type, values)
 
@@ -159,6 +161,15 @@ def _check_movement(values: dict[str, Any]) -> None:
     for name in (*needed, "fixmedins_code"):
         if values.get(name) in (None, ""):
             raise Refused("MISSING_FIELD", name)
+
+
+def _check_staff(values: dict[str, Any]) -> None:
+    """An empty code is nobody's, though a bill may carry one; a status ends after it began."""
+    if not values["dr_code"]:
+        raise Refused("MISSING_FIELD", "dr_code")
+    until = values.get("until")
+    if until is not None and until <= values["since"]:
+        _contradicts("until", "until > since")
 
 
 def _check_order(event_type: str, values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from connectors.canonical_line import check_line
 from connectors.refusals import Refused
-from risk.facts import FACTS, Fact, InstitutionFact
+from risk.facts import FACTS, Fact, SubjectFact
 from risk.facts.base import AMOUNT_MAX, PSN_NO_LENGTH_MAX
 
 __all__ = ["BadRecord", "Refused", "check_line", "decode_fact", "encode_fact"]
@@ -51,7 +51,7 @@ def decode_fact(data: bytes) -> Fact:
         raise BadRecord("NOT_JSON", "not one JSON object in UTF-8") from None
     if fact.occurred_at.year not in YEARS:
         raise BadRecord("TIME_OUT_OF_RANGE", f"occurred_at is outside {YEARS[0]} to {YEARS[-1]}")
-    if not fact.psn_no and fact.event_type not in OF_NO_PERSON and not isinstance(fact, InstitutionFact):
+    if not fact.psn_no and fact.event_type not in OF_NO_PERSON and not isinstance(fact, SubjectFact):
         raise BadRecord("BAD_PSN_NO", "psn_no is empty")
     return fact
 

@@ -12,8 +12,9 @@ from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN, NotFinite
 from connectors.refusals import Refused
-from risk.facts import ENGINE_ONLY, FACTS, Fact, InstitutionFact
+from risk.facts import ENGINE_ONLY, FACTS, Fact, SubjectFact
 from risk.facts.base import PSN_NO_LENGTH_MAX
+from risk.facts.staff import POINTS_MOST
 
 ID_LENGTH_MAX = 128
 TEXT_LENGTH_MAX = 500
@@ -24,6 +25,8 @@ _DIGITS_MAX = len(str(AMOUNT_MAX_FEN))
 FREE_TEXT = frozenset({"reason", "basis", "outcome", "clause", "about", "authority"})
 # Present but empty is itself a finding (rules.md Q01, Q02), so these pass.
 MAY_BE_EMPTY = frozenset({"dr_code", "fixmedins_code"})
+MOST_OF = {"points": POINTS_MOST}
+"""Whole numbers that end before an amount does."""
 _UNPRINTABLE = pattern("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _LAST_INSTANT = datetime(9999, 12, 31, 15, 59, 59, tzinfo=UTC)  # beyond it Shanghai's clock has no date
 
@@ -65,8 +68,9 @@ def _whole(name: str, value: object) -> int:
         raise Refused("WRONG_TYPE", name, "whole number")
     if value < 0:
         raise Refused("NUMBER_NEGATIVE", name)
-    if value > AMOUNT_MAX_FEN:
-        raise Refused("NUMBER_OUT_OF_RANGE", name, AMOUNT_MAX_FEN)
+    most = MOST_OF.get(name, AMOUNT_MAX_FEN)
+    if value > most:
+        raise Refused("NUMBER_OUT_OF_RANGE", name, most)
     return value
 
 
@@ -132,8 +136,8 @@ def _check_of(hint: Any) -> Check:
 
 
 def not_sent(kind: type[Fact]) -> frozenset[str]:
-    """Fields that no line carries: `source` is stamped from the sender; an institution's fact is about no person."""
-    return frozenset({"source", "psn_no"}) if issubclass(kind, InstitutionFact) else frozenset({"source"})
+    """Fields that no line carries: `source` is stamped from the sender; a subject's fact is about no person."""
+    return frozenset({"source", "psn_no"}) if issubclass(kind, SubjectFact) else frozenset({"source"})
 
 
 def _checks_of(kind: type[Fact]) -> TypeChecks:

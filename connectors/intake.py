@@ -19,7 +19,7 @@ from connectors.national_line import Reading, read_national
 from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
 from connectors.topology import Topics, partition_of
-from risk.facts import Fact, InstitutionFact, StockMoved, TopupReceived
+from risk.facts import Fact, StockMoved, SubjectFact, TopupReceived
 from risk.facts.stock import codes_moved
 from risk.senders import BANK, INSTITUTION, bound_source
 from risk.trace_codes import code_shard_key
@@ -178,10 +178,10 @@ def _records(edge: Edge, arrival: Arrival, record: dict[str, Any] | None, readin
 
 
 def fact_record(edge: Edge, fact: Fact) -> Record:
-    """The fact as a record: on its person's partition, or on that of the institution that tells of itself."""
-    if isinstance(fact, InstitutionFact):
-        partition = partition_of(fact.fixmedins_code, edge.subjects_partitions)
-        return Record(edge.topics.subjects, fact.fixmedins_code, encode_fact(fact), partition)
+    """The fact as a record: on its person's partition, or on that of the institution or doctor it is about."""
+    if isinstance(fact, SubjectFact):
+        key = fact.shard_key
+        return Record(edge.topics.subjects, key, encode_fact(fact), partition_of(key, edge.subjects_partitions))
     partition = partition_of(fact.psn_no, edge.partitions)
     return Record(edge.topics.events, fact.psn_no, encode_fact(fact), partition)
 

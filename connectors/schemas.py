@@ -15,9 +15,9 @@ from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN
 from connectors.canonical_line import EXACTLY_ONE
-from connectors.field_checks import FREE_TEXT, ID_LENGTH_MAX, MAY_BE_EMPTY, TEXT_LENGTH_MAX, not_sent
+from connectors.field_checks import FREE_TEXT, ID_LENGTH_MAX, MAY_BE_EMPTY, MOST_OF, TEXT_LENGTH_MAX, not_sent
 from connectors.topology import Topics
-from risk.facts import ENGINE_ONLY, FACTS, Fact, InstitutionFact
+from risk.facts import ENGINE_ONLY, FACTS, Fact, SubjectFact
 from risk.facts.base import PSN_NO_LENGTH_MAX
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -54,7 +54,7 @@ def _field_schema(name: str, hint: Any) -> dict[str, Any]:
     if hint is bool:
         return {"type": "boolean"}
     if hint is int:
-        return {"type": "integer", "minimum": 0, "maximum": AMOUNT_MAX_FEN}
+        return {"type": "integer", "minimum": 0, "maximum": MOST_OF.get(name, AMOUNT_MAX_FEN)}
     return _text_schema(name)
 
 
@@ -86,8 +86,8 @@ def asyncapi() -> dict[str, Any]:
     """The topics as AsyncAPI 3.0. The events are described one by one; of the other topics, key and meaning."""
     topics = Topics()
     messages = {event: {"payload": {"$ref": f"./{event}.json"}} for event in sorted(FACTS)}
-    of_institutions = {event for event, kind in FACTS.items() if issubclass(kind, InstitutionFact)}
-    carried = {"events": messages.keys() - of_institutions, "subjects": of_institutions}
+    of_subjects = {event for event, kind in FACTS.items() if issubclass(kind, SubjectFact)}
+    carried = {"events": messages.keys() - of_subjects, "subjects": of_subjects}
     channels = {}
     for name, (key, meaning) in _TOPICS.items():
         channels[name] = {

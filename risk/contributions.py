@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from risk.activity import Row, Stored, hash64
 
 INSTITUTION, STAFF, CODE = "i", "s", "t"
-BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL = 1, 2, 4, 8
+BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL, EMERGENCY = 1, 2, 4, 8, 16
 """Marks. SILENT: counts, opens and closes nothing. NO_BILL: something else than a settlement: only `beside` counts."""
 
 Beside = tuple[tuple[int, int], ...]

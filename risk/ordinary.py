@@ -5,7 +5,7 @@ is, both ways give the same bytes and the same contributions (tests/risk/test_or
 """
 
 from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, receipt_of, visit_of, with_settlement
-from risk.contributions import Contribution, contributions
+from risk.contributions import EMERGENCY, Contribution, contributions
 from risk.facts import SettlementCompleted
 from risk.judging import concerns
 from risk.person_rules import rows_kept_ms, year_of_day
@@ -36,7 +36,7 @@ def ordinary(
     if activity.visits:
         visit = visit_of(activity, fact.mdtrt_id)
         fact = filled(fact, visit)
-    marks = marks_of(fact.fixmedins_code, fact.dr_code, terms)
+    marks = marks_of(fact.fixmedins_code, fact.dr_code, terms) | (EMERGENCY if fact.emergency else 0)
     row = row_of_settlement(fact, at_ms, setl, marks=marks, state=COUNTED, visit=visit)
     receipt = Receipt(
         setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, day_of, to_date
+from risk.local_time import SECOND_MS, day_of, to_date
 from risk.policy import Policy
 from risk.policy_counter_examples import counter_example
 from risk.policy_counters import CounterRule
@@ -12,7 +12,6 @@ from risk.policy_rules import (
     AmountRule,
     DemandRule,
     GapRule,
-    PaceRule,
     PlaceholderCodes,
     QualityRule,
     ShareRule,
@@ -20,25 +19,15 @@ from risk.policy_rules import (
     UseRule,
     WindowRule,
 )
+from risk.policy_staff_examples import OF_STAFF, Words, span
 from risk.policy_values import AnnualCap, BandEdge, CodedItems, DebitHours, InstitutionTable, LevelSet, LimitTable
 from risk.terms import Terms
 from risk.workdays import WorkdayUnknown, WorkdayYear
 from risk.yuan import yuan
 
-Words = tuple[str, str]
-
-_PARTS_MS = ((DAY_MS, "天", "d"), (HOUR_MS, "小时", "h"), (MINUTE_MS, "分钟", "min"), (SECOND_MS, "秒", "s"))
 _LIMIT_FEN = 300_000
 _CAP_FEN = 10_000_000
 _RATIO_LINE_FEN = 10_000
-
-
-def span(length_ms: int) -> Words:
-    """A length of time in its largest whole unit."""
-    for unit_ms, zh, en in _PARTS_MS:
-        if length_ms and length_ms % unit_ms == 0:
-            return f"{length_ms // unit_ms} {zh}", f"{length_ms // unit_ms} {en}"
-    return f"{length_ms} 毫秒", f"{length_ms} ms"
 
 
 def worked_example(policy: Policy, name: str, day: int) -> Words:
@@ -85,17 +74,6 @@ def _gap(rule: GapRule, terms: Terms) -> Words:
     return (
         f"两处结算相隔 {seconds - 1} 秒：预警；相隔 {seconds} 秒：不预警。",
         f"Two settlements {seconds - 1} s apart: an alert; {seconds} s apart: none.",
-    )
-
-
-def _pace(rule: PaceRule, terms: Terms) -> Words:
-    level, gaps = rule.levels[0], rule.persons - 1
-    (zh, en), (gap_zh, gap_en) = span(level.window_ms), span(rule.gap_ms)
-    return (
-        f"{zh}内最近 {rule.persons} 名患者的 {gaps} 个间隔中，{level.theta} 个不足 {gap_zh}：预警；"
-        f"{level.theta - 1} 个：不预警；少于 {level.rearm} 个后可再次触发。",
-        f"Of the {gaps} gaps between the latest {rule.persons} patients in {en}, {level.theta} shorter than {gap_en}: "
-        f"an alert; {level.theta - 1}: none. It may open again once fewer than {level.rearm} are left.",
     )
 
 
@@ -277,7 +255,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     CounterRule: counter_example,
     Exclusions: _excluded,
     GapRule: _gap,
-    PaceRule: _pace,
+    **OF_STAFF,
     AmountRule: _amount,
     ShareRule: _share,
     DemandRule: _demand,

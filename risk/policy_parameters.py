@@ -27,7 +27,6 @@ from risk.policy_shapes import (
     coded_items,
     demand_rule,
     gap_rule,
-    pace_rule,
     placeholder_codes,
     quality_rule,
     share_rule,
@@ -35,6 +34,7 @@ from risk.policy_shapes import (
     use_rule,
     window_rule,
 )
+from risk.policy_staff_shapes import pace_rule, points_rule, standing_rule
 
 
 class Parameter(NamedTuple):
@@ -85,6 +85,10 @@ _DECLARED = (
     Parameter("H16", _DAYS, "lines", "追溯码漏传", "dispensed without a trace code"),
     Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),
+    Parameter(
+        "M04", standing_rule, "days", "暂停资格、停诊或住院期间执业", "signed while suspended, on leave or admitted"
+    ),
+    Parameter("M07", points_rule, "points", "支付资格年度记分", "points of the payment qualification in one year"),
     Parameter("M09", pace_rule, "gaps", "开单间隔过密", "prescriptions too close together (M01, second form)"),
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
     Parameter("L90", demand_rule, "%", "逼近授信额度", "very near the credit limit"),

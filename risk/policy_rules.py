@@ -80,6 +80,26 @@ class PaceRule(FilteredRule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandingRule(FilteredRule):
+    """A bill signed while the doctor has a status: each level names its own (M04)."""
+
+    statuses: tuple[tuple[str, ...], ...]
+    excepts_emergency: bool
+
+    def level_of(self, status: str) -> Level | None:
+        """The level that names this status."""
+        pairs = zip(self.levels, self.statuses, strict=True)
+        return next((level for level, named in pairs if status in named), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsRule(Rule):
+    """Points determined in one calendar year reach theta (M07)."""
+
+    precision_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AmountRule(Rule):
     """One event of at least the amount (P13)."""
 

@@ -12,7 +12,6 @@ from risk.policy_rules import (
     GapRule,
     Kind,
     Level,
-    PaceRule,
     PlaceholderCodes,
     QualityRule,
     ShareRule,
@@ -27,10 +26,10 @@ Shape = Callable[[object, str], Any]
 
 KINDS = ("warning", "over_limit", "suspicion", "data_quality", "sla")
 SUM_FIELDS = ("medfee_sumamt_fen", "fund_pay_sumamt_fen", "psn_part_amt_fen", "acct_pay_fen", "psn_cash_pay_fen")
-_GRAVEST = 4
+GRAVEST = 4
 
 
-def _kind(table: Table) -> Kind:
+def kind_of(table: Table) -> Kind:
     return cast("Kind", table.text("kind", choices=KINDS))
 
 
@@ -41,10 +40,10 @@ def _rearm(table: Table, key: str, theta: int) -> int:
     return table.integer(key, least=1, most=theta - 1)
 
 
-def _level(table: Table, number: int, window_ms: int, *, least: int = 2, most: int = 10**9) -> Level:
+def level_of(table: Table, number: int, window_ms: int, *, least: int = 2, most: int = 10**9) -> Level:
     theta = table.integer("theta", least=least, most=most)
     rearm = _rearm(table, "rearm", theta)
-    level = Level(number, theta, rearm, window_ms, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
+    level = Level(number, theta, rearm, window_ms, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
     table.finish()
     return level
 
@@ -60,13 +59,13 @@ def ascending(levels: tuple[Level, ...], where: str) -> tuple[Level, ...]:
     return levels
 
 
-def _med_types(table: Table) -> tuple[str, ...]:
+def med_types_of(table: Table) -> tuple[str, ...]:
     if not table.has("med_types"):
         return ()
     return read_texts(table.take("med_types"), table.place("med_types"))
 
 
-def _fixmedins_type(table: Table) -> str | None:
+def fixmedins_type_of(table: Table) -> str | None:
     return table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else None
 
 
@@ -77,13 +76,13 @@ def window_rule(*, rolling: bool, least: int = 2) -> Shape:
         table = Table(content, where)
         rows = table.rows("levels")
         levels = tuple(
-            _level(row, number, row.duration_ms("window") if rolling else 0, least=least)
+            level_of(row, number, row.duration_ms("window") if rolling else 0, least=least)
             for number, row in enumerate(rows, 1)
         )
         rule = WindowRule(
             levels=ascending(levels, table.place("levels")),
-            med_types=_med_types(table),
-            fixmedins_type=_fixmedins_type(table),
+            med_types=med_types_of(table),
+            fixmedins_type=fixmedins_type_of(table),
             text_zh=table.sentence("text_zh"),
             text_en=table.sentence("text_en"),
         )
@@ -105,11 +104,11 @@ def gap_rule(*, filtered: bool) -> Shape:
             )
         rule = GapRule(
             levels=(
-                Level(1, gap_ms // SECOND_MS, 0, gap_ms, _kind(table), table.integer("sev", least=1, most=_GRAVEST)),
+                Level(1, gap_ms // SECOND_MS, 0, gap_ms, kind_of(table), table.integer("sev", least=1, most=GRAVEST)),
             ),
-            med_types=_med_types(table) if filtered else (),
-            fixmedins_type=_fixmedins_type(table) if filtered else None,
-            precision_percent=_precision(table) if filtered else 0,
+            med_types=med_types_of(table) if filtered else (),
+            fixmedins_type=fixmedins_type_of(table) if filtered else None,
+            precision_percent=precision(table) if filtered else 0,
             text_zh=table.sentence("text_zh"),
             text_en=table.sentence("text_en"),
         )
@@ -119,34 +118,7 @@ def gap_rule(*, filtered: bool) -> Shape:
     return read
 
 
-def pace_rule(content: object, where: str) -> PaceRule:
-    """M09: how many of the gaps between so many patients may be shorter than the line."""
-    table = Table(content, where)
-    persons = table.integer("persons", least=3, most=1_000)
-    rows = table.rows("levels")
-    if len(rows) != 1:
-        raise PolicyError(f"{where} has {len(rows)} levels, but a pace has one line. Keep one level.")
-    level = _level(rows[0], 1, rows[0].duration_ms("window"))
-    if level.theta >= persons:
-        raise PolicyError(
-            f"{where}.levels[0].theta is {level.theta}, but {persons} persons have only {persons - 1} gaps between "
-            f"them: it would never open. Write at most {persons - 1}."
-        )
-    rule = PaceRule(
-        levels=(level,),
-        med_types=_med_types(table),
-        fixmedins_type=_fixmedins_type(table),
-        persons=persons,
-        gap_ms=table.duration_ms("gap"),
-        precision_percent=_precision(table),
-        text_zh=table.sentence("text_zh"),
-        text_en=table.sentence("text_en"),
-    )
-    table.finish()
-    return rule
-
-
-def _precision(table: Table) -> int:
+def precision(table: Table) -> int:
     """The share of its alerts that must prove right, percent: what the detection bench holds a rule to."""
     return table.integer("precision_percent", least=1, most=100)
 
@@ -155,7 +127,7 @@ def amount_rule(content: object, where: str) -> AmountRule:
     """P13: one bill of at least this much."""
     table = Table(content, where)
     threshold_fen = table.integer("threshold_fen", least=1)
-    level = Level(1, threshold_fen, 0, 0, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
+    level = Level(1, threshold_fen, 0, 0, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
     rule = AmountRule(
         levels=(level,),
         med_types=read_texts(table.take("med_types"), table.place("med_types")),
@@ -169,7 +141,7 @@ def amount_rule(content: object, where: str) -> AmountRule:
 def share_rule(content: object, where: str) -> ShareRule:
     """P12: percent of a cap, by levels."""
     table = Table(content, where)
-    levels = tuple(_level(row, number, 0, most=100) for number, row in enumerate(table.rows("levels"), 1))
+    levels = tuple(level_of(row, number, 0, most=100) for number, row in enumerate(table.rows("levels"), 1))
     rule = ShareRule(
         levels=ascending(levels, table.place("levels")),
         text_zh=table.sentence("text_zh"),
@@ -183,7 +155,7 @@ def demand_rule(content: object, where: str) -> DemandRule:
     """L80, L90, L100: percent of the limit, with the percent below which the rule re-arms."""
     table = Table(content, where)
     text_zh, text_en = table.sentence("text_zh"), table.sentence("text_en")
-    return DemandRule(levels=(_level(table, 1, 0, most=100),), text_zh=text_zh, text_en=text_en)
+    return DemandRule(levels=(level_of(table, 1, 0, most=100),), text_zh=text_zh, text_en=text_en)
 
 
 def use_rule(*, percent: bool = False) -> Shape:
@@ -193,7 +165,7 @@ def use_rule(*, percent: bool = False) -> Shape:
         table = Table(content, where)
         rule = UseRule(
             levels=tuple(
-                _level(row, number, row.duration_ms("window") if _has_window(row) else 0, least=1)
+                level_of(row, number, row.duration_ms("window") if _has_window(row) else 0, least=1)
                 for number, row in enumerate(table.rows("levels"), 1)
             ),
             percent=table.integer("percent", least=1, most=100) if percent else 0,
@@ -213,7 +185,7 @@ def _has_window(row: Table) -> bool:
 def quality_rule(content: object, where: str) -> QualityRule:
     """Q01-Q06: only how grave, and the sentence."""
     table = Table(content, where)
-    level = Level(1, 1, 0, 0, _kind(table), table.integer("sev", least=1, most=_GRAVEST))
+    level = Level(1, 1, 0, 0, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
     rule = QualityRule(levels=(level,), text_zh=table.sentence("text_zh"), text_en=table.sentence("text_en"))
     table.finish()
     return rule
@@ -226,7 +198,7 @@ def sum_rule(content: object, where: str) -> SumRule:
     threshold_fen = table.integer("threshold_fen", least=2)
     rearm_fen = _rearm(table, "rearm_fen", threshold_fen)
     window_ms = table.duration_ms("window")
-    kind, sev = _kind(table), table.integer("sev", least=1, most=_GRAVEST)
+    kind, sev = kind_of(table), table.integer("sev", least=1, most=GRAVEST)
     rule = SumRule(
         levels=(Level(1, threshold_fen, rearm_fen, window_ms, kind, sev),),
         field=field,

@@ -19,7 +19,7 @@ from risk.local_time import DAY_MS, MINUTE_MS, OFFSET_MS
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
-from risk.staff_rules import remember_signed, signed_findings
+from risk.staff_rules import absent_findings, remember_signed, signed_findings
 from risk.subject_plan import Plan, plan_of
 from risk.subjects import Day, History, Recent, Subject, day_for, moved_earlier, turn, with_person
 
@@ -95,7 +95,8 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     if sign > 0 and at_ms > newest_ms:
         subject.newest_ms = at_ms
     late_by_ms = newest_ms - (at_ms if sign > 0 else given.moved_ms)
-    concerns = subject.episodes or filtered.bursts or filtered.signed or filtered.opens or marks & _BAD_CODE
+    watched = filtered.bursts or filtered.signed or filtered.opens or subject.standing
+    concerns = subject.episodes or watched or marks & _BAD_CODE
     if not concerns or marks & SILENT or late_by_ms > LATE_MS:
         return ()
     said = _Said(given, heard, plan)
@@ -103,7 +104,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     found = _earlier_dates_end(subject, day, said) if subject.episodes else []
     if filtered.bursts and late_by_ms <= SHORT_LATE_MS:
         found += _burst(subject, said)
-    if filtered.signed:
+    if filtered.signed or subject.standing:
         found += _signed(subject, said, newest_ms)
     if before or filtered.opens:
         judged = found_on(scene, filtered, before, touched)
@@ -173,15 +174,13 @@ def _burst(subject: Subject, said: _Said) -> list[Output]:
 
 
 def _signed(subject: Subject, said: _Said, newest_ms: int) -> list[Output]:
-    """M03, M09. A reversal of a bill from before any day kept still ends, like any other, what is open now."""
-    given = said.given
+    """M03, M04, M09. A reversal of a bill from before any day kept still ends, like any other, what is open now."""
+    given, terms = said.given, said.plan.terms
     late_by_ms = newest_ms - (given.at_ms if given.sign > 0 else given.moved_ms)
-    if not said.plan.filtered(given, 0).signed or given.marks & SILENT or late_by_ms > SHORT_LATE_MS:
-        return []
-    return [
-        _alert(each.episode, each.observed, said, word=each.word, evidence=each.evidence)
-        for each in signed_findings(subject, given, said.plan.terms)
-    ]
+    found = absent_findings(subject.standing, given, terms) if subject.standing is not None else []
+    if said.plan.filtered(given, 0).signed and not given.marks & SILENT and late_by_ms <= SHORT_LATE_MS:
+        found += signed_findings(subject, given, terms)
+    return [_alert(each.episode, each.observed, said, word=each.word, evidence=each.evidence) for each in found]
 
 
 def _earlier_dates_end(subject: Subject, day: Day, said: _Said) -> list[Output]:

@@ -32,7 +32,7 @@ from risk.activity import (
     with_year_sum,
 )
 from risk.bills import marks_of_bill
-from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, SILENT, Contribution, contributions
+from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, EMERGENCY, SILENT, Contribution, contributions
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
 from risk.local_time import day_start_ms
@@ -44,7 +44,7 @@ from risk.settlement_counts import beside
 from risk.terms import Terms
 
 _AMOUNTS = Struct(">6Q")
-SECOND_HOP_RULES = ("D01", "M03", "M09", "Q01", "Q02")
+SECOND_HOP_RULES = ("D01", "M03", "M04", "M09", "Q01", "Q02")
 """Those about institutions and staff that are not written in the grammar of policy_counters.py."""
 
 
@@ -119,7 +119,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
     early = bool(activity.tombstones) and _was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
-    marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms)
+    marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms) | (EMERGENCY if fact.emergency else 0)
     visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
     row = row_of_settlement(fact, moment.occurred_ms, setl, marks=marks, state=state, visit=visit)
     receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)

@@ -1,9 +1,10 @@
-"""The rules about how close together a doctor's bills are: M03 two places at once, M09 prescriptions too close (M01's
-second form).
+"""The rules about a doctor's bills: M03 two places at once, M09 prescriptions too close (M01's second form), and M04
+signed while the authority says he may not, or is not there.
 
-Both look at short rows of the doctor's own settlements, kept for the longer window and 15 minutes behind the newest.
-M03 judges single events, as P03 does. M09 counts the gaps shorter than the line between the latest so many different
-patients, each taken at the first bill in the window; with fewer patients there is nothing to measure.
+M04 judges single events by what was said of him before (staff_standing.py). The others look at short rows of the
+doctor's own bills, kept for the longer window and 15 minutes behind the newest. M03 judges single events, as P03 does.
+M09 counts the gaps shorter than the line between the latest so many different patients, each taken at the first bill in
+the window; with fewer patients there is nothing to measure.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -12,9 +13,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from risk.activity import Episode
-from risk.contributions import BAD_INSTITUTION_CODE, Contribution
-from risk.local_time import MINUTE_MS
-from risk.policy_rules import GapRule, PaceRule
+from risk.contributions import BAD_INSTITUTION_CODE, EMERGENCY, NO_BILL, Contribution
+from risk.local_time import DAY_MS, MINUTE_MS
+from risk.policy_rules import FilteredRule, GapRule, PaceRule, StandingRule
+from risk.staff_standing import Standing
 from risk.subjects import Signed, Subject
 from risk.terms import Terms
 
@@ -59,6 +61,25 @@ def signed_findings(subject: Subject, given: Contribution, terms: Terms) -> list
     return found + (_pace(subject, given, pace) if pace is not None and _admits(pace, given) else [])
 
 
+def absent_findings(standing: Standing, given: Contribution, terms: Terms) -> list[Finding]:
+    """M04: the bill was signed on the n-th day of a suspension, a leave or an admission of the doctor himself."""
+    clause = terms.get("M04")
+    if clause is None or given.sign < 0 or given.marks & NO_BILL or not _admits(clause.value, given):
+        return []
+    rule: StandingRule = clause.value
+    if rule.excepts_emergency and given.marks & EMERGENCY:
+        return []
+    at_ms = given.at_ms
+    there = [each for each in standing.absences if each.since_ms <= at_ms and not 0 < each.until_ms <= at_ms]
+    told = [(level.level, each) for each in there if (level := rule.level_of(each.status)) is not None]
+    if not told:
+        return []
+    gravest = max(level for level, _ in told)
+    days = (at_ms - min(each.since_ms for level, each in told if level == gravest)) // DAY_MS + 1
+    episode = Episode("M04", gravest, 0, given.event_id, 0, 0)
+    return [Finding(episode, "opened", days, tuple(each.event_id for _, each in told))]
+
+
 def _gap_rule(terms: Terms) -> GapRule | None:
     clause = terms.get("M03")
     return None if clause is None else clause.value
@@ -69,7 +90,7 @@ def _pace_rule(terms: Terms) -> PaceRule | None:
     return None if clause is None else clause.value
 
 
-def _admits(rule: GapRule | PaceRule, given: Contribution) -> bool:
+def _admits(rule: FilteredRule, given: Contribution) -> bool:
     return rule.admits(given.med_type, given.fixmedins_type)
 
 

@@ -14,6 +14,7 @@ from risk.activity import Episode, Stored
 from risk.contributions import INSTITUTION, STAFF
 from risk.counters import COUNTERS
 from risk.policy_counters import SPANS
+from risk.staff_standing import Standing
 
 DAYS_KEPT = {INSTITUTION: 128, STAFF: 40}
 """An institution's days outlast the 92 in which a settlement can still be reversed by its row, and every window."""
@@ -65,12 +66,14 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
     since: int = 0  # the first local date of all
     totals: list[list[int]] = []
     """By span (SPANS), the days within it before today's; [] = all 0. Never changed in place."""
+    standing: Standing | None = None
 
     def copied(self) -> "Subject":
         """One that may be changed while this one stays."""
         recent = self.recent.copy() if self.recent else []
         signed = self.signed.copy() if self.signed else []
-        return Subject(self.newest_ms, self.day.copied(), recent, self.episodes, signed, self.since, self.totals)
+        day = self.day.copied()
+        return Subject(self.newest_ms, day, recent, self.episodes, signed, self.since, self.totals, self.standing)
 
 
 class History(msgspec.Struct, array_like=True, gc=False):

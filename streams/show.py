@@ -17,6 +17,7 @@ from risk.activity import COUNTED, NOTHING, Activity
 from risk.counters import COUNTERS
 from risk.local_time import rfc3339, to_date, to_ms
 from risk.outputs import event_of
+from risk.staff_standing import Standing, points_of_year
 from risk.subjects import Subject, people_of
 from streams.stop import Stop
 
@@ -106,6 +107,7 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
     short = unpack_subject(values["w"]) if values.get("w") else Subject()
     days = unpack_history(values["h"]).days if values.get("h") else []
     days += [short.day] if short.day.date else []
+    standing = short.standing or Standing()
     return {
         "subject_kind": kind,
         "subject_id": subject_id,
@@ -113,13 +115,26 @@ def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]
         "in_the_short_window": len(short.recent),
         "open_alerts": [
             {"rule_id": episode.rule_id, "level": episode.level, "since_event": episode.crossing_id}
-            for episode in short.episodes
+            for episode in (*short.episodes, *standing.episodes)
         ],
+        **(_said_of(standing) if kind == "staff" else {}),
         "days": {
             to_date(day.date).isoformat(): dict(zip(COUNTERS, day.counters, strict=True))
             | ({"people_counted": people_of(day)} if kind == "staff" else {})
             for day in days
         },
+    }  # fmt: skip
+
+
+def _said_of(standing: Standing) -> dict[str, Any]:
+    """What an authority said of a doctor."""
+    return {
+        "absences": [
+            {"status": each.status, "document_no": each.document_no, "since": rfc3339(each.since_ms),
+             "until": rfc3339(each.until_ms) if each.until_ms else None}
+            for each in standing.absences
+        ],
+        "points_by_year": {year: points_of_year(standing, year) for year in sorted({p.year for p in standing.points})},
     }  # fmt: skip
 
 

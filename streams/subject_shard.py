@@ -13,15 +13,16 @@ from connectors.state_codec import (
 )
 from connectors.store import Address
 from connectors.topology import partition_of
-from risk.contributions import CODE
+from risk.contributions import CODE, STAFF
 from risk.facts import (
     CodeMoved,
     Fact,
     FoldActivated,
-    InstitutionFact,
     PolicyActivated,
+    StaffFact,
     StockMoved,
     StockUndone,
+    SubjectFact,
     TimerDue,
 )
 from risk.local_time import local_day, to_ms
@@ -29,6 +30,7 @@ from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.second_hop import Heard, contribute, needs_history
+from risk.staff_standing import Standing, told
 from risk.subjects import History, Subject
 from risk.trace_codes import code_shard_key
 from streams.shards import (
@@ -102,6 +104,8 @@ class SubjectShard:
         for each in decoded:
             if isinstance(each, StockMoved | StockUndone):
                 wanted |= dict.fromkeys(self._stocks.addresses(each))
+            if isinstance(each, StaffFact) and (STAFF, each.dr_code) not in self._subjects:
+                wanted[self._address((STAFF, each.dr_code), "w")] = None
             if isinstance(each, CodeMoved):
                 wanted[self._boxes.address(each.drug_trac_codg)] = None
             if not isinstance(each, Contributed):
@@ -140,7 +144,7 @@ class SubjectShard:
             case FoldActivated():
                 self.state = switched_fold(self.state, decoded, position)
                 return Effects(decoded.event_type, "applied")
-            case InstitutionFact():
+            case SubjectFact():
                 return self._told(record, decoded, position)
             case BadRecord():
                 return Effects("unknown", "refused", [dead_letter(record, position, decoded)])
@@ -189,9 +193,9 @@ class SubjectShard:
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
         return Effects("subject.contributed", "applied", outputs)
 
-    def _told(self, record: Record, fact: InstitutionFact, position: str) -> Effects:
-        """What an institution tells of itself. It stands on its own shard, a box on the shard of its code."""
-        key = code_shard_key(fact.drug_trac_codg) if isinstance(fact, CodeMoved) else fact.fixmedins_code
+    def _told(self, record: Record, fact: SubjectFact, position: str) -> Effects:
+        """What is told of an institution or a doctor, each on its own shard; a box stands on the shard of its code."""
+        key = code_shard_key(fact.drug_trac_codg) if isinstance(fact, CodeMoved) else fact.shard_key
         home = partition_of(key, self._subject_partitions)
         if home != self.partition:
             return Effects(fact.event_type, "rerouted", rerouted=[Rerouted("subjects", home, key, record.value)])
@@ -206,11 +210,31 @@ class SubjectShard:
         elif isinstance(fact, CodeMoved):
             effects = self._boxes.moved(fact, moment)
             self._others.add(self._boxes.address(fact.drug_trac_codg))
+        elif isinstance(fact, StaffFact):
+            effects = self._staff_told(record, fact, moment)
         else:
             raise AssertionError(f"nothing folds a {fact.event_type}")
         if effects.result == "applied":
             self.state = self.state._replace(clock_ms=max(self.state.clock_ms, stamp_ms))
         return effects
+
+    def _staff_told(self, record: Record, fact: StaffFact, moment: Moment) -> Effects:
+        """M07, and what M04 judges later bills by. A placeholder is nobody, so nothing is known of him."""
+        codes = moment.terms.get("placeholder_codes")
+        if codes is not None and codes.value.matches(fact.dr_code):
+            error = BadRecord("PLACEHOLDER_CODE", "dr_code stands for nobody: nothing can be said of him")
+            return Effects(fact.event_type, "refused", [dead_letter(record, moment.position, error)])
+        name = STAFF, fact.dr_code
+        subject = self._subjects.get(name) or self._subject_at(name)
+        after = told(subject.standing or Standing(), fact, moment, subject.newest_ms)
+        if after.result == "conflict":
+            error = BadRecord("CONFLICT", "this document said something else at the same instant")
+            return Effects(fact.event_type, "conflict", [dead_letter(record, moment.position, error)])
+        if after.result == "applied":
+            subject = self._subjects[name] = subject.copied()
+            subject.standing = after.standing
+            self._changed.add(name)
+        return Effects(fact.event_type, after.result, after.outputs)
 
     def _subject_at(self, name: _Name) -> Subject:
         value = self.values.get(self._address(name, "w"))

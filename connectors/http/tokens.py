@@ -18,7 +18,7 @@ _MAY_POST: dict[str, tuple[str, ...]] = {
     "hospital": ("visit.", "fee.", "settlement.", "topup.", "notice.", "stock.", "identity.", "transfer."),
     "pharmacy": ("visit.", "fee.", "settlement.", "topup.", "notice.", "stock.", "identity."),
     "bank": ("agreement.", "bank."),
-    "authority": ("credit.", "insured.", "commitment.", "case.", "notice.", "bed.", "identity.", "transfer."),
+    "authority": ("credit.", "insured.", "commitment.", "case.", "notice.", "bed.", "identity.", "transfer.", "staff."),
     "audit": (),
     "person": (),
 }

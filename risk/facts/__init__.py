@@ -4,10 +4,10 @@ Names are the national platform's; amounts are integer fen; `occurred_at` carrie
 the edge decodes into them, JSON Schemas and OpenAPI are generated from them. Source: contract.md "Canonical events",
 domain.md 2. They are msgspec Structs, the one library beside numpy that risk/ uses: it only computes, and a record is
 decoded and checked in half a microsecond instead of five. Read visit, settlement, checks, standing, money, stock,
-engine, in this order.
+staff, engine, in this order.
 """
 
-from risk.facts.base import Fact, FundingMode, InstitutionFact, Scope, Service
+from risk.facts.base import Fact, FundingMode, InstitutionFact, Scope, Service, StaffFact, SubjectFact
 from risk.facts.checks import BedChecked, IdentityChecked, TransferFiled
 from risk.facts.engine import (
     AuthorizationAbandoned,
@@ -22,6 +22,7 @@ from risk.facts.engine import (
 )
 from risk.facts.money import BankCured, BankOrderResult, BankOverdue, BankRefunded, BankRepaid, TopupReceived
 from risk.facts.settlement import SettlementCompleted, SettlementEstimated, SettlementReinstated, SettlementReversed
+from risk.facts.staff import StaffPointsDetermined, StaffStatusChanged
 from risk.facts.standing import (
     AgreementLineChanged,
     AgreementSigned,
@@ -95,8 +96,12 @@ __all__ = [
     "SettlementEstimated",
     "SettlementReinstated",
     "SettlementReversed",
+    "StaffFact",
+    "StaffPointsDetermined",
+    "StaffStatusChanged",
     "StockMoved",
     "StockUndone",
+    "SubjectFact",
     "TimerDue",
     "TopupReceived",
     "TransferFiled",
@@ -107,10 +112,11 @@ __all__ = [
     "VisitUpdated",
 ]
 
+_NO_EVENTS = (Fact, CheckoutRequest, SubjectFact, InstitutionFact, StaffFact)
 FACTS: dict[str, type[Fact]] = {
     str(kind.__struct_config__.tag): kind
     for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, Fact) and kind not in (Fact, CheckoutRequest, InstitutionFact)
+    if isinstance(kind, type) and issubclass(kind, Fact) and kind not in _NO_EVENTS
 }
 for _event_type, _kind in FACTS.items():
     _kind.event_type = _event_type

@@ -29,8 +29,34 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_
     schema_minor: Whole = 0
 
 
-class InstitutionFact(Fact, frozen=True, kw_only=True):
-    """What an institution tells of itself: no person is in it, and it stands in `subjects.v1`, on its own shard."""
+class SubjectFact(Fact, frozen=True, kw_only=True):
+    """A fact about no insured person: it stands in `subjects.v1`, on its subject's own shard."""
+
+    psn_no: Annotated[str, Meta(max_length=0)] = ""
+
+    @property
+    def shard_key(self) -> str:
+        """The code by which its shard is chosen."""
+        raise NotImplementedError(self.event_type)
+
+
+class InstitutionFact(SubjectFact, frozen=True, kw_only=True):
+    """What an institution tells of itself."""
 
     fixmedins_code: str
-    psn_no: Annotated[str, Meta(max_length=0)] = ""
+
+    @property
+    def shard_key(self) -> str:
+        """The institution's own."""
+        return self.fixmedins_code
+
+
+class StaffFact(SubjectFact, frozen=True, kw_only=True):
+    """What an authority says of one member of staff."""
+
+    dr_code: Annotated[str, Meta(min_length=1)]
+
+    @property
+    def shard_key(self) -> str:
+        """The doctor's own: contributions to him stand there too."""
+        return self.dr_code

@@ -140,6 +140,10 @@ ACTS = (
     Act(credit.paid_the_next_morning, 3),
     Act(staff.one_patient_a_minute, straddles=True),
     Act(staff.quick_clinic),
+    Act(staff.bills_while_suspended, 3, straddles=True),
+    Act(staff.rescued_while_on_leave, 4),
+    Act(staff.points_to_nine, 5, straddles=True),
+    Act(staff.points_withdrawn, 3),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from connectors.codec import encode_fact
-from risk.facts import Fact
+from risk.facts import Fact, SubjectFact
 from risk.local_time import HOUR_MS
 from streams.city.canonical import facts_of, signed_up
 from streams.city.happenings import CHECKOUT, PAPER, Happening, Script
@@ -170,6 +170,7 @@ def national_lines(plan: CityPlan) -> Iterator[bytes]:
 
 
 def preencoded(plan: CityPlan) -> Iterator[tuple[str, bytes]]:
-    """The city as (partition key, canonical JSON)."""
+    """The persons' log of the city as (partition key, canonical JSON); what is said of doctors stands in the other."""
     for fact in facts(plan):
-        yield fact.psn_no, encode_fact(fact)
+        if not isinstance(fact, SubjectFact):
+            yield fact.psn_no, encode_fact(fact)

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 from connectors.canonical_line import LINE_BYTES_MAX
 from connectors.codec import BadRecord, Refused, check_line, decode_fact, encode_fact
 from risk.facts import ENGINE_ONLY, FACTS, Fact
-from risk.facts.base import InstitutionFact
+from risk.facts.base import SubjectFact
 from risk.local_time import SHANGHAI, to_ms
 
 NOW_MS = to_ms(datetime(2026, 3, 10, 12, tzinfo=SHANGHAI))
@@ -88,7 +88,7 @@ def facts(draw: st.DrawFn, kinds: tuple[type[Fact], ...] = tuple(FACTS.values())
     hints = get_type_hints(kind)
     chosen = {}
     for field in fields(kind):
-        if field.name == "psn_no" and issubclass(kind, InstitutionFact):
+        if field.name == "psn_no" and issubclass(kind, SubjectFact):
             continue  # it names no person
         if field.required or draw(st.booleans()):
             chosen[field.name] = draw(values_of(hints[field.name]))

@@ -8,6 +8,7 @@ import pytest
 from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact
 from connectors.errors import ConnectorError
+from connectors.http.tokens import event_types_of
 from connectors.intake import Edge, Intake, Sender, read_lines, split_lines
 from connectors.pseudonym import Pseudonyms
 from connectors.topology import Topics, partition_of
@@ -130,6 +131,59 @@ def test_nobody_may_post_what_the_edge_derives():
 def test_a_movement_that_says_too_much_or_too_little_is_refused(changes, reason, field):
     _, (result,) = take(STOCK | changes, sender=Sender("p1", institutions={"P1"}))
     assert (result.result in ("refused", "forbidden"), result.reason, result.field) == (True, reason, field)
+
+
+STATUS = {
+    "event_type": "staff.status_changed",
+    "event_id": "T1",
+    "occurred_at": "2026-03-10T08:00:00+08:00",
+    "dr_code": "D430501000001",
+    "status": "suspended",
+    "since": "2026-03-11T00:00:00+08:00",
+    "document_no": "No1",
+}
+POINTS = {key: STATUS[key] for key in ("occurred_at", "dr_code", "document_no")} | {
+    "event_type": "staff.points_determined",
+    "event_id": "T2",
+    "points": 3,
+    "determined_at": "2026-03-09T00:00:00+08:00",
+}
+
+
+@pytest.mark.parametrize("word", [STATUS, POINTS])
+def test_what_an_authority_says_of_a_doctor_goes_to_the_doctors_shard(word):
+    producer, (result,) = take(word, sender=Sender("bureau", event_types_of(["authority"])))
+    assert result.result == "accepted"
+    ((topic, key, value, partition),) = producer.records
+    assert (topic, key, partition) == (Topics().subjects, "D430501000001", partition_of("D430501000001", 3))
+    assert b"psn_no" not in value
+
+
+@pytest.mark.parametrize("role", ["hospital", "pharmacy", "bank", "audit", "person"])
+def test_only_an_authority_may_say_it(role):
+    _, (result,) = take(STATUS, sender=Sender("other", event_types_of([role])))
+    assert (result.result, result.reason) == ("forbidden", "EVENT_TYPE_FORBIDDEN")
+
+
+@pytest.mark.parametrize(
+    ("word", "changes", "reason", "field"),
+    [
+        (STATUS, {"dr_code": ""}, "MISSING_FIELD", "dr_code"),
+        (STATUS, {"psn_no": "P1"}, "UNKNOWN_FIELD", "psn_no"),
+        (STATUS, {"status": "gone"}, "BAD_VALUE", "status"),
+        (STATUS, {"until": "2026-03-11T00:00:00+08:00"}, "CONTRADICTION", "until"),
+        (STATUS, {"since": "2026-03-11"}, "TIME_UNREADABLE", "since"),
+        (STATUS, {"document_no": None}, "WRONG_TYPE", "document_no"),
+        (POINTS, {"dr_code": ""}, "MISSING_FIELD", "dr_code"),
+        (POINTS, {"points": 13}, "NUMBER_OUT_OF_RANGE", "points"),
+        (POINTS, {"points": -1}, "NUMBER_NEGATIVE", "points"),
+        (POINTS, {"points": 1.5}, "NUMBER_NOT_WHOLE", "points"),
+        (POINTS, {"determined_at": None}, "WRONG_TYPE", "determined_at"),
+    ],
+)
+def test_a_word_about_a_doctor_that_says_too_much_or_too_little_is_refused(word, changes, reason, field):
+    _, (result,) = take(word | changes, sender=Sender("bureau", event_types_of(["authority"])))
+    assert (result.reason, result.field) == (reason, field)
 
 
 def test_one_bad_line_among_a_thousand_costs_no_other():

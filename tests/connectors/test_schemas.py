@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connectors.schemas import asyncapi, event_schema, schema_files
-from risk.facts import FACTS, InstitutionFact
+from risk.facts import FACTS, InstitutionFact, SubjectFact
 
 COMMITTED = Path(__file__).parents[2] / "config" / "schemas"
 
@@ -21,14 +21,18 @@ def test_every_event_has_a_schema_that_refuses_unknown_fields():
     for kind in FACTS.values():
         schema = event_schema(kind)
         assert schema["additionalProperties"] is False
-        whose = "fixmedins_code" if issubclass(kind, InstitutionFact) else "psn_no"
+        of_subject = "fixmedins_code" if issubclass(kind, InstitutionFact) else "dr_code"
+        whose = of_subject if issubclass(kind, SubjectFact) else "psn_no"
         assert {"event_id", "event_type", "occurred_at", whose} <= set(schema["required"])
 
 
 def test_what_an_institution_tells_of_itself_names_no_person_and_stands_on_the_log_of_subjects():
     assert "psn_no" not in event_schema(FACTS["stock.moved"])["properties"]
     channels = asyncapi()["channels"]
-    assert set(channels["subjects"]["messages"]) == {"stock.moved", "stock.undone", "code.moved"}
+    assert set(channels["subjects"]["messages"]) == {
+        *("stock.moved", "stock.undone", "code.moved"),
+        *("staff.status_changed", "staff.points_determined"),
+    }
     assert "stock.moved" not in channels["events"]["messages"]
 
 

@@ -14,6 +14,8 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
     { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
+    { at = "2026-03-01 08:00", staff_status = "suspended", since = "2026-03-02 00:00", document = "No1" }  the doctor's
+    { at = "2026-03-01 08:00", points = 3, document = "No2" }     points determined, `determined` then if not now
 
 A fee line or a stock movement may name its `boxes = [1, 2]`: box 1 has trace code 80000000000000000001; `codes` are as
 sent.
@@ -38,6 +40,8 @@ from risk.facts import (
     SettlementCompleted,
     SettlementReinstated,
     SettlementReversed,
+    StaffPointsDetermined,
+    StaffStatusChanged,
     StockMoved,
     VisitCancelled,
     VisitClosed,
@@ -116,7 +120,7 @@ def sentence(number: int, alert: Alert) -> str:
 
 
 def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    start = datetime.fromisoformat(line["at"]).replace(tzinfo=SHANGHAI)
+    start = _instant(line["at"])
     amount, unit = str(line.get("every", "0 s")).split()
     step = timedelta(**{UNITS[unit]: int(amount)})
     for n in range(line.get("times", 1)):
@@ -131,7 +135,7 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         return _stock(number, line)
     common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": line["at"], "psn_no": line["person"]}
     place = {"fixmedins_code": line["institution"], "fixmedins_type": line["type"]}
-    moved = _of_a_visit(common, number, line, place)
+    moved = _of_staff(common, line) or _of_a_visit(common, number, line, place)
     if moved is not None:
         return moved
     known = {"dr_code": line.get("doctor"), "insutype": line.get("insutype"), "insuplc_admdvs": line.get("insured_at")}
@@ -153,7 +157,24 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         med_type=line["med_type"],
         mdtrtarea_admvs=line.get("here"),
         fulamt_ownpay_amt_fen=line.get("own_fen"),
+        emergency=line.get("emergency", False),
     )
+
+
+def _of_staff(common: dict[str, Any], line: Mapping[str, Any]) -> Fact | None:
+    """What an authority says of the doctor."""
+    said = {**common, "psn_no": "", "dr_code": line.get("doctor"), "document_no": line.get("document")}
+    if "staff_status" in line:
+        until = _instant(line["until"]) if "until" in line else None
+        return StaffStatusChanged(**said, status=line["staff_status"], since=_instant(line["since"]), until=until)
+    if "points" in line:
+        determined = _instant(line["determined"]) if "determined" in line else line["at"]
+        return StaffPointsDetermined(**said, points=line["points"], determined_at=determined)
+    return None
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
 
 
 def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], place: dict[str, Any]) -> Fact | None:

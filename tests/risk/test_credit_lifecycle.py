@@ -25,6 +25,8 @@ NOT_HANDLED = {
     "stock.moved",
     "code.moved",
     "stock.undone",
+    "staff.status_changed",
+    "staff.points_determined",
 }
 
 

@@ -19,7 +19,13 @@ PLACES = sorted(path.name for path in POLICIES.iterdir() if path.is_dir())
 PLAN = "邵阳市“医保信用支付”试点方案（2023-09-07）"
 MEASURES = "《湖南省医疗保障信用管理办法》（湘医保发〔2024〕12号）"
 PRESCRIPTIONS = "处方管理办法（卫生部令第53号）"  # in force since 2007-05-01; article 19: days of supply
-IN_FORCE_FROM = {PLAN: date(2023, 9, 7), MEASURES: date(2024, 5, 1), PRESCRIPTIONS: date(2007, 5, 1)}
+POINTS = "医保发〔2024〕23号 关于建立定点医药机构相关人员医保支付资格管理制度的指导意见"
+IN_FORCE_FROM = {
+    PLAN: date(2023, 9, 7),
+    MEASURES: date(2024, 5, 1),
+    PRESCRIPTIONS: date(2007, 5, 1),
+    POINTS: date(2024, 9, 27),
+}
 
 
 def place(name):

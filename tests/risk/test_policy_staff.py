@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from risk.policy_rules import GapRule, PaceRule
-from risk.policy_shapes import gap_rule, pace_rule
+from risk.policy_shapes import gap_rule
+from risk.policy_staff_shapes import pace_rule
 from risk.terms import PolicyError
 
 TEXTS = {"text_zh": "{observed}", "text_en": "{observed}"}

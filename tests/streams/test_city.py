@@ -3,6 +3,7 @@
 import tracemalloc
 from collections import Counter, defaultdict
 from itertools import islice
+from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact, encode_fact
 from connectors.national_line import read_national
-from risk.facts import Fact, SettlementCompleted, SettlementReversed, VisitOpened
+from risk.facts import Fact, SettlementCompleted, SettlementReversed, StaffFact, VisitOpened
 from risk.local_time import local_day, to_date, to_ms
 from streams.city.canonical import facts_of
 from streams.city.happenings import PAPER
@@ -26,6 +27,11 @@ PLAN = CityPlan(people=3_000, institutions=30, first_day=20_520, days=4, seed=7)
 
 def counted(plan: CityPlan) -> dict[str, SettlementCompleted]:
     return {fact.event_id: fact for fact in facts(plan) if isinstance(fact, SettlementCompleted)}
+
+
+def labelled(plan: CityPlan) -> dict[str, Any]:
+    """What a label may name: bills, and what is said of staff."""
+    return {fact.event_id: fact for fact in facts(plan) if isinstance(fact, SettlementCompleted | StaffFact)}
 
 
 def test_equal_plans_give_equal_bytes_and_another_seed_gives_others():
@@ -74,7 +80,7 @@ def test_every_reversal_names_a_settlement_that_came_before_it_unless_it_is_late
 @pytest.mark.parametrize("days", [1, 4, 40])
 def test_every_label_points_to_settlements_of_its_subject_and_day(days: int):
     plan = CityPlan(people=300, institutions=2, first_day=20_520, days=days, seed=3, plants=2)
-    events = counted(plan)
+    events = labelled(plan)
     doctors = {fact.mdtrt_id: fact.dr_code for fact in facts(plan) if isinstance(fact, VisitOpened)}
     found = labels(plan)
     assert {label.rule for label in found} >= {
@@ -93,7 +99,9 @@ def test_every_label_points_to_settlements_of_its_subject_and_day(days: int):
     for label in found:
         evidence = [events[event_id] for event_id in label.event_ids]
         assert to_date(local_day(to_ms(evidence[0].occurred_at))).isoformat() == label.day
-        assert all(label.subject in (fact.psn_no, fact.fixmedins_code, doctors.get(fact.mdtrt_id)) for fact in evidence)
+        for fact in evidence:
+            said = (fact.dr_code,) if isinstance(fact, StaffFact) else (fact.psn_no, fact.fixmedins_code)
+            assert label.subject in (*said, doctors.get(getattr(fact, "mdtrt_id", "")))
         assert max(evidence, key=lambda fact: fact.occurred_at) is evidence[0]
 
 
@@ -161,7 +169,7 @@ def test_misconduct_is_planted_beside_its_innocent_twin_and_on_both_sides_of_the
 
 
 def test_a_label_never_ends_before_it_crosses_and_knows_events_of_the_city():
-    events = counted(WITH_ACTS)
+    events = labelled(WITH_ACTS)
     for label in expectations(WITH_ACTS):
         assert label.ends_ms >= to_ms(events[label.event_ids[0]].occurred_at), label
 

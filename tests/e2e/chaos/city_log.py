@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from connectors.codec import encode_fact
-from risk.facts import Fact, SettlementCompleted, VisitOpened
+from risk.facts import Fact, SettlementCompleted, SubjectFact, VisitOpened
 from risk.facts.engine import AuthorizationRequested
 from risk.local_time import day_of, to_datetime
 from streams.city.acts.second_hop import BURST_IN_5_MINUTES, PATIENTS_A_DAY
@@ -36,8 +36,8 @@ def plan_of(events: int, seed: int) -> CityPlan:
 
 
 def records(plan: CityPlan) -> Iterator[tuple[str, bytes]]:
-    """(psn_no, canonical JSON) in the order of arrival."""
-    return ((fact.psn_no, encode_fact(fact)) for fact in _facts(plan))
+    """(psn_no, canonical JSON) of the persons' log in the order of arrival."""
+    return ((fact.psn_no, encode_fact(fact)) for fact in _facts(plan) if not isinstance(fact, SubjectFact))
 
 
 def _facts(plan: CityPlan) -> Iterator[Fact]:
