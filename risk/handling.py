@@ -27,12 +27,13 @@ LOOK_FURTHER_MS = MINUTE_MS
 
 
 class Act(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="event_type"):
-    """What every record of `handling.v1` carries: when it was done, and by whom (`engine` for routes)."""
+    """What every record of `handling.v1` carries: when it was done, by whom (`engine` for routes), by which token."""
 
     event_type: ClassVar[str]
 
     at: Instant
     by: Name
+    source: MayBeEmpty = ""
 
 
 class AlertSuppressed(Act, frozen=True, kw_only=True, tag="alert.suppressed"):

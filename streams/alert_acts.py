@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from getpass import getuser
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from connectors.append import append_all
 from connectors.handling import act_record
 from connectors.kafka import producer
+from connectors.pseudonym import Pseudonyms
 from risk.handling import (
     Act,
     AlertAcknowledged,
@@ -36,9 +37,18 @@ APPEND_WITHIN_S = 15.0
 NAME_MAX, SENTENCE_MAX = 64, 500
 
 
+class Scope(NamedTuple):
+    """Of which alerts an operator speaks; empty is any."""
+
+    rule_id: str
+    psn_no: str
+    staff: str
+    institution: str
+
+
 def run_suppress(
     settings: "Settings",
-    scope: tuple[str, str, str],
+    scope: Scope,
     *,
     reason: str,
     hours: int | None,
@@ -46,10 +56,15 @@ def run_suppress(
     by: str | None,
     as_json: bool,
 ) -> int:
-    """Append a suppression of (rule, subject, institution)."""
+    """Append a suppression."""
     at_ms, author = _now_ms(), author_of(by)
-    rule_id, subject_id, institution = (known_rule(scope[0]) if scope[0] else "", *scope[1:])
-    _refuse_long(subject=(subject_id, NAME_MAX), institution=(institution, NAME_MAX), reason=(reason, SENTENCE_MAX))
+    _, psn_no, staff, institution = scope
+    _refuse_long(person=(psn_no, NAME_MAX), staff=(staff, NAME_MAX))
+    _refuse_long(institution=(institution, NAME_MAX), reason=(reason, SENTENCE_MAX))
+    if psn_no and staff:
+        raise Stop("--person 与 --staff 只能给其一", "give --person or --staff, not both")
+    rule_id = known_rule(scope.rule_id) if scope.rule_id else ""
+    subject_id = Pseudonyms(settings.pseudonym_key).of(psn_no) if psn_no else staff
     if not reason.strip():
         raise Stop("请用 --reason 写明理由", "say why with --reason: who reads it later was not there")
     act = AlertSuppressed(

@@ -19,6 +19,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from connectors.http.alert_acts import AlertActs
 from connectors.http.alert_feed import AlertFeed
 from connectors.http.alerts import AlertStream
 from connectors.http.asgi import Application
@@ -164,6 +165,14 @@ class Api:
             events=events,
             bank_notices=BankNotices(events, bank_keys(self._settings), now_ms),
             alerts=AlertStream(self.feed),
+            alert_acts=AlertActs(
+                log=self.log,
+                topic=edge.topics.handling,
+                partitions=edge.partitions,
+                pseudonym=edge.pseudonyms.of,
+                wall_ms=now_ms,
+                days_max=self._settings.tuning.suppression_days_max,
+            ),
             probes=Probes(self.log, self.replies, self.metrics, partitions=edge.partitions, monotonic_s=monotonic_s),
         )
 

@@ -33,22 +33,24 @@ def alerts_read(
 
 @alerts.command(name="suppress")
 def alerts_suppress(
-    *, reason: str, rule: str | None = None, subject: str | None = None, institution: str | None = None,
-    hours: int | None = None, until: str | None = None, by: By = None, json: Json = False,
+    *, reason: str, rule: str | None = None, person: str | None = None, staff: str | None = None,
+    institution: str | None = None, hours: int | None = None, until: str | None = None, by: By = None,
+    json: Json = False,
 ) -> int:  # fmt: skip
     """Tell nobody of some alerts for a while. They are raised and shown as ever; when it ends, a summary names them.
 
     Args:
-        reason: Why, for those who read it later.
+        reason: Why, for those who read it later. It is kept for ever: no name of an insured person.
         rule: Only of this rule, such as P03.
-        subject: Only about this person, institution or doctor.
+        person: Only about this insured person (psn_no).
+        staff: Only about this doctor, pharmacist, nurse or technician.
         institution: Only about, or from visits to, this institution.
         hours: It ends in so many hours; or give --until.
         until: It ends then, `2026-04-01T08:00+08:00`.
     """
-    from streams.alert_acts import run_suppress
+    from streams.alert_acts import Scope, run_suppress
 
-    scope = (rule or "", subject or "", institution or "")
+    scope = Scope(rule or "", person or "", staff or "", institution or "")
     return run_suppress(settings(), scope, reason=reason, hours=hours, until=until, by=by, as_json=json)
 
 

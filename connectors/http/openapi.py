@@ -5,6 +5,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from connectors.http.alert_bodies import (
+    AcknowledgementBody,
+    HandlingAnswer,
+    LiftBody,
+    SuppressionBody,
+    VerdictBody,
+)
 from connectors.http.bodies import (
     AuthorizationAnswer,
     AuthorizationBody,
@@ -26,13 +33,19 @@ BODIES: tuple[type[Struct], ...] = (
     CaptureBody,
     ReleaseBody,
     CreditQueryBody,
+    SuppressionBody,
+    LiftBody,
+    AcknowledgementBody,
+    VerdictBody,
     AuthorizationAnswer,
     CaptureAnswer,
     OrderAnswer,
     CreditAnswer,
     EventsAnswer,
+    HandlingAnswer,
     ProblemAnswer,
 )
+ASKED = BODIES[:9]
 REFUSALS = {
     "400": "Malformed; `field` names what",
     "401": "No token, or not one we know",
@@ -53,7 +66,7 @@ ID = {
 def document() -> Node:
     """The OpenAPI 3.1 document."""
     _, components = msgspec.json.schema_components(BODIES, ref_template="#/components/schemas/{name}")
-    for body in (AuthorizationBody, IncreaseBody, CaptureBody, ReleaseBody, CreditQueryBody):
+    for body in ASKED:
         # A caller's own fields pass; they are not read.
         components[body.__name__]["patternProperties"] = {"^x_": {}}
     return {
@@ -65,7 +78,7 @@ def document() -> Node:
             "point (5000, not 5000.0); time is RFC 3339.",
         },
         "security": [{"bearer": []}],
-        "paths": _checkout_paths() | _read_paths() | _stream_paths() | _open_paths(),
+        "paths": _checkout_paths() | _read_paths() | _act_paths() | _stream_paths() | _open_paths(),
         "components": {
             "schemas": components,
             "securitySchemes": {
@@ -112,6 +125,21 @@ def _read_paths() -> Node:
         "/v1/credit-queries": {
             "post": _call("queryCredit", "How does this person stand?", body="CreditQueryBody", answer="CreditAnswer")
         },
+    }
+
+
+def _act_paths() -> Node:
+    def call(operation: str, summary: str, body: str, parameters: list[Node] | None = None) -> Node:
+        more = ("404",) if parameters else ()
+        described = _call(operation, summary, body=body, answer="HandlingAnswer", parameters=parameters, more=more)
+        return {"post": described}
+
+    alert = "/v1/alerts/{id}"
+    return {
+        "/v1/suppressions": call("suppressAlerts", "Wake nobody by some alerts for a while", "SuppressionBody"),
+        "/v1/suppressions/{id}/lift": call("liftSuppression", "End a suppression before its time", "LiftBody", [ID]),
+        f"{alert}/acknowledgement": call("acknowledgeAlert", "Look after an alert", "AcknowledgementBody", [ID]),
+        f"{alert}/verdict": call("judgeAlert", "Say what an alert was found to be", "VerdictBody", [ID]),
     }
 
 

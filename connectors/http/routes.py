@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from connectors.bank_notice import NOTICES_PATH
+from connectors.http.alert_acts import AlertActs
 from connectors.http.alerts import AlertStream
 from connectors.http.asgi import Route
 from connectors.http.bank_notices import BankNotices
@@ -17,6 +18,7 @@ EVENTS_BODY_MAX = 8 * 1024 * 1024
 EVENTS_BODY_WITHIN_S = 60.0  # 8 MiB over a line of 1 Mbit/s
 SUPERVISORS = frozenset({"authority", "audit"})
 MAY_LOOK = COUNTERS | SUPERVISORS | {"person"}
+BUREAU = frozenset({"authority"})
 MAY_POST = frozenset({"hospital", "pharmacy", "bank", "authority"})
 
 
@@ -29,12 +31,14 @@ class Calls:
     events: Events
     bank_notices: BankNotices
     alerts: AlertStream
+    alert_acts: AlertActs
     probes: Probes
 
 
 def routes(calls: Calls) -> list[Route]:
     """The table."""
     checkout, reads, probes = calls.checkout, calls.reads, calls.probes
+    acts = calls.alert_acts
     one = "/v1/authorizations/{id}"
     return [
         Route(
@@ -62,6 +66,10 @@ def routes(calls: Calls) -> list[Route]:
         # open to everyone who can sign as a bank
         Route(method="POST", path=NOTICES_PATH, handler=calls.bank_notices.post, roles=None),
         Route(method="GET", path="/v1/alerts/stream", handler=calls.alerts.stream, roles=MAY_LOOK),
+        Route(method="POST", path="/v1/suppressions", handler=acts.suppress, roles=BUREAU),
+        Route(method="POST", path="/v1/suppressions/{id}/lift", handler=acts.lift, roles=BUREAU),
+        Route(method="POST", path="/v1/alerts/{id}/acknowledgement", handler=acts.acknowledge, roles=BUREAU),
+        Route(method="POST", path="/v1/alerts/{id}/verdict", handler=acts.judge, roles=BUREAU),
         Route(method="GET", path="/livez", handler=probes.live, roles=None),
         Route(method="GET", path="/readyz", handler=probes.ready, roles=None),
         Route(method="GET", path="/metrics", handler=probes.metrics, roles=None),

@@ -72,12 +72,20 @@ def test_a_suppression_is_recorded_with_its_author_shown_and_lifted(engine, caps
         (["--rule", "P999", "--reason", "r", "--hours", "1"], "no rule is called P999"),
         (["--rule", "P01", "--reason", " ", "--hours", "1"], "say why"),
         (["--rule", "P01", "--hours", "1"], "reason"),
+        (["--person", "1", "--staff", "2", "--reason", "r", "--hours", "1"], "not both"),
         (["--institution", "H" * 65, "--reason", "r", "--hours", "1"], "at most 64"),
     ],
 )
 def test_a_suppression_that_may_not_be_says_why_and_what_to_do(engine, capsys, words, says):
     assert says in said(capsys, "suppress", *words, code=2)
     assert read_acts(*engine) == []
+
+
+def test_a_persons_number_never_reaches_the_log(engine, capsys, monkeypatch):
+    monkeypatch.setenv("XINMAI_PSEUDONYM_KEY", "a key of sixteen bytes and more")
+    said(capsys, "suppress", "--person", "43050000000000000001", "--reason", "r", "--hours", "1")
+    (act,) = read_acts(*engine)
+    assert act.subject_id.startswith("p1_")
 
 
 def test_lifting_what_nobody_suppressed_names_the_list(engine, capsys):

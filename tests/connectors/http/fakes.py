@@ -10,6 +10,7 @@ import msgspec
 
 from connectors.codec import decode_fact
 from connectors.errors import ConnectorError
+from connectors.http.alert_acts import AlertActs
 from connectors.http.alert_feed import AlertFeed
 from connectors.http.alerts import AlertStream
 from connectors.http.asgi import Application
@@ -161,6 +162,17 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
+def _alert_acts(log: FakeLog, pseudonyms: Pseudonyms) -> AlertActs:
+    return AlertActs(
+        log=log,
+        topic="handling",
+        partitions=PARTITIONS,
+        pseudonym=pseudonyms.of,
+        wall_ms=lambda: 1_773_100_800_000,
+        days_max=30,
+    )
+
+
 class Api:
     """Everything of one API process but its server, and a client that speaks to it."""
 
@@ -202,6 +214,7 @@ class Api:
             events=(events := Events(self.intake, now_s)),
             bank_notices=BankNotices(events, lambda code: {"BCM": "key of BCM"}.get(code, ""), lambda: 1_000_000),
             alerts=AlertStream(self.feed),
+            alert_acts=_alert_acts(self.log, pseudonyms),
             probes=Probes(self.log, self.replies, self.metrics, partitions=PARTITIONS, monotonic_s=now_s),
         )
         self.app = Application(
