@@ -90,7 +90,11 @@ class FileProof:
 
 
 def _is_anew(known: dict[str, str]) -> bool:
-    """The time of the last rewrite is -1 until one has ended since the start; the status is of the last one."""
+    """The time of the last rewrite is -1 until one has ended since the start; the status is of the last one.
+
+    Redis 6.2 says `ok` all the same where only the last step failed, the rename over a file that it could write beside
+    (a file mounted by itself), or where somebody sent its child SIGUSR1. From 7 on the first is an `err`.
+    """
     return known["aof_last_rewrite_time_sec"] != "-1" and known["aof_last_bgrewrite_status"] == "ok"
 
 
