@@ -18,7 +18,7 @@ __all__ = ["BadRecord", "Refused", "check_line", "decode_fact", "encode_fact"]
 
 YEARS = range(1971, 2149)
 """Years that a lane can put on a calendar; the edge is narrower."""
-OF_NO_PERSON = frozenset({"policy.activated", "fold.activated"})
+OF_NO_PERSON = frozenset({"policy.activated", "fold.activated", "peers.published"})
 
 _decode = msgspec.json.Decoder(Union[tuple(FACTS.values())]).decode  # noqa: UP007 - a tuple of types has no other union
 _encode = msgspec.json.Encoder().encode

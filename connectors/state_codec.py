@@ -11,6 +11,7 @@ import msgspec
 from risk.activity import Activity
 from risk.contributions import Contribution
 from risk.credit import Credit
+from risk.peers import Baseline
 from risk.stock import Item
 from risk.stock_ledger import Batches
 from risk.subjects import History, Subject
@@ -57,6 +58,7 @@ unpack_activity = msgspec.msgpack.Decoder(Activity).decode
 unpack_credit = msgspec.msgpack.Decoder(Credit).decode
 unpack_subject = msgspec.msgpack.Decoder(Subject).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode
+unpack_baselines = msgspec.msgpack.Decoder(dict[str, Baseline]).decode
 unpack_batches = msgspec.msgpack.Decoder(Batches).decode
 unpack_item = msgspec.msgpack.Decoder(Item).decode
 unpack_state = msgspec.msgpack.Decoder(ShardState).decode

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from risk.activity import Episode
 from risk.contributions import Contribution
 from risk.local_time import DAY_MS, OFFSET_MS
+from risk.peers import Baselines, beside_peers
 from risk.subject_plan import Filtered, Look, Plan
 from risk.subjects import Day, History, Subject, counted, people_of
 
@@ -20,12 +21,13 @@ Finding = tuple[Episode, int, str]
 
 
 class Scene(NamedTuple):
-    """One contribution on its subject: the day it counts in, and the subject's earlier days if they were read."""
+    """One contribution on its subject: the day it counts in, the earlier days if they were read, and its peers."""
 
     subject: Subject
     history: History | None
     day: Day
     given: Contribution
+    baselines: Baselines
 
     def measured(self, look: Look, end: int) -> int:
         """What the look sees of its days up to `end`, or of the contribution's date."""
@@ -35,6 +37,8 @@ class Scene(NamedTuple):
         if not look.days:
             return measure.value([day.counters[place] for place in measure.of], [])
         now = counted(subject, self.history, measure.of, end=end, days=look.days)
+        if measure.kind == "over_peers":
+            return beside_peers(measure, now, self.baselines.get(look.peers), end)
         if measure.kind != "growth":
             return measure.value(now, [])
         both = counted(subject, self.history, measure.of, end=end, days=2 * look.days)

@@ -17,6 +17,8 @@ def counter_example(rule: CounterRule, _terms: Terms) -> tuple[str, str]:
         span_zh, span_en = (f"{days} 个自然日", f"{days} local dates") if days else PERIODS["date"]
         names = [COUNTERS[place] for place in measure.of] or ["psn_no"]
         least = f", {names[-1]} ≥ {measure.least}" if measure.least > 1 else ""
+        if measure.rank:
+            least += f", p{measure.rank} of ≥ {measure.least_peers} peers"
         reads = f"{measure.kind}({' / '.join(names)}){least} ≥ {level.theta}{_UNITS[measure.scale]}"
         zh.append(f"{span_zh}，{reads} 触发第 {level.level} 级；{level.theta - 1} 不触发")
         en.append(f"{span_en}: {reads} opens level {level.level}; {level.theta - 1} does not")

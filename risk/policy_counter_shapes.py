@@ -12,6 +12,7 @@ from risk.policy_shapes import KINDS, Shape
 from risk.terms import PolicyError
 
 _GRAVEST = 4
+_RANKS = {"p50": 50, "p90": 90}
 
 
 def counter_rule(*kinds: str) -> Shape:
@@ -69,18 +70,22 @@ def _measure(table: Table, kinds: tuple[str, ...]) -> DayMeasure:
     counters = _counters(table, kind)
     scale = 1 if kind == "sum" else UNITS[table.text("unit", choices=tuple(UNITS))]
     least = 1 if kind == "sum" else table.integer("least", least=1)
+    rank = least_peers = 0
+    if kind == "over_peers":
+        rank = _RANKS[table.text("rank", choices=tuple(_RANKS))]
+        least_peers = table.integer("least_peers", least=2)
     table.finish()
-    return DayMeasure(kind, counters, scale, least)
+    return DayMeasure(kind, counters, scale, least, rank, least_peers)
 
 
 def _counters(table: Table, kind: str) -> tuple[int, ...]:
     content, where = table.take(kind), table.place(kind)
     names = (content,) if isinstance(content, str) else read_texts(content, where)
-    wanted = {"sum": (1,), "share": (2,), "growth": (1, 2)}[kind]
+    wanted = {"sum": (1,), "share": (2,), "growth": (1, 2), "over_peers": (2,)}[kind]
     if len(names) not in wanted:
         raise PolicyError(
-            f"{where} names {len(names)} counters. A sum is of one, a share of one in another, growth of one or of the "
-            f"mean that two make. Write {kind} = {' or '.join(_like(count) for count in wanted)}."
+            f"{where} names {len(names)} counters. A sum is of one, a share (over_peers too) of one in another, growth "
+            f"of one or of the mean that two make. Write {kind} = {' or '.join(_like(count) for count in wanted)}."
         )
     for name in names:
         if name not in COUNTERS:
@@ -98,6 +103,11 @@ def _like(count: int) -> str:
 def _level(row: Table, number: int, subject: str, measure: DayMeasure) -> Level:
     theta = row.integer("theta", least=1, most=10**12)
     window_days = _window_days(row, subject, measure) if row.has("window_days") else 0
+    if measure.kind == "over_peers" and not window_days:
+        raise PolicyError(
+            f"{row.where} has no window_days. Peers are published over whole days that have passed. "
+            f"Write window_days = 30."
+        )
     if measure.kind == "growth" and not window_days:
         raise PolicyError(
             f"{row.where} has no window_days. Growth is measured against as many days before. Write window_days = 30."

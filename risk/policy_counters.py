@@ -11,9 +11,10 @@ UNITS: Final = {"percent": 100, "per_mille": 1000}
 SPANS: Final = {INSTITUTION: (7, 14, 30, 60, 90), STAFF: (7, 14, 30)}
 """The windows, in local days, of which a running total is kept: no rule may look over another one."""
 
-MEASURES: Final = ("sum", "share", "growth", "distinct")
+MEASURES: Final = ("sum", "share", "growth", "over_peers", "distinct")
 """sum: of one counter. share: one counter of another. growth: a counter, or the mean that two make, against the same
-number of days before them. distinct: persons of one local date.
+number of days before them. over_peers: a share against the one that its peers in the middle, or nine tenths of them, do
+not exceed (peers.py). distinct: persons of one local date.
 """
 
 
@@ -26,6 +27,8 @@ class DayMeasure(NamedTuple):
     of: tuple[int, ...]
     scale: int = 1
     least: int = 1
+    rank: int = 0  # of peers: 50 or 90 percent of them
+    least_peers: int = 0
 
     def value(self, now: list[int], before: list[int]) -> int:
         """The measure of its counters' sums, rounded down; `before` only counts for growth."""

@@ -18,6 +18,7 @@ from risk.day_rules import Scene, ended, followed, found_on, open_looks
 from risk.local_time import DAY_MS, MINUTE_MS, OFFSET_MS
 from risk.moment import Moment
 from risk.outputs import Output
+from risk.peers import Baselines
 from risk.policy import Policy
 from risk.staff_rules import absent_findings, remember_signed, signed_findings
 from risk.subject_plan import Plan, plan_of
@@ -29,11 +30,14 @@ _KIND_NAMES = {INSTITUTION: "institution", STAFF: "staff"}
 
 
 class Heard(Struct, gc=False):
-    """The record that brings contributions: its place in the log, its stamp, the policy there; and the date at hand."""
+    """The record that brings contributions: its place in the log, its stamp, the policy and the baselines there, and
+    the date at hand.
+    """
 
     position: str
     stamp_ms: int
     policy: Policy
+    baselines: Baselines
     date: int = -1
     plan: Plan | None = None
 
@@ -76,7 +80,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         if day is None:  # older than any day kept
             return _signed(subject, _Said(given, heard, plan), subject.newest_ms) if given.sign < 0 else ()
     assert day is not None
-    scene = Scene(subject, history, day, given)
+    scene = Scene(subject, history, day, given, heard.baselines)
     before = open_looks(scene, plan) if subject.episodes else []
     earlier = None if day is subject.day else day.counters.copy()
     touched = count(day.counters, given)

@@ -4,7 +4,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from risk.contributions import BAD_INSTITUTION_CODE, INSTITUTION, NO_BILL, Contribution
+from risk.counters import COUNTERS
 from risk.local_time import DAY_MS
+from risk.peers import measure_key
 from risk.policy_counters import SUBJECTS, CounterRule, DayMeasure
 from risk.policy_rules import Level
 from risk.terms import Terms
@@ -14,7 +16,8 @@ _REMEMBERED = 4096
 
 class Look(NamedTuple):
     """One level of a rule in the grammar. It opens at what adds to its first counter (`opening`, a bit) and ends at
-    what moves any (`touching`); one of people does both at each of their bills. `days` 0: the date alone.
+    what moves any (`touching`); one of people does both at each of their bills. `days` 0: the date alone. `peers`: the
+    measure_key of its baseline.
     """
 
     rule_id: str
@@ -24,6 +27,7 @@ class Look(NamedTuple):
     known_days: int
     opening: int
     touching: int
+    peers: str
 
 
 class Filtered(NamedTuple):
@@ -94,7 +98,9 @@ def _looks(terms: Terms) -> list[Look]:
             days = level.window_ms // DAY_MS
             known = max(rule.known_days, 2 * days - 1 if measure.kind == "growth" else 0)
             bits = [1 << place for place in measure.of]
-            found.append(Look(name, level, measure, days, known, bits[0] if bits else 0, sum(set(bits))))
+            names = [COUNTERS[place] for place in measure.of]
+            peers = measure_key(rule.subject, names, days, measure.least) if measure.kind == "over_peers" else ""
+            found.append(Look(name, level, measure, days, known, bits[0] if bits else 0, sum(set(bits)), peers))
     return found
 
 

@@ -129,7 +129,7 @@ def turn(subject: Subject, history: History, date: int, kind: str) -> None:
         if day.people and day.date <= date - PEOPLE_KEPT_DAYS:
             days[at] = Day(day.date, day.counters, b"", day.raised)
     subject.day = Day(date)
-    totals = [_sum(days, date - span, date - 1) for span in SPANS[kind]]
+    totals = [summed(days, date - span, date - 1) for span in SPANS[kind]]
     subject.totals = totals if any(map(any, totals)) else []
 
 
@@ -153,7 +153,7 @@ def counted(subject: Subject, history: History | None, places: tuple[int, ...], 
     today = subject.day
     if end != today.date:
         assert history is not None, "a window that ends at another date needs the subject's history"
-        whole = _sum([*history.days, today], end - days, end)
+        whole = summed([*history.days, today], end - days, end)
         return [whole[place] for place in places]
     counters = today.counters
     if not subject.totals:
@@ -162,7 +162,7 @@ def counted(subject: Subject, history: History | None, places: tuple[int, ...], 
     return [counters[place] + total[place] for place in places]
 
 
-def _sum(days: list[Day], after: int, until: int) -> list[int]:
+def summed(days: list[Day], after: int, until: int) -> list[int]:
     """The counters of the days in (after, until]."""
     within = [day.counters for day in days if after < day.date <= until]
     return [sum(column) for column in zip(*within, strict=True)] if within else [0] * len(COUNTERS)

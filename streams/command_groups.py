@@ -13,6 +13,7 @@ orders = App(name="orders", help="Stop and restart orders to the bank; works wit
 show = App(name="show", help="One subject as Redis has it now.")
 policy = App(name="policy", help="The dated, cited rules: check, show, activate.")
 fold = App(name="fold", help="The switch to another fold: a release that decides or packs otherwise.")
+peers = App(name="peers", help="What institutions and doctors have in common, for the rules that compare them.")
 simulate = App(name="simulate", help="Worlds to try the engine on.")
 
 
@@ -152,6 +153,18 @@ def fold_activate(*, json: Json = False) -> int:
     from streams.fold_commands import activate
 
     return activate(settings(), as_json=json)
+
+
+@peers.command(name="publish")
+def peers_publish(*, on: str | None = None, json: Json = False) -> int:
+    """Append what the days before a date had in common, of every measure that a rule in force compares.
+
+    Args:
+        on: The local date, `2026-04-01`; today if not named. Its own bills are not looked at.
+    """
+    from streams.peers import run_peers_publish
+
+    return run_peers_publish(settings(), on=on, as_json=json)
 
 
 @simulate.command(name="city")

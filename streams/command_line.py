@@ -10,7 +10,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 
 from streams.command_alerts import alerts
-from streams.command_groups import deadletters, fold, orders, policy, show, simulate, topics
+from streams.command_groups import deadletters, fold, orders, peers, policy, show, simulate, topics
 from streams.command_words import Format, Json, settings
 
 
@@ -28,7 +28,7 @@ app = App(
     version_flags=("--version",),
     help_format="plaintext",
 )
-for group in (alerts, topics, deadletters, orders, show, policy, fold, simulate):
+for group in (alerts, topics, deadletters, orders, show, policy, peers, fold, simulate):
     app.command(group)
 
 

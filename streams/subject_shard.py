@@ -8,6 +8,7 @@ from connectors.state_codec import (
     ShardState,
     decode_contributed,
     pack,
+    unpack_baselines,
     unpack_history,
     unpack_subject,
 )
@@ -18,6 +19,7 @@ from risk.facts import (
     CodeMoved,
     Fact,
     FoldActivated,
+    PeersPublished,
     PolicyActivated,
     StaffFact,
     StockMoved,
@@ -28,6 +30,8 @@ from risk.facts import (
 from risk.local_time import local_day, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
+from risk.peers import Baselines
+from risk.peers import heard as heard_of_peers
 from risk.policy import Policy
 from risk.second_hop import Heard, contribute, needs_history
 from risk.staff_standing import Standing, told
@@ -78,12 +82,15 @@ class SubjectShard:
         self._changed: set[_Name] = set()
         self._changed_histories: set[_Name] = set()
         self._others: set[Address] = set()
+        self._peers_at = self.values.address("peers")
+        self._baselines: Baselines | None = None  # as the value says, once it was read
 
     def restore(self, state: ShardState, policy: bytes, _hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
         self.state = state
         self.values.digest = int(digest or "0", 16)
         self.policy = restored_policy(self.values, policy)
+        self._baselines = None
 
     def decode(self, record: Record) -> Contributed | Fact | BadRecord:
         """The contributions, or a switch, or why it is neither."""
@@ -100,7 +107,7 @@ class SubjectShard:
 
     def addresses(self, decoded: Sequence[Contributed | Fact | BadRecord]) -> list[Address]:
         """The values these records need: each subject, and its history where a contribution is of another date."""
-        wanted: dict[Address, None] = {}
+        wanted: dict[Address, None] = {self._peers_at: None}
         for each in decoded:
             if isinstance(each, StockMoved | StockUndone):
                 wanted |= dict.fromkeys(self._stocks.addresses(each))
@@ -144,6 +151,8 @@ class SubjectShard:
             case FoldActivated():
                 self.state = switched_fold(self.state, decoded, position)
                 return Effects(decoded.event_type, "applied")
+            case PeersPublished():
+                return self._published(decoded)
             case SubjectFact():
                 return self._told(record, decoded, position)
             case BadRecord():
@@ -163,7 +172,7 @@ class SubjectShard:
         fresh = given.contributions[last + 1 - given.first :]
         if not fresh:
             return Effects("subject.contributed", "duplicate")
-        heard_now = Heard(position, record.timestamp_ms, policy)
+        heard_now = Heard(position, record.timestamp_ms, policy, self._known_baselines())
         subjects, histories, outputs = dict[_Name, Subject](), dict[_Name, History](), list[Output]()
         buckets: dict[Address, bytes] = {}
         for contribution in fresh:
@@ -192,6 +201,21 @@ class SubjectShard:
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
         return Effects("subject.contributed", "applied", outputs)
+
+    def _published(self, fact: PeersPublished) -> Effects:
+        """What the peers had in common stands in every partition; the same day's, said again, changes nothing."""
+        baselines = heard_of_peers(self._known_baselines(), fact)
+        if baselines is None:
+            return Effects(fact.event_type, "duplicate")
+        self.values.set(self._peers_at, pack(baselines))
+        self._baselines = baselines
+        return Effects(fact.event_type, "applied")
+
+    def _known_baselines(self) -> Baselines:
+        if self._baselines is None:
+            value = self.values.get(self._peers_at)
+            self._baselines = unpack_baselines(value) if value else {}
+        return self._baselines
 
     def _told(self, record: Record, fact: SubjectFact, position: str) -> Effects:
         """What is told of an institution or a doctor, each on its own shard; a box stands on the shard of its code."""
@@ -269,7 +293,7 @@ class SubjectShard:
             self._subjects.clear()
             self._histories.clear()
             self._others.clear()
-            self.values.forget_all_but([self.values.address("policy")])
+            self.values.forget_all_but([self.values.address("policy"), self._peers_at])
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:
         """Subjects have no timers yet."""

@@ -21,6 +21,7 @@ from risk.facts.engine import (
     TimerDue,
 )
 from risk.facts.money import BankCured, BankOrderResult, BankOverdue, BankRefunded, BankRepaid, TopupReceived
+from risk.facts.peers import PeersPublished
 from risk.facts.settlement import SettlementCompleted, SettlementEstimated, SettlementReinstated, SettlementReversed
 from risk.facts.staff import StaffPointsDetermined, StaffStatusChanged
 from risk.facts.standing import (
@@ -89,6 +90,7 @@ __all__ = [
     "InstitutionFact",
     "InsuredStatusChanged",
     "NoticeDelivered",
+    "PeersPublished",
     "PolicyActivated",
     "Scope",
     "Service",
@@ -131,6 +133,7 @@ ENGINE_ONLY = frozenset(
         "timer.due",
         "policy.activated",
         "fold.activated",
+        "peers.published",
         "code.moved",
         "stock.undone",
     }

@@ -13,6 +13,8 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
+    { at = "2026-03-01 00:00", peers = ["inpatient_fee_fen", "inpatient_bills"], members = 12, p50 = 3000, p90 = 4000 }
+                                                           what peers had in common on the 30 days before (least = 30)
     { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
     { at = "2026-03-01 08:00", staff_status = "suspended", since = "2026-03-02 00:00", document = "No1" }  the doctor's
     { at = "2026-03-01 08:00", points = 3, document = "No2" }     points determined, `determined` then if not now
@@ -37,6 +39,7 @@ from risk.facts import (
     FeeAdded,
     FeeReversed,
     InsuredStatusChanged,
+    PeersPublished,
     SettlementCompleted,
     SettlementReinstated,
     SettlementReversed,
@@ -133,6 +136,8 @@ def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _fact(number: int, line: Mapping[str, Any]) -> Fact:
     if "stock" in line:
         return _stock(number, line)
+    if "peers" in line:
+        return _peers(number, line)
     common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": line["at"], "psn_no": line["person"]}
     place = {"fixmedins_code": line["institution"], "fixmedins_type": line["type"]}
     moved = _of_staff(common, line) or _of_a_visit(common, number, line, place)
@@ -218,6 +223,21 @@ def _stock(number: int, line: Mapping[str, Any]) -> StockMoved:
         cnt_x10000=line.get("quantity", 1) * 10_000,
         drug_trac_codg=_codes(line),
         trdn_flag=line.get("by_the_unit"),
+    )
+
+
+def _peers(number: int, line: Mapping[str, Any]) -> PeersPublished:
+    return PeersPublished(
+        event_id=f"E{number}",
+        occurred_at=line["at"],
+        psn_no="",
+        subject=line.get("of", "institution"),
+        counters=tuple(line["peers"]),
+        window_days=30,
+        least=line.get("least", 30),
+        members=line["members"],
+        p50_x1000000=line["p50"] * 10**6,
+        p90_x1000000=line["p90"] * 10**6,
     )
 
 

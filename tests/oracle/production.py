@@ -12,7 +12,7 @@ from connectors.codec import encode_fact
 from connectors.state_codec import Contributed, encode_contributed
 from connectors.store import Address
 from risk.contributions import Contribution
-from risk.facts import Fact, PolicyActivated, StockMoved, SubjectFact
+from risk.facts import Fact, PeersPublished, PolicyActivated, StockMoved, SubjectFact
 from risk.facts.stock import codes_moved
 from risk.local_time import to_ms
 from risk.outputs import Output, alert_id
@@ -65,7 +65,7 @@ class Engine:
         told, ends = [], set(cuts)
         for index, fact in enumerate(facts):
             self.now_ms = max(self.now_ms, to_ms(fact.occurred_at))
-            said = self._told(fact) if isinstance(fact, SubjectFact) else self._lived(fact)
+            said = self._told(fact) if isinstance(fact, SubjectFact | PeersPublished) else self._lived(fact)
             self.outputs += said
             told += [Told(index, self._in_words(output)) for output in said if output.topic == "alerts"]
             if index in ends:
@@ -82,8 +82,8 @@ class Engine:
             said += self._apply(self.subjects, encode_contributed(contributed)).outputs
         return said
 
-    def _told(self, fact: SubjectFact) -> list[Output]:
-        """What is told of an institution or doctor, and its boxes, as the edge appends them; and what that appends."""
+    def _told(self, fact: SubjectFact | PeersPublished) -> list[Output]:
+        """What is told of an institution or doctor, its boxes as the edge appends them, and what these append; or of peers."""
         boxes = codes_moved(fact) if isinstance(fact, StockMoved) else []
         waiting, said = [encode_fact(each) for each in (fact, *boxes)], list[Output]()
         for value in waiting:

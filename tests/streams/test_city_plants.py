@@ -12,6 +12,7 @@ PLAN = CityPlan(people=300, institutions=8, first_day=20_537, days=45, seed=5, p
 NOT_PLANTED = {
     "F05": "needs authorizations that name one of several agreements; the counter of the city names none",
     "F06": "needs a bank that answers orders; in the log without one no order is ever refused",
+    "H17": "needs the peers of a night, which an operator publishes; planted in tests/streams/test_peers_published.py",
     "Q05": "needs a settlement with two open authorizations and no reference; covered by cases in tests/cases/credit",
     "Q06": "needs a capture call that differs from its settlement; covered by cases in tests/cases/credit",
     "Q07": "is about the table of working days, not about anything that happens in a city",

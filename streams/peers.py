@@ -1,0 +1,142 @@
+"""`xinmai peers publish`: what institutions and doctors had in common on the days before one, appended for the rules
+that hold each beside the others (risk/peers.py). It reads Redis, judges nobody, and names nobody.
+
+It is an operator's cron: nightly, after midnight. Said again for the same day it changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from connectors.append import Record, append_all
+from connectors.codec import encode_fact
+from connectors.kafka import cluster_identity, producer
+from connectors.state_codec import unpack_history, unpack_subject
+from connectors.store import KEY_PREFIX, Store
+from connectors.topology import tags
+from risk.counters import COUNTERS
+from risk.facts import PeersPublished
+from risk.local_time import SHANGHAI, day_of, day_start_ms, to_date, to_datetime
+from risk.peers import ranked
+from risk.policy import Policy, parse_policy
+from risk.policy_counters import SUBJECTS
+from risk.subject_plan import Look, plan_of
+from risk.subjects import History, Subject, summed
+from streams.stop import Stop
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+_ACK_WITHIN_S = 30.0
+
+
+class Published(NamedTuple):
+    """The facts of one day, and how many partitions have them."""
+
+    facts: list[PeersPublished]
+    partitions: int
+
+
+def run_peers_publish(settings: "Settings", *, on: str | None, as_json: bool) -> int:
+    """Publish the baselines of the days before `on` (today, if not named); print each. Exit 2 if there are none."""
+    try:
+        day = date.fromisoformat(on) if on else datetime.now(SHANGHAI).date()
+    except ValueError as error:
+        raise Stop(f"日期无效：{on}", f"--on is {on!r}, expected 2026-04-01") from error
+    published = publish_peers(settings, day_of(day))
+    for fact in published.facts:
+        if as_json:
+            print(encode_fact(fact).decode())
+        else:
+            print(
+                f"{fact.subject} {' / '.join(fact.counters)}, {fact.window_days} days: {fact.members} members, "
+                f"p50 {fact.p50_x1000000 / 1e6:,.3f}, p90 {fact.p90_x1000000 / 1e6:,.3f}"
+            )
+    return 0
+
+
+def publish_peers(settings: "Settings", day: int) -> Published:
+    """Compute every baseline that the policy of `day` asks for, and append it to each partition of `subjects.v1`."""
+    topic = settings.topics.subjects
+    _, found = cluster_identity(settings.kafka, [topic])
+    if topic not in found:
+        raise Stop(f"没有主题 {topic}：请先运行 xinmai topics create", f"no topic {topic}: run xinmai topics create")
+    partitions = found[topic][1]
+    store = Store(settings.redis)
+    try:
+        looks = _looks(store, partitions, day)
+        sums = _sums(store, partitions, looks, day)
+    finally:
+        store.close()
+    facts = [_fact(look, kind, sums[key], day) for key, (look, kind) in looks.items()]
+    records = [Record(topic, "", encode_fact(fact), partition) for fact in facts for partition in range(partitions)]
+    if records:
+        append_all(producer(settings.kafka), records, timeout_s=_ACK_WITHIN_S)
+    return Published(facts, partitions)
+
+
+def _looks(store: Store, partitions: int, day: int) -> dict[str, tuple[Look, str]]:
+    """The measures of peers in the policies that the shards stand under, each once, with whose it is."""
+    texts = {value for tag in tags("q", partitions) for _, value in store.values_at(f"{KEY_PREFIX}{tag}:policy")}
+    policies = [parse_policy(orjson.loads(text)["files"]) for text in sorted(texts)]
+    looks = {look.peers: (look, _subject(policy, look, day)) for policy in policies for look in _asked(policy, day)}
+    if not looks:
+        raise Stop(
+            "现行规则中没有与同类比较的规则，无需发布",
+            f"no rule in force on {to_date(day)} compares with peers: nothing to publish. "
+            "If nothing runs yet, start a worker first.",
+        )
+    return looks
+
+
+def _asked(policy: Policy, day: int) -> list[Look]:
+    return [look for look in plan_of(policy.on(day)).looks.values() if look.peers]
+
+
+def _subject(policy: Policy, look: Look, day: int) -> str:
+    return str(policy.on(day)[look.rule_id].value.subject)
+
+
+def _sums(
+    store: Store, partitions: int, looks: dict[str, tuple[Look, str]], day: int
+) -> dict[str, list[tuple[int, int]]]:
+    """By measure: each member's two counters over its days before `day`."""
+    found = defaultdict(list)
+    for kind, subject, history in _subjects(store, partitions):
+        for key, (look, asked) in looks.items():
+            if SUBJECTS[asked] == kind:
+                whole = summed([*history.days, subject.day], day - 1 - look.days, day - 1)
+                first, second = (whole[place] for place in look.measure.of)
+                found[key].append((first, second))
+    return found
+
+
+def _subjects(store: Store, partitions: int) -> Iterator[tuple[str, Subject, History]]:
+    for tag in tags("q", partitions):
+        start = f"{KEY_PREFIX}{tag}:"
+        for key in store.keys_of(tag):
+            kind = key.removeprefix(start).partition(":")[0]
+            if kind in SUBJECTS.values():
+                values = dict(store.hash_values(key))
+                history = unpack_history(values["h"]) if values.get("h") else History()
+                yield kind, unpack_subject(values["w"]) if values.get("w") else Subject(), history
+
+
+def _fact(look: Look, subject: str, sums: list[tuple[int, int]], day: int) -> PeersPublished:
+    members, p50, p90 = ranked(sums, look.measure.least)
+    return PeersPublished(
+        event_id=f"peers:{look.peers}:{to_date(day)}",
+        occurred_at=to_datetime(day_start_ms(day)),
+        psn_no="",
+        source="engine",
+        subject=subject,  # type: ignore[arg-type]  # the policy's shape knows these two
+        counters=tuple(COUNTERS[place] for place in look.measure.of),
+        window_days=look.days,
+        least=look.measure.least,
+        members=members,
+        p50_x1000000=p50,
+        p90_x1000000=p90,
+    )
