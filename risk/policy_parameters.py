@@ -80,10 +80,10 @@ _DECLARED = (
     Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),
     Parameter("D06", _DAYS, "lines", "无码或假码结算", "sold without a trace code"),
     Parameter("H11", _DAYS, "per mille", "自费率", "what inpatients pay all by themselves"),
-    Parameter("H17", _DAYS, "percent", "次均费用高于同类", "dearer than one's peers"),
     Parameter("H13", _DAYS, "per mille", "无诊断或无医师结算", "bills without diagnosis or doctor"),
     Parameter("H14", measured_rule("same_minute"), "bills", "拆分结算", "one bill split into equal ones"),
     Parameter("H16", _DAYS, "lines", "追溯码漏传", "dispensed without a trace code"),
+    Parameter("H17", _DAYS, "percent", "次均费用高于同类", "dearer than one's peers"),
     Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),
     Parameter(

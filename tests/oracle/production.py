@@ -83,7 +83,7 @@ class Engine:
         return said
 
     def _told(self, fact: SubjectFact | PeersPublished) -> list[Output]:
-        """What is told of an institution or doctor, its boxes as the edge appends them, and what these append; or of peers."""
+        """What is told of a subject, its boxes as the edge appends them, and what these append; or of its peers."""
         boxes = codes_moved(fact) if isinstance(fact, StockMoved) else []
         waiting, said = [encode_fact(each) for each in (fact, *boxes)], list[Output]()
         for value in waiting:
