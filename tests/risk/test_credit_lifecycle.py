@@ -19,6 +19,7 @@ NOT_HANDLED = {
     "timer.due",
     "policy.activated",
     "fold.activated",
+    "peers.published",
     "bed.checked",
     "identity.checked",
     "transfer.filed",
