@@ -59,6 +59,7 @@ class Stay(Stored, frozen=True):
     emergency: bool = False
     cancelled: bool = False
     told: tuple[str, ...] = ()
+    served: bytes = b""  # what was done, line by line (idle_days.py)
 
 
 class Above(Stored, frozen=True, order=True):

@@ -19,6 +19,7 @@ from risk.care import (
     Line,
     forgetting,
     line_of,
+    stay_of,
     with_line,
     without_lines,
 )
@@ -32,6 +33,7 @@ from risk.facts import (
     VisitUpdated,
 )
 from risk.heard import Heard, alert_of, closed, exclusions_of, rules_of
+from risk.idle_days import idle_judged, is_settled, served, unserved
 from risk.kept_care import packed, unpacked
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.moment import Moment
@@ -86,13 +88,17 @@ def cared(before: Activity, activity: Activity, fact: CareFact, moment: Moment) 
     said: list[Output] = []
     care = after = unpacked(activity.care)
     if isinstance(fact, FeeAdded):
-        after, said = _line_added(care, visit_of(activity, fact.mdtrt_id), fact, moment)
+        visit = visit_of(activity, fact.mdtrt_id)
+        after, said = _line_added(served(care, visit, fact, moment), visit, fact, moment)
     elif isinstance(fact, FeeReversed):
         after, said = _line_reversed(care, activity, fact, moment)
     else:
         visit = _visit_told(before, activity, fact)
         if visit is not None and visit.admission:
             after, said = stay_told(care, visit, fact, moment)
+            if isinstance(fact, VisitClosed) and is_settled(activity, visit.mdtrt_id):
+                after, idle = idle_judged(after, stay_of(after, visit.mdtrt_id), fact, moment)
+                said += idle
     if after is care:
         return activity, said
     return replace(activity, care=packed(forgetting(after, activity.touched_ms, span.lines_ms, span.stays_ms))), said
@@ -252,6 +258,7 @@ def _line_reversed(care: Care, activity: Activity, fact: FeeReversed, moment: Mo
     """Lines taken back leave every window; a reversal that itself comes too late closes nothing."""
     visit = hash64(fact.mdtrt_id)
     settled_ms = max((row.at_ms for row in activity.rows if row.mdtrt == visit and row.state == COUNTED), default=-1)
+    care = unserved(care, fact, settled_ms)
     after, taken = without_lines(care, fact, settled_ms)
     if not taken:
         return care, []

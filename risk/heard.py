@@ -40,8 +40,10 @@ def closed(heard: Heard, above: Above, left: int) -> Output:
     return alert_of(heard, above, left, (heard.moment.event_id,), word="closed")
 
 
-def alert_of(heard: Heard, above: Above, observed: int, evidence: tuple[str, ...], *, word: str = "opened") -> Output:
-    """What the rule says of this fact."""
+def alert_of(
+    heard: Heard, above: Above, observed: int, evidence: tuple[str, ...], *, word: str = "opened", place: str = ""
+) -> Output:
+    """What the rule says of this fact; of the institution `place` where one is named."""
     rule, moment = heard.clause.value, heard.moment
     level = next((each for each in rule.levels if each.level == above.level), rule.levels[0])
     crossing = Crossing(
@@ -49,8 +51,8 @@ def alert_of(heard: Heard, above: Above, observed: int, evidence: tuple[str, ...
         above.level,
         level.kind,
         level.sev,
-        "person",
-        heard.fact.psn_no,
+        "institution" if place else "person",
+        place or heard.fact.psn_no,
         above.crossing_id,
         moment.occurred_ms,
         moment.stamp_ms,
@@ -64,5 +66,5 @@ def alert_of(heard: Heard, above: Above, observed: int, evidence: tuple[str, ...
         evidence=evidence,
         window_ms=level.window_ms,
         mdtrt_id=getattr(heard.fact, "mdtrt_id", None),
-        fixmedins_code=getattr(heard.fact, "fixmedins_code", None),
+        fixmedins_code=place or getattr(heard.fact, "fixmedins_code", None),
     )

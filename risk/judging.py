@@ -11,6 +11,7 @@ from risk.bill_rules import bill_readings, bill_singles
 from risk.bills import AWAY, counted_between
 from risk.facts import SettlementCompleted
 from risk.heard import rules_of
+from risk.idle_days import idle_rules, stay_settled
 from risk.insured import was_abnormal
 from risk.local_time import MINUTE_MS, local_day
 from risk.moment import Moment
@@ -28,12 +29,13 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     psn_no, place = fact.psn_no, (fact.insuplc_admdvs or "", fact.insutype or "")
     if not concerns(activity, row, moment.terms, place):
         return activity, []
+    activity, of_stay = stay_settled(activity, fact, moment)
     outputs: list[Output] = []
     found = [*readings(activity, row, moment.terms, place), *bill_readings(activity, row, moment.terms)]
     of_bills = bill_singles(activity, row, moment.terms, emergency=fact.emergency)
     alone = [*singles(activity, row, moment.terms), *of_bills]
     if not found and not alone and not activity.episodes:
-        return activity, outputs
+        return activity, of_stay
     episodes = list(activity.episodes)
     for episode in sorted(activity.episodes):
         if episode.period and episode.period < period_of(episode, row.at_ms):
@@ -52,7 +54,7 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
             episodes.append(_episode(reading, row.event_id))
             opened.append(_opened(fact, reading, moment))
     opened += [_opened(fact, single, moment) for single in alone]
-    return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order(opened)
+    return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order([*opened, *of_stay])
 
 
 def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> bool:
@@ -116,7 +118,7 @@ def _reach(terms: Terms) -> _Reach:
         min(least("P01"), fewest(period="moving", away=False)),
         min(least("P02", "P17"), fewest(period="date", away=False), fewest(period="date", away=True)),
         fewest(period="moving", away=True),
-        "inside_admission" in alone,
+        "inside_admission" in alone or bool(idle_rules(terms)),
         max(terms["P03"].value.gap_ms if "P03" in terms else 0, MINUTE_MS if "same_minute" in alone else 0),
         min(
             terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,

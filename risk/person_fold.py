@@ -36,6 +36,7 @@ from risk.facts import (
     BankOverdue,
     BankRefunded,
     BankRepaid,
+    BedChecked,
     CheckoutRequest,
     Fact,
     FeeAdded,
@@ -53,6 +54,7 @@ from risk.facts import (
     VisitReopened,
     VisitUpdated,
 )
+from risk.idle_days import bed_checked
 from risk.insured import with_status
 from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
@@ -273,6 +275,8 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
         floor_ms = activity.newest_ms - LATE_MS
         insured = with_status(activity.insured, moment.occurred_ms, fact.status, floor_ms)
         activity = replace(activity, insured=insured)
+    if isinstance(fact, BedChecked):
+        activity = bed_checked(activity, fact, moment)
     after = replace(person, activity=activity)
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", None) or "")
     step = apply_credit(person.credit, fact, _context(after, fact, moment, visit))

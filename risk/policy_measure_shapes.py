@@ -49,6 +49,7 @@ def _rule(table: Table, where: str) -> MeasuredRule:
         each=table.text("each", choices=("med_list_codg",)) if table.has("each") else "",
         beside=_beside(table, counts),
         fixmedins_type=table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else "",
+        stay_days=table.integer("stay_days", least=1) if table.has("stay_days") else 0,
         away=table.has("away") and read_flag(table.take("away"), table.place("away")),
         round_fen=table.integer("round_fen", least=2) if table.has("round_fen") else 0,
         exclusions=_texts(table, "except"),
@@ -85,7 +86,12 @@ def _refuse_unread(rule: MeasuredRule, where: str) -> None:
         raise PolicyError(f"{where} has {len(rule.levels)} levels, but {kind} judges one. Keep one level.")
     if rule.beside and rule.period == "event":
         raise PolicyError(f"{where} has beside, but {kind} looks at one event and has no period. Remove beside.")
-    if rule.counts != "settlement" and (rule.subject != "person" or rule.away or rule.fixmedins_type):
+    if rule.stay_days and kind != "idle_days":
+        raise PolicyError(f"{where} has stay_days, but {kind} looks at no length of a stay. Remove stay_days.")
+    if kind == "idle_days" and rule.subject != "institution":
+        raise PolicyError(f"{where} is about a person; an idle bed is an institution's. Write subject = institution.")
+    of_persons = rule.subject == "person" or kind == "idle_days"
+    if rule.counts != "settlement" and (not of_persons or rule.away or rule.fixmedins_type):
         raise PolicyError(
             f"{where} counts {rule.counts}s and has an institution as its subject, away or fixmedins_type. Only "
             f"settlements are told apart so. Remove it."

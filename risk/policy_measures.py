@@ -22,6 +22,7 @@ MEASURES: Final = {
     ("fee_line", "supply_left"): ("prd_days",),
     ("admission", "gap_days"): ("fixmedins_code",),
     ("admission", "overlap"): ("fixmedins_code",),
+    ("admission", "idle_days"): ("feedetl_sn",),
     ("settlement", "inside_admission"): ("fixmedins_code",),
     ("settlement", "same_amount"): ("medfee_sumamt_fen",),
     ("settlement", "count"): ("setl_id",),
@@ -33,9 +34,10 @@ MEASURES: Final = {
 """What is counted, what is measured of it, and the fields it may be measured of.
 
 distinct, sum: over the period. value: of the event itself. supply_left: whole days of the same item that earlier lines
-still cover on the event's date. gap_days: whole days since the last discharge, an alert at theta or fewer. overlap: the
-open admissions elsewhere at an admission. inside_admission: the same at a settlement. same_amount: the most settlements
-of one amount, or of round ones. total, amount: of bills together, of one. same_minute: those at one place, in one local
+still cover on the event's date. idle_days: whole local days of a stay without a fee line or a bed check, once it has
+ended and is settled. gap_days: whole days since the last discharge, an alert at theta or fewer. overlap: the open
+admissions elsewhere at an admission. inside_admission: the same at a settlement. same_amount: the most settlements of
+one amount, or of round ones. total, amount: of bills together, of one. same_minute: those at one place, in one local
 minute, of one amount. not_insured: 1 if the insurance was suspended or over at the settlement, and when its visit
 began. A rule about an institution looks at one person's settlements there.
 """
@@ -71,6 +73,7 @@ class MeasuredRule(Rule):
     beside: tuple[Measure, ...] = ()
     round_fen: int = 0
     fixmedins_type: str = ""  # "" = any
+    stay_days: int = 0  # only stays of at least so many days
     away: bool = False  # only what was settled away from home
     exclusions: tuple[str, ...] = ()  # names of `exclusions`
     precision_percent: int

@@ -34,6 +34,8 @@ def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment) -> tuple[Car
     said = []
     if isinstance(fact, VisitOpened | VisitUpdated) and not stay.cancelled:
         for name, clause in rules_of(moment.terms, "admission"):
+            if clause.value.measure.kind == "idle_days":
+                continue  # judged when it has ended and is settled
             alert = None if name in stay.told else _stay_judged(Heard(name, clause, fact, moment), care, stay)
             if alert is not None:
                 said.append(alert)

@@ -12,6 +12,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", record = "V1", diagnosis = "I10" }   the visit's diagnosis group
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
+    { at = "2026-03-02 08:00", bed = "present", visit = "V1" }      looked for in his bed (9604): present, absent
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
     { at = "2026-03-01 00:00", peers = ["inpatient_fee_fen", "inpatient_bills"], members = 12, p50 = 3000, p90 = 4000 }
                                                            what peers had in common on the 30 days before (least = 30)
@@ -35,6 +36,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from risk.facts import (
+    BedChecked,
     Fact,
     FeeAdded,
     FeeReversed,
@@ -190,6 +192,9 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
         return VisitOpened(**common, **place, **stay)
     if "discharge" in line:
         return VisitClosed(**common, mdtrt_id=line["discharge"])
+    if "bed" in line:
+        told = {"mdtrt_id": line["visit"], "fixmedins_code": line["institution"], "result": line["bed"]}
+        return BedChecked(**common, **told)
     if "cancel" in line:
         return VisitCancelled(**common, mdtrt_id=line["cancel"])
     if "record" in line:

@@ -66,6 +66,7 @@ SAME = {
 }
 INSIDE = SAME | {"period": "event", "measure": {"inside_admission": "fixmedins_code"}}
 AGAIN = SAME | {"counts": "admission", "period": "event", "measure": {"gap_days": "fixmedins_code"}}
+IDLE = AGAIN | {"measure": {"idle_days": "feedetl_sn"}, "subject": "institution"}
 VALUE = {"period": "event", "measure": {"value": "prd_days"}, "levels": SAME["levels"]}
 OF_TWO_KINDS = [
     {"theta": 9, "kind": "suspicion", "sev": 2, "med_types": ["11"]},
@@ -85,6 +86,8 @@ OF_TWO_KINDS = [
         (OF_CARE, AGAIN | {"levels": OF_TWO_KINDS[:1]}, "Move med_types from the levels to the rule"),
         (OF_CARE, AGAIN | {"levels": SAME["levels"] * 2}, "Keep one level"),
         (OF_CARE, VALUE, "Remove beside"),
+        (OF_CARE, AGAIN | {"stay_days": 3}, "Remove stay_days"),
+        (["idle_days"], IDLE | {"subject": "person"}, "Write subject = institution"),
         (OF_CARE, {"round_fen": 100}, "Remove round_fen"),
     ],
 )
@@ -99,6 +102,7 @@ def test_what_stands_in_a_rule_and_no_code_reads_is_refused(kinds, changes, says
         (["same_amount"], SAME | {"round_fen": 100}),
         (["inside_admission"], INSIDE | {"except": ["emergency"]}),
         (OF_CARE, AGAIN | {"except": ["dialysis"]}),
+        (["idle_days"], IDLE | {"stay_days": 3, "except": ["dialysis"]}),
         (OF_CARE, VALUE | {"beside": None, "levels": OF_TWO_KINDS, "except": ["dialysis"]}),
     ],
 )

@@ -1,0 +1,113 @@
+"""H01: a bed in which nothing was done (挂床). A stay's fee lines and bed checks, by day, and the days without any.
+
+Judged once both are known: that the patient was discharged, and that the stay was settled, for lines may be uploaded
+until then. Whole local days between the day of admission and the day of discharge count. A line taken back is no care;
+of several institutions none is accused under a placeholder. The alert is about the institution.
+"""
+
+from struct import Struct
+
+from msgspec.structs import replace
+
+from risk.activity import COUNTED, Activity, Visit, hash32, hash64
+from risk.care import Above, Care, Stay, stay_of, with_stay
+from risk.facts import BedChecked, Fact, FeeAdded, FeeReversed, SettlementCompleted
+from risk.heard import Heard, alert_of, exclusions_of, rules_of
+from risk.kept_care import packed, unpacked
+from risk.local_time import DAY_MS, local_day
+from risk.moment import Moment
+from risk.outputs import Output
+from risk.policy_measures import MeasuredRule
+from risk.terms import Clause, Terms
+
+SERVED = Struct(">qIIQ")  # at ms, feedetl_sn, chrg_bchno (hashes), what was not taken back; 0: a bed check
+
+
+def idle_rules(terms: Terms) -> list[tuple[str, Clause]]:
+    """The rules of a day that look at a stay's idle days."""
+    return [each for each in rules_of(terms, "admission") if each[1].value.measure.kind == "idle_days"]
+
+
+def served(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment) -> Care:
+    """The care with one line more on its stay."""
+    stay = stay_of(care, visit.mdtrt_id) if visit is not None and visit.admission else None
+    if stay is None or not idle_rules(moment.terms):
+        return care
+    batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
+    row = SERVED.pack(moment.occurred_ms, hash32(fact.feedetl_sn), batch, max(1, fact.cnt_x10000))
+    return with_stay(care, replace(stay, served=stay.served + row))
+
+
+def bed_checked(activity: Activity, fact: BedChecked, moment: Moment) -> Activity:
+    """The activity in which the patient was found in his bed that day; not found is no care."""
+    care = unpacked(activity.care)
+    stay = stay_of(care, fact.mdtrt_id)
+    if stay is None or fact.result != "present" or not idle_rules(moment.terms):
+        return activity
+    row = SERVED.pack(moment.occurred_ms, 0, 0, 0)
+    return replace(activity, care=packed(with_stay(care, replace(stay, served=stay.served + row))))
+
+
+def unserved(care: Care, fact: FeeReversed, settled_ms: int) -> Care:
+    """The care without the lines that were taken back, as care.py's `without_lines` names them."""
+    stay = stay_of(care, fact.mdtrt_id)
+    if stay is None or not stay.served:
+        return care
+    key, batch = hash32(fact.feedetl_sn or ""), hash32(fact.chrg_bchno or "")
+    kept = bytearray()
+    for at_ms, line, message, left in SERVED.iter_unpack(stay.served):
+        named = line == key if fact.feedetl_sn else message == batch if fact.chrg_bchno else at_ms > settled_ms
+        if named and left:
+            part = fact.cnt_x10000 if fact.feedetl_sn else None
+            left = max(0, left - part) if part is not None else 0
+            if not left:
+                continue
+        kept += SERVED.pack(at_ms, line, message, left)
+    return with_stay(care, replace(stay, served=bytes(kept)))
+
+
+def idle_days(stay: Stay) -> int:
+    """Whole local days between admission and discharge without a line or a check."""
+    first, last = local_day(stay.opened_ms) + 1, local_day(stay.ended_ms) - 1
+    days = {local_day(at_ms) for at_ms, *_ in SERVED.iter_unpack(stay.served)}
+    return max(0, last - first + 1) - len({day for day in days if first <= day <= last})
+
+
+def stay_settled(activity: Activity, fact: SettlementCompleted, moment: Moment) -> tuple[Activity, list[Output]]:
+    """A settlement of a stay that has ended already."""
+    if not activity.care or not idle_rules(moment.terms):
+        return activity, []
+    care = unpacked(activity.care)
+    after, said = idle_judged(care, stay_of(care, fact.mdtrt_id), fact, moment)
+    return (replace(activity, care=packed(after)) if said else activity), said
+
+
+def is_settled(activity: Activity, mdtrt_id: str) -> bool:
+    """Is a bill of this visit counted?"""
+    visit = hash64(mdtrt_id)
+    return any(row.mdtrt == visit and row.state == COUNTED for row in activity.rows)
+
+
+def idle_judged(care: Care, stay: Stay | None, fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:
+    """H01 of a stay that is discharged and settled; it speaks once of a stay."""
+    said: list[Output] = []
+    if stay is None or stay.cancelled or not stay.ended_ms or _is_nobody(stay, moment.terms):
+        return care, said
+    for name, clause in idle_rules(moment.terms):
+        rule: MeasuredRule = clause.value
+        excluded = any(each in rule.exclusions for each in exclusions_of(moment.terms, stay))
+        long_enough = stay.ended_ms - stay.opened_ms >= rule.stay_days * DAY_MS
+        level, observed = rule.levels[0], idle_days(stay)
+        if name in stay.told or excluded or not long_enough or not rule.admits_treatment(stay.med_type):
+            continue
+        if observed >= level.theta:
+            above = Above(name, level.level, 0, 0, moment.event_id, 0, level.theta)
+            heard = Heard(name, clause, fact, moment)
+            said.append(alert_of(heard, above, observed, (stay.event_id,), place=stay.fixmedins_code))
+            stay = replace(stay, told=(*stay.told, name))
+    return (with_stay(care, stay) if said else care), said
+
+
+def _is_nobody(stay: Stay, terms: Terms) -> bool:
+    codes = terms.get("placeholder_codes")
+    return codes is not None and bool(codes.value.matches(stay.fixmedins_code))
