@@ -9,13 +9,15 @@ the window; with fewer patients there is nothing to measure.
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from risk.activity import Episode
 from risk.contributions import BAD_INSTITUTION_CODE, EMERGENCY, NO_BILL, Contribution
 from risk.local_time import DAY_MS, MINUTE_MS
-from risk.policy_rules import FilteredRule, GapRule, PaceRule, StandingRule
+from risk.policy_rules import GapRule, PaceRule, StandingRule
 from risk.staff_standing import Standing
 from risk.subjects import Signed, Subject
 from risk.terms import Terms
@@ -38,35 +40,34 @@ def remember_signed(subject: Subject, given: Contribution, terms: Terms) -> None
     if given.sign < 0:
         subject.signed = [row for row in subject.signed if row.event_id != given.original_id]
         return
-    gap, pace = _gap_rule(terms), _pace_rule(terms)
-    longest_ms = max(gap.gap_ms if gap else 0, pace.window_ms if pace else 0)
+    rules = _rules(terms, given.med_type, given.fixmedins_type)
     newest_ms = max(subject.newest_ms, given.at_ms)
-    floor_ms = (newest_ms - longest_ms - _LATE_MS) // MINUTE_MS * MINUTE_MS
+    floor_ms = (newest_ms - rules.longest_ms - _LATE_MS) // MINUTE_MS * MINUTE_MS
     if subject.signed and subject.signed[0].at_ms < floor_ms:
         subject.signed = [row for row in subject.signed if row.at_ms >= floor_ms]
     if given.at_ms < floor_ms:
         return
-    somewhere = gap is not None and _admits(gap, given) and not given.marks & BAD_INSTITUTION_CODE
-    paced = pace is not None and _admits(pace, given)
-    row = Signed(
-        given.at_ms, given.original_id, given.person if paced else 0, given.fixmedins_code if somewhere else ""
-    )
+    somewhere = rules.gap is not None and not given.marks & BAD_INSTITUTION_CODE
+    person, code = given.person if rules.pace is not None else 0, given.fixmedins_code if somewhere else ""
+    row = Signed(given.at_ms, given.original_id, person, code)
     insort(subject.signed, row, key=_at_ms)
 
 
 def signed_findings(subject: Subject, given: Contribution, terms: Terms) -> list[Finding]:
     """M03 and M09 at one contribution that is not late, its row remembered (or taken away) before."""
-    gap, pace = _gap_rule(terms), _pace_rule(terms)
-    found = _two_places(subject.signed, given, gap) if gap is not None and given.sign > 0 else []
-    return found + (_pace(subject, given, pace) if pace is not None and _admits(pace, given) else [])
+    rules = _rules(terms, given.med_type, given.fixmedins_type)
+    found = _two_places(subject.signed, given, rules.gap) if rules.gap is not None and given.sign > 0 else []
+    return found + (_pace(subject, given, rules.pace) if rules.pace is not None else [])
 
 
 def absent_findings(standing: Standing, given: Contribution, terms: Terms) -> list[Finding]:
     """M04: the bill was signed on the n-th day of a suspension, a leave or an admission of the doctor himself."""
     clause = terms.get("M04")
-    if clause is None or given.sign < 0 or given.marks & NO_BILL or not _admits(clause.value, given):
+    if clause is None or given.sign < 0 or given.marks & NO_BILL:
         return []
     rule: StandingRule = clause.value
+    if not rule.admits(given.med_type, given.fixmedins_type):
+        return []
     if rule.excepts_emergency and given.marks & EMERGENCY:
         return []
     at_ms = given.at_ms
@@ -80,27 +81,31 @@ def absent_findings(standing: Standing, given: Contribution, terms: Terms) -> li
     return [Finding(episode, "opened", days, tuple(each.event_id for _, each in told))]
 
 
-def _gap_rule(terms: Terms) -> GapRule | None:
-    clause = terms.get("M03")
-    return None if clause is None else clause.value
+class _Rules(NamedTuple):
+    """M03 and M09 for one sort of bill, None where they do not look at it; how long rows are kept for any sort."""
+
+    gap: GapRule | None
+    pace: PaceRule | None
+    longest_ms: int
 
 
-def _pace_rule(terms: Terms) -> PaceRule | None:
-    clause = terms.get("M09")
-    return None if clause is None else clause.value
+@lru_cache(maxsize=4_096)
+def _rules(terms: Terms, med_type: str, fixmedins_type: str) -> _Rules:
+    gap: GapRule | None = terms["M03"].value if "M03" in terms else None
+    pace: PaceRule | None = terms["M09"].value if "M09" in terms else None
+    return _Rules(
+        gap if gap is not None and gap.admits(med_type, fixmedins_type) else None,
+        pace if pace is not None and pace.admits(med_type, fixmedins_type) else None,
+        max(gap.gap_ms if gap is not None else 0, pace.window_ms if pace is not None else 0),
+    )
 
 
-def _admits(rule: FilteredRule, given: Contribution) -> bool:
-    return rule.admits(given.med_type, given.fixmedins_type)
-
-
-def _at_ms(row: Signed) -> int:
-    return row.at_ms
+_at_ms = attrgetter("at_ms")
 
 
 def _two_places(rows: list[Signed], given: Contribution, rule: GapRule) -> list[Finding]:
     """Bills the same doctor signed elsewhere, less than the gap before or after this one."""
-    if not _admits(rule, given) or given.marks & BAD_INSTITUTION_CODE:
+    if len(rows) < 2 or given.marks & BAD_INSTITUTION_CODE:
         return []
     at_ms, here = given.at_ms, given.fixmedins_code
     near = rows[
