@@ -90,7 +90,7 @@ def _decided(credit: Credit, fact: AuthorizationRequested, question: Question) -
         context.occurred_ms,
         context.policy.version,
         context.position,
-        decision_id,
+        bytes.fromhex(decision_id.removeprefix("de_")),
         (hash64(fact.attempt),),
         (),
         "emergency" in question.entitlements,

@@ -1,7 +1,7 @@
 """One person's credit record: signed, promised, held, captured, ordered and paid. Immutable; it decides nothing.
 
-Sums are computed (exposure.py), never stored. Every field is an int, a str, a bool or a tuple of such: the record packs
-by position; new fields go to the end with a default. Amounts are fen, instants ms; 0 and "" mean "none".
+Sums are computed (exposure.py), never stored. Every field is an int, a str, bytes, a bool or a tuple of such: the
+record packs by position; new fields go to the end with a default. Amounts are fen, instants ms; 0 and "" mean "none".
 `None` instead of a record: nothing was ever told about the person.
 """
 
@@ -72,7 +72,7 @@ class Promise(NamedTuple):
     decided_ms: int
     policy_version: str
     position: str
-    decision_id: str
+    decision: bytes  # the hash in its id
     attempts: tuple[int, ...] = ()
     requests: tuple[Request, ...] = ()
     emergency: bool = False
@@ -83,6 +83,11 @@ class Promise(NamedTuple):
     def outcome(self) -> Outcome:
         """The gravest reason's outcome."""
         return gravest(self.reasons, Outcome.APPROVE)
+
+    @property
+    def decision_id(self) -> str:
+        """The decision's id as it was answered."""
+        return f"de_{self.decision.hex()}"
 
 
 class Authorization(NamedTuple):
