@@ -57,13 +57,17 @@ class AlertRedrive:
             if start >= end:
                 return [], start
             self._consumer.assign([TopicPartition(self._topic, partition, start)])
-            return self._read_until(start, end, is_first=is_first)
+            alerts, next_offset, first = self._read_until(start, end, is_first=is_first)
         except KafkaException as error:
             raise ConnectorError("kafka", str(error), retryable=True) from error
+        if is_first:
+            self._mark(partition, first)  # from here on all is owed, however long nobody listens
+        return alerts, next_offset
 
-    def _read_until(self, start: int, end: int, *, is_first: bool) -> tuple[list[Heard], int]:
+    def _read_until(self, start: int, end: int, *, is_first: bool) -> tuple[list[Heard], int, int]:
+        """The alerts, the offset behind them, and the first offset that was not passed over as too old."""
         alerts: list[Heard] = []
-        next_offset = start
+        next_offset = first = start
         now_s = self._clock()
         while next_offset < end and len(alerts) < READ_MAX:
             # asked for more than there is, it would wait out its time
@@ -75,12 +79,15 @@ class AlertRedrive:
                     raise KafkaException(message.error())
                 age_s = now_s - message.timestamp()[1] / 1000
                 if age_s < STREAM_FIRST_S:
-                    return alerts, next_offset
+                    return alerts, next_offset, first
                 next_offset = message.offset() + 1
+                if is_first and age_s > FIRST_LOOK_BACK_S and not alerts:
+                    first = next_offset
+                    continue
                 alert = decode_alert(message.value())
-                if alert is not None and not (is_first and age_s > FIRST_LOOK_BACK_S):
+                if alert is not None:
                     alerts.append(Heard(alert, message.timestamp()[1]))
-        return alerts, next_offset
+        return alerts, next_offset, first
 
     def _start_of(self, partition: int) -> tuple[int, bool]:
         if partition in self._marks:

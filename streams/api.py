@@ -19,6 +19,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
+from connectors.handling import ActReader
 from connectors.http.alert_acts import AlertActs
 from connectors.http.alert_feed import AlertFeed
 from connectors.http.alerts import AlertStream
@@ -28,6 +29,7 @@ from connectors.http.checkout import Checkout, Place
 from connectors.http.events import Events
 from connectors.http.log import KafkaLog
 from connectors.http.metrics import Metrics
+from connectors.http.notices import Notices
 from connectors.http.people import StoredPeople
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads
@@ -117,6 +119,7 @@ class Api:
         self._intake_producer = producer(settings.kafka)
         self.log = KafkaLog(lambda: producer(settings.kafka, **{"linger.ms": LINGER_MS}), _log.warning)
         self.people = StoredPeople(lambda: Store(settings.redis), edge.partitions, self._clock.instant_ms, now_ms)
+        self.notices = Notices(ActReader(self._alert_consumer, edge.topics.handling))
         self.feed = AlertFeed(self._alert_consumer, edge.topics.alerts)
         self.app = Application(
             routes(self._calls(edge)),
@@ -173,6 +176,7 @@ class Api:
                 wall_ms=now_ms,
                 days_max=self._settings.tuning.suppression_days_max,
             ),
+            notices=self.notices,
             probes=Probes(self.log, self.replies, self.metrics, partitions=edge.partitions, monotonic_s=monotonic_s),
         )
 
@@ -191,6 +195,7 @@ class Api:
         if undelivered:
             _log.error("%d records could not be appended before the end", undelivered)
         self.people.close()
+        await asyncio.to_thread(self.notices.close)
         await asyncio.to_thread(self.feed.join, STOP_WITHIN_S)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from risk.facts.base import Instant
-from risk.handling import Remark, Verdict
+from risk.handling import Cause, Remark, Verdict
 
 CodeOrNone = Annotated[str, Meta(max_length=64, pattern=r"^[!-9;-~]*$")]
 PersonOrNone = Annotated[str, Meta(max_length=64, pattern=r"^[!-~]*$")]
@@ -63,3 +63,20 @@ class HandlingAnswer(Struct, frozen=True, kw_only=True):
     rule_id: str | UnsetType = UNSET
     subject_id: str | UnsetType = UNSET
     institution: str | UnsetType = UNSET
+
+
+class MemberAnswer(Struct, frozen=True, kw_only=True):
+    """One alert of a message; `escalated` is told again."""
+
+    alert_id: str
+    episode: Literal["opened", "escalated"]
+
+
+class NoticeAnswer(Struct, frozen=True, kw_only=True):
+    """A message that was sent to a route, and all of its members."""
+
+    notice_id: str
+    at: str
+    route: str
+    cause: Cause
+    members: list[MemberAnswer]

@@ -9,6 +9,7 @@ from connectors.http.alert_bodies import (
     AcknowledgementBody,
     HandlingAnswer,
     LiftBody,
+    NoticeAnswer,
     SuppressionBody,
     VerdictBody,
 )
@@ -43,6 +44,7 @@ BODIES: tuple[type[Struct], ...] = (
     CreditAnswer,
     EventsAnswer,
     HandlingAnswer,
+    NoticeAnswer,
     ProblemAnswer,
 )
 ASKED = BODIES[:9]
@@ -139,6 +141,9 @@ def _act_paths() -> Node:
         "/v1/suppressions": call("suppressAlerts", "Wake nobody by some alerts for a while", "SuppressionBody"),
         "/v1/suppressions/{id}/lift": call("liftSuppression", "End a suppression before its time", "LiftBody", [ID]),
         f"{alert}/acknowledgement": call("acknowledgeAlert", "Look after an alert", "AcknowledgementBody", [ID]),
+        "/v1/notices/{id}": {
+            "get": _call("getNotice", "Whom a message is about", answer="NoticeAnswer", parameters=[ID], more=("404",))
+        },
         f"{alert}/verdict": call("judgeAlert", "Say what an alert was found to be", "VerdictBody", [ID]),
     }
 

@@ -9,6 +9,7 @@ from connectors.http.asgi import Route
 from connectors.http.bank_notices import BankNotices
 from connectors.http.checkout import Checkout
 from connectors.http.events import Events
+from connectors.http.notices import Notices
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads
 from connectors.http.shedding import Kind
@@ -32,6 +33,7 @@ class Calls:
     bank_notices: BankNotices
     alerts: AlertStream
     alert_acts: AlertActs
+    notices: Notices
     probes: Probes
 
 
@@ -70,6 +72,7 @@ def routes(calls: Calls) -> list[Route]:
         Route(method="POST", path="/v1/suppressions/{id}/lift", handler=acts.lift, roles=BUREAU),
         Route(method="POST", path="/v1/alerts/{id}/acknowledgement", handler=acts.acknowledge, roles=BUREAU),
         Route(method="POST", path="/v1/alerts/{id}/verdict", handler=acts.judge, roles=BUREAU),
+        Route(method="GET", path="/v1/notices/{id}", handler=calls.notices.members, roles=SUPERVISORS),
         Route(method="GET", path="/livez", handler=probes.live, roles=None),
         Route(method="GET", path="/readyz", handler=probes.ready, roles=None),
         Route(method="GET", path="/metrics", handler=probes.metrics, roles=None),

@@ -19,6 +19,7 @@ from connectors.http.checkout import Checkout, Place
 from connectors.http.events import Events
 from connectors.http.log import LogFull
 from connectors.http.metrics import Metrics
+from connectors.http.notices import Notices
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads
 from connectors.http.routes import Calls, routes
@@ -28,6 +29,7 @@ from connectors.intake import LineResult, Sender
 from connectors.pseudonym import Pseudonyms
 from connectors.replies import LaneReply, Pulse, Replies
 from risk.facts import Fact
+from risk.handling import Act
 
 HOSPITAL = "H43050000001"
 PHARMACY = "P43050000002"
@@ -98,6 +100,24 @@ class FakeLog:
     def facts(self) -> list[Fact]:
         """What was appended to the events topic."""
         return [decode_fact(value) for topic, _, _, value in self.records if topic == "events"]
+
+
+class FakeHandling:
+    """A topic of acts in a list; `away` is a Kafka that does not answer."""
+
+    def __init__(self) -> None:
+        self.acts: list[Act] = []
+        self.read_to = 0
+        self.away = False
+
+    def read(self) -> list[Act]:
+        if self.away:
+            raise ConnectorError("kafka", "away", retryable=True)
+        news, self.read_to = self.acts[self.read_to :], len(self.acts)
+        return news
+
+    def close(self) -> None:
+        pass
 
 
 class FakeIntake:
@@ -181,9 +201,8 @@ class Api:
     ) -> None:
         self.replies = Replies()
         self.log = FakeLog(self.replies, lane)
-        self.people = FakePeople()
-        self.metrics = Metrics()
-        self.intake = FakeIntake()
+        self.people, self.metrics = FakePeople(), Metrics()
+        self.intake, self.handling = FakeIntake(), FakeHandling()
         self.errors: list[BaseException] = []
         self.shedding = Shedding(limits or Limits(), note=self.metrics.note_shed, draw=lambda: 0.0)
         pseudonyms = Pseudonyms(key)
@@ -207,14 +226,14 @@ class Api:
             note_wait=self.metrics.note_wait,
             note_fallback=self.metrics.note_fallback,
         )
-        self.feed = AlertFeed(lambda: None, "alerts")  # type: ignore[arg-type,return-value]
         calls = Calls(
             checkout=checkout,
             reads=reads,
             events=(events := Events(self.intake, now_s)),
             bank_notices=BankNotices(events, lambda code: {"BCM": "key of BCM"}.get(code, ""), lambda: 1_000_000),
-            alerts=AlertStream(self.feed),
+            alerts=AlertStream(AlertFeed(lambda: None, "alerts")),  # type: ignore[arg-type,return-value]
             alert_acts=_alert_acts(self.log, pseudonyms),
+            notices=Notices(self.handling),
             probes=Probes(self.log, self.replies, self.metrics, partitions=PARTITIONS, monotonic_s=now_s),
         )
         self.app = Application(

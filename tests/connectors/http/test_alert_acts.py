@@ -8,7 +8,8 @@ import pytest
 
 from connectors.handling import decode_act
 from connectors.topology import partition_of
-from risk.handling import AlertAcknowledged, AlertJudged, AlertSuppressed, AlertUnsuppressed
+from risk.handling import AlertAcknowledged, AlertJudged, AlertSuppressed, AlertUnsuppressed, NoticePrepared
+from risk.local_time import to_datetime
 from tests.connectors.http.fakes import PARTITIONS, Api
 
 KEY = "a key of sixteen bytes and more"
@@ -113,3 +114,45 @@ def test_an_id_longer_than_any_of_ours_names_nothing():
     api = made()
     assert post(api, f"/v1/alerts/{'a' * 65}/verdict", {"by": "li", "verdict": "false"}).status_code == 404
     assert api.log.records == []
+
+
+def notice(number: int) -> NoticePrepared:
+    members = ((f"al_{number}", "opened"), ("al_9", "escalated"))
+    at = to_datetime(0)
+    return NoticePrepared(at=at, by="engine", notice_id=f"nt_{number}", route="wecom", cause="flood", members=members)
+
+
+async def _get(api: Api, path: str, token: str) -> httpx.Response:
+    return await api.call("GET", path, token=token)
+
+
+def test_who_followed_the_link_of_a_message_finds_its_members():
+    async def scenario() -> None:
+        api = Api()
+        api.handling.acts.append(notice(1))
+        first = await _get(api, "/v1/notices/nt_1", "authority")
+        assert first.json() == {
+            "notice_id": "nt_1",
+            "at": "1970-01-01T08:00:00+08:00",
+            "route": "wecom",
+            "cause": "flood",
+            "members": [{"alert_id": "al_1", "episode": "opened"}, {"alert_id": "al_9", "episode": "escalated"}],
+        }
+        assert (await _get(api, "/v1/notices/nt_2", "audit")).status_code == 404
+        api.handling.acts.append(notice(2))
+        assert (await _get(api, "/v1/notices/nt_2", "audit")).status_code == 200
+        api.handling.away = True
+        assert (await _get(api, "/v1/notices/nt_1", "audit")).status_code == 200  # what was read is known
+        assert (await _get(api, "/v1/notices/nt_3", "audit")).status_code == 503
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("token", ["hospital", "pharmacy", "bank"])
+def test_a_counter_learns_no_members(token):
+    async def scenario() -> None:
+        api = Api()
+        api.handling.acts.append(notice(1))
+        assert (await _get(api, "/v1/notices/nt_1", token)).status_code == 403
+
+    asyncio.run(scenario())
