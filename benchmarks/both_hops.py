@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.codec import encode_fact
+from connectors.codec import decode_fact, encode_fact
 from connectors.policy_files import read_policy_dir
 from connectors.state_codec import Contributed
-from risk.facts import Fact, PolicyActivated, SubjectFact
+from risk.facts import Fact, PolicyActivated, StockMoved, SubjectFact
 from risk.facts.engine import AuthorizationRequested
+from risk.facts.stock import codes_moved
 from risk.local_time import to_datetime, to_ms
 from risk.outputs import Output
 from risk.policy import parse_policy
@@ -47,10 +48,15 @@ class BothHops:
             self._now_ms = max(self._now_ms, to_ms(fact.occurred_at))
             for timer in self.people.due_timers(self._now_ms):
                 yield from self._person(timer)
-            if isinstance(fact, SubjectFact):
-                yield from self._apply(self.subjects, fact).outputs
-            else:
-                yield from self._person(fact)
+            yield from self._subject(fact) if isinstance(fact, SubjectFact) else self._person(fact)
+
+    def _subject(self, fact: SubjectFact) -> Iterator[Output]:
+        """What is told of a subject, and a sale's boxes, as the edge appends them; and what that appends."""
+        waiting: list[Fact] = [fact, *(codes_moved(fact) if isinstance(fact, StockMoved) else ())]
+        for each in waiting:
+            effects = self._apply(self.subjects, each)
+            yield from effects.outputs
+            waiting += [decode_fact(rerouted.value) for rerouted in effects.rerouted]
 
     def _person(self, fact: Fact) -> Iterator[Output]:
         effects = self._apply(self.people, fact)

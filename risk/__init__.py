@@ -53,8 +53,8 @@ Reading order
                      judging.py (episodes), visits.py; contributions.py → counters.py, subjects.py, subject_plan.py,
                      second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03, M09); pruning.py; ordinary.py: the same
                      in one straight line where no rule has anything to say; stock.py, stock_ledger.py: what an
-                     institution has left of an item, from its own facts on `subjects.v1`; trace_codes.py: where each
-                     box was last sold (D05), boxes.py: what fee lines tell of boxes;
+                     institution has left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`;
+                     trace_codes.py: where each box was last sold (D05), boxes.py: what fee lines tell of boxes;
                      beside it care.py, care_rules.py, stay_rules.py, idle_days.py, heard.py (lines and admissions),
                      bill_rules.py; kept_care.py and event_ids.py: how little is kept of them
 5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:

@@ -80,6 +80,8 @@ _DECLARED = (
     Parameter("D04", measured_rule("count"), "bills", "单卡同店多次购药", "one card again and again at one pharmacy"),
     Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),
     Parameter("D06", _DAYS, "lines", "无码或假码结算", "sold without a trace code"),
+    Parameter("D07", quality_rule, "units", "进销存不符", "more sold than there was"),
+    Parameter("H07", quality_rule, "units", "进销存不符", "more sold than there was"),
     Parameter("H11", _DAYS, "per mille", "自费率", "what inpatients pay all by themselves"),
     Parameter("H13", _DAYS, "per mille", "无诊断或无医师结算", "bills without diagnosis or doctor"),
     Parameter("H14", measured_rule("same_minute"), "bills", "拆分结算", "one bill split into equal ones"),

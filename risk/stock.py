@@ -42,6 +42,7 @@ class Item(Stored, frozen=True):
     carried_x10000: int = 0  # what that count found, and what moved after it on days that are no longer kept
     since_x10000: int = 0  # what moved on the count's own day, after it
     days: bytes = b""
+    opened: str = ""  # the event that opened an episode of stock_rules.py
 
 
 class Day(NamedTuple):

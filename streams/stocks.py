@@ -29,6 +29,7 @@ from risk.stock_ledger import (
     with_line,
     without,
 )
+from risk.stock_rules import judged
 from risk.trace_codes import code_shard_key
 from streams.shards import Effects, Rerouted, Values
 
@@ -95,10 +96,11 @@ class Stocks:
         after = changed(unpack_item(known) if known else NO_ITEM, self._values.get(day), change)
         if after is None:
             return _refused(fact, moment, TOO_LATE), {}
-        values = {head: pack(after[0]), day: after[1]}
+        item, said = judged(after[0], fact, moment)
+        values = {head: pack(item), day: after[1]}
         if isinstance(fact, StockMoved) and fact.fixmedins_bchno:
             values[self._batch(fact)] = pack(with_line(self._batches(fact), fact))
-        return Effects(fact.event_type, "applied"), values
+        return Effects(fact.event_type, "applied", said), values
 
     def _batches(self, fact: StockMoved) -> Batches:
         known = self._values.get(self._batch(fact))

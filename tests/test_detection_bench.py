@@ -75,7 +75,7 @@ def test_a_code_that_is_none_raises_no_alert_but_of_its_own_kind():
 def test_every_box_sold_twice_or_without_a_code_is_found_and_none_that_came_back():
     plan = CityPlan(people=300, institutions=8, first_day=20_537, days=10, seed=4, plants=3, checkout=False)
     alerts, _ = alerts_of(plan, policy_texts("shaoyang"))
-    for rule in ("D05", "D06", "H16"):
+    for rule in ("D05", "D06", "D07", "H07", "H16"):
         labels = [each for each in expectations(plan) if each.rule == rule]
         assert {each.verdict for each in labels} == {"planted", "below", "innocent"}
         scores: dict[str, Score] = defaultdict(Score)

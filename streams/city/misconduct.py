@@ -16,6 +16,7 @@ from streams.city.acts import (
     pharmacies,
     records,
     second_hop,
+    shelves,
     staff,
     stays,
     wards,
@@ -144,6 +145,8 @@ ACTS = (
     Act(staff.rescued_while_on_leave, 4),
     Act(staff.points_to_nine, 5, straddles=True),
     Act(staff.points_withdrawn, 3),
+    Act(shelves.more_sold_than_there_was, 4, straddles=True),
+    Act(shelves.purchase_told_late, 4),
 )
 
 

@@ -170,7 +170,7 @@ def national_lines(plan: CityPlan) -> Iterator[bytes]:
 
 
 def preencoded(plan: CityPlan) -> Iterator[tuple[str, bytes]]:
-    """The persons' log of the city as (partition key, canonical JSON); what is said of doctors stands in the other."""
+    """The persons' log of the city as (partition key, canonical JSON); doctors and shelves stand in the other."""
     for fact in facts(plan):
         if not isinstance(fact, SubjectFact):
             yield fact.psn_no, encode_fact(fact)

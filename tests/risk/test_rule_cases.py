@@ -13,7 +13,7 @@ from tests.oracle.rules_oracle import Parameters
 SHAOYANG = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 ALL = (
     *("P01", "P02", "P03", "P04", "P05", "P06", "P07", "P09", "P10", "P11", "P12", "P13", "P15", "P16", "P17", "P19"),
-    *("D01", "D02", "D03", "D04", "D05", "D06", "H01", "H11", "H13", "H14", "H16"),
+    *("D01", "D02", "D03", "D04", "D05", "D06", "D07", "H01", "H07", "H11", "H13", "H14", "H16"),
     *("M01", "M03", "M04", "M07", "M09", "Q01", "Q02", "Q03", "Q04"),
 )
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact, encode_fact
 from connectors.national_line import read_national
-from risk.facts import Fact, SettlementCompleted, SettlementReversed, StaffFact, VisitOpened
+from risk.facts import Fact, SettlementCompleted, SettlementReversed, StaffFact, StockMoved, VisitOpened
 from risk.local_time import local_day, to_date, to_ms
 from streams.city.canonical import facts_of
 from streams.city.happenings import PAPER
@@ -30,8 +30,10 @@ def counted(plan: CityPlan) -> dict[str, SettlementCompleted]:
 
 
 def labelled(plan: CityPlan) -> dict[str, Any]:
-    """What a label may name: bills, and what is said of staff."""
-    return {fact.event_id: fact for fact in facts(plan) if isinstance(fact, SettlementCompleted | StaffFact)}
+    """What a label may name: bills, what is said of staff, and of stock."""
+    return {
+        fact.event_id: fact for fact in facts(plan) if isinstance(fact, SettlementCompleted | StaffFact | StockMoved)
+    }
 
 
 def test_equal_plans_give_equal_bytes_and_another_seed_gives_others():
@@ -78,7 +80,7 @@ def test_every_reversal_names_a_settlement_that_came_before_it_unless_it_is_late
 
 
 @pytest.mark.parametrize("days", [1, 4, 40])
-def test_every_label_points_to_settlements_of_its_subject_and_day(days: int):
+def test_every_label_points_to_what_its_subject_did_on_that_day(days: int):
     plan = CityPlan(people=300, institutions=2, first_day=20_520, days=days, seed=3, plants=2)
     events = labelled(plan)
     doctors = {fact.mdtrt_id: fact.dr_code for fact in facts(plan) if isinstance(fact, VisitOpened)}

@@ -27,14 +27,11 @@ CATALOGUE = {
     *(f"F{n:02d}" for n in range(1, 8)),
     *("U01", "T01", "E01"),
 }
-_STOCK = "waits for stock movements (3501-3507) on the bus"
 _BASELINE = "waits for the baseline it is compared with: a year before, peers, or a working calendar"
 WAITING = {
     "P08": "needs hashed telephone numbers, which no edge takes in; off by default (L01)",
     "P14": "waits for face checks (9601) and a person's sex and age on the bus",
-    "H06": _STOCK,
-    "H07": _STOCK,
-    "D07": _STOCK,
+    "H06": "waits for the items of fee lines on the shards of institutions, beside their stock",
     "H08": _BASELINE,
     "H10": "waits for approved beds and machines as a reference table",
     "H12": _BASELINE,
