@@ -3,6 +3,8 @@
 It knows when a bundle closes; what is done with a closed one is orders.py.
 """
 
+from msgspec.structs import replace
+
 from risk.activity import Visit, visit_end_ms
 from risk.credit import Bundle, Context, Credit, FundingState, Obligation, Order
 from risk.exposure import latest_order
@@ -31,13 +33,37 @@ def bundle_key(mode: str, context: Context, *, setl_id: str, mdtrt_id: str, capt
     return mdtrt_id if context.terms["bundle"].value == "visit" else setl_id
 
 
+def visit_ends_ms(credit: Credit, mdtrt_id: str, context: Context) -> int:
+    """When a visit ends: as told; 0 = an open stay; else by its newest event, which a checkout may tell of first.
+
+    Of a visit that was never registered only its bills tell.
+    """
+    told_ms = max((each.told_ms for each in credit.obligations if each.mdtrt_id == mdtrt_id), default=0)
+    visit = context.visit_of(mdtrt_id) or Visit(mdtrt_id, "", "")
+    if visit.newest_ms < told_ms:
+        visit = replace(visit, newest_ms=told_ms)
+    return visit_end_ms(visit, int(context.terms["visit_grace_ms"].value))
+
+
+def heard_of(credit: Credit, mdtrt_id: str, context: Context) -> Credit:
+    """The record in which the bills of a visit that was never registered know its newest event."""
+    if not credit.obligations or context.visit_of(mdtrt_id) is not None:
+        return credit
+    at_ms = context.occurred_ms
+    changed = tuple(
+        each._replace(told_ms=at_ms) if each.mdtrt_id == mdtrt_id and each.told_ms < at_ms else each
+        for each in credit.obligations
+    )
+    return credit if changed == credit.obligations else credit._replace(obligations=changed)
+
+
 def enqueue(credit: Credit, obligation: Obligation, context: Context, *, ends_stay: bool) -> Credit:
     """The record in which this capture waits for its order. `ends_stay`: the last settlement of an admission."""
     same = next((each for each in credit.bundles if covers(each, obligation)), None)
     if obligation.mode == CREDIT_LINE:
         bundle = _new_bundle(obligation, context.now_ms, context.now_ms)
     else:
-        close_ms = _close_ms(obligation, context, ends_stay=ends_stay)
+        close_ms = _close_ms(credit, obligation, context, ends_stay=ends_stay)
         closed = 0 < close_ms <= context.now_ms
         emit_ms = by_day(context.now_ms, context.terms["debit_hours"].value) if closed else 0
         bundle = _new_bundle(obligation, close_ms, emit_ms)
@@ -55,16 +81,13 @@ def _new_bundle(obligation: Obligation, close_ms: int, emit_ms: int) -> Bundle:
     )
 
 
-def _close_ms(obligation: Obligation, context: Context, *, ends_stay: bool) -> int:
+def _close_ms(credit: Credit, obligation: Obligation, context: Context, *, ends_stay: bool) -> int:
     """When the bundle closes: now, at the visit's end, or 0 = at a discharge that has not come."""
-    visit = context.visit_of(obligation.mdtrt_id)
     if obligation.bundle == obligation.setl_id:
         return context.now_ms
-    if visit is not None:
-        return visit_end_ms(visit, int(context.terms["visit_grace_ms"].value))
-    if obligation.service == "deposit_free":
+    if obligation.service == "deposit_free" and context.visit_of(obligation.mdtrt_id) is None:
         return context.now_ms if ends_stay else 0
-    return day_start_ms(local_day(context.now_ms) + 1) + int(context.terms["visit_grace_ms"].value)
+    return visit_ends_ms(credit, obligation.mdtrt_id, context)
 
 
 def covers(bundle: Bundle, obligation: Obligation) -> bool:
@@ -92,7 +115,7 @@ def visit_ended(credit: Credit, visit: Visit, context: Context) -> Credit:
 
 def visit_reopened(credit: Credit, visit: Visit, context: Context) -> Credit:
     """A discharge was undone: bundles that were not ordered yet wait for the next one."""
-    close_ms = visit_end_ms(visit, int(context.terms["visit_grace_ms"].value))
+    close_ms = visit_ends_ms(credit, visit.mdtrt_id, context)
     return _with_bundles(
         credit,
         tuple(
@@ -109,8 +132,7 @@ def closed_bundles(credit: Credit, context: Context) -> Credit:
     bundles = []
     for each in credit.bundles:
         if 0 < each.close_ms <= context.now_ms and not each.emit_ms:
-            visit = context.visit_of(each.mdtrt_id)
-            end_ms = visit_end_ms(visit, int(context.terms["visit_grace_ms"].value)) if visit else each.close_ms
+            end_ms = visit_ends_ms(credit, each.mdtrt_id, context)
             if end_ms and end_ms <= context.now_ms:
                 each = each._replace(emit_ms=by_day(context.now_ms, context.terms["debit_hours"].value))
             else:

@@ -193,6 +193,7 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         paid_fen=paid_fen,
         event_id=context.event_id,
         booked_by=context.record_id,
+        told_ms=context.occurred_ms,
     )
     credit = credit._replace(obligations=(*credit.obligations, obligation))
     left_fen = bill.topped_up_fen - topped_up_fen - paid_fen

@@ -129,7 +129,8 @@ class Obligation(NamedTuple):
     """One settlement on credit. `due_fen` = tendered = captured + top-up. `paid_fen`: repaid, or paid otherwise.
 
     `given_back`: the event by which the bank returned a debit without our order, while the settlement still stands.
-    `booked_by`: the record that booked it; `event_id`: the event that told of it last.
+    `booked_by`: the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked,
+    or the newest event of a visit that was never registered.
     """
 
     capture_id: str
@@ -153,6 +154,7 @@ class Obligation(NamedTuple):
     event_id: str = ""
     given_back: str = ""
     booked_by: str = ""
+    told_ms: int = 0
 
     @property
     def claim_fen(self) -> int:

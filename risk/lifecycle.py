@@ -12,7 +12,7 @@ from risk.accrual import estimated, fee_added, fee_reversed, remembered_stays, s
 from risk.arrears import delivered, followed
 from risk.arrears import next_ms as arrears_ms
 from risk.authorize import after_discharge_ms, requested
-from risk.bundles import closed_bundles, visit_ended, visit_reopened
+from risk.bundles import closed_bundles, heard_of, visit_ended, visit_reopened
 from risk.capture_request import capture_requested
 from risk.credit import EMPTY, Context, Credit, Move, Step
 from risk.decided import quality_alert
@@ -174,6 +174,8 @@ def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
         known = open_hold(record, fact.fixmedins_code, fact.authorization_id)
         if known is not None:
             context = context._replace(visit=context.visit_of(known.mdtrt_id))
+    if isinstance(fact, SettlementEstimated | FeeReversed):
+        record = heard_of(record, fact.mdtrt_id, context)
     handler = HANDLERS.get(type(fact))
     done = handler(record, fact, context) if handler is not None else record
     # a record is a tuple too: what tells it from a step is its type
@@ -188,7 +190,7 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     if "bundle" not in context.terms:
         return credit, []  # a place without credit
     if credit is not None:
-        credit = without_old_ids(credit, context.now_ms)
+        credit = heard_of(without_old_ids(credit, context.now_ms), settlement.mdtrt_id, context)
     record, said = capture.settle(credit, settlement, context, amounts_add_up)
     if record is not None and record.accruals:
         record = settled_lines(record, settlement)

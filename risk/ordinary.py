@@ -13,6 +13,7 @@ from risk.policy import Policy
 from risk.pruning import on_a_new_day
 from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
 from risk.terms import Terms
+from risk.visits import moved_on
 
 Ordinary = tuple[Activity, list[Contribution]]
 
@@ -52,6 +53,7 @@ def ordinary(
     )
     if concerns(after, row, terms, (place, fact.insutype or "")):
         return None
+    after = moved_on(after, visit, at_ms)
     after = on_a_new_day(activity, after, at=at, policy=policy, terms=terms)
     if not has_second_hop(terms):
         return after, []

@@ -21,6 +21,7 @@ from risk.activity import (
     hash64,
     receipt_of,
     seen_content,
+    visit_end_ms,
     visit_of,
     visit_of_row,
     with_seen,
@@ -60,14 +61,14 @@ from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output, Reply
-from risk.pruning import on_a_new_day
+from risk.pruning import grace_ms_of, on_a_new_day
 from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
 from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
 from risk.settlements import Counted, amounts_add_up, filled
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement
 from risk.settlements import reverse as reverse_settlement
-from risk.visits import VisitFact, content_of, visited
+from risk.visits import VisitFact, content_of, moved_on, visited
 
 FOLD_VERSION = 1
 
@@ -188,7 +189,10 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     said: list[Output] = counted.outputs
     if counted.result == "conflict":
         said = [*said, dead_letter(told, moment, CONFLICT)]
-    after = Person(counted.activity, credit)
+    activity = counted.activity
+    if counted.result == "applied":
+        activity = moved_on(activity, visit, moment.occurred_ms)
+    after = Person(activity, credit)
     applied = Applied(after, counted.result, list(said), counted.contributions)
     on_credit = credit is not None or fact.credit_fen or fact.authorization_id
     if not on_credit or counted.result != "applied" or not _counts(counted.row):
@@ -209,10 +213,17 @@ def _recounted(
         return _refused(person, fact, moment)
     after = replace(person, activity=counted.activity)
     applied = Applied(after, counted.result, list(counted.outputs), counted.contributions)
-    if counted.result != "applied" or person.credit is None:
+    if counted.result != "applied":
         return applied
     visit = visit_of_row(person.activity, counted.row) if counted.row is not None else None
-    return _with_credit(applied, money(person.credit, counted.receipt, fact, _context(after, fact, moment, visit)))
+    if person.credit is not None:
+        step = money(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
+        applied = _with_credit(applied, step)
+    end_ms = visit_end_ms(visit, grace_ms_of(moment.terms)) if visit is not None else 0
+    if 0 < end_ms <= moment.now_ms:
+        return applied  # what undoes a bill does not open its visit again
+    activity = moved_on(counted.activity, visit, moment.occurred_ms)
+    return replace(applied, person=replace(applied.person, activity=activity))
 
 
 def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:

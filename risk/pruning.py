@@ -33,12 +33,13 @@ def on_a_new_day(before: Activity, after: Activity, *, at: tuple[int, int], poli
         return after
     if local_day(before.touched_ms) == day and local_day(before.newest_ms) == local_day(after.newest_ms):
         return after
+    return pruned(after, rows_kept_ms=rows_kept_ms(policy), grace_ms=grace_ms_of(terms))
+
+
+def grace_ms_of(terms: Terms) -> int:
+    """How long after midnight a visit ends, also where no credit is offered."""
     grace = terms.get("visit_grace_ms")
-    return pruned(
-        after,
-        rows_kept_ms=rows_kept_ms(policy),
-        grace_ms=grace.value if grace is not None else _DEFAULT_GRACE_MS,
-    )
+    return int(grace.value) if grace is not None else _DEFAULT_GRACE_MS
 
 
 def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:

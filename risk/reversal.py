@@ -5,9 +5,9 @@ The claim falls and the authorization opens again for a day, not beyond the visi
 
 from typing import Any, Protocol
 
-from risk.activity import hash64, visit_end_ms
+from risk.activity import hash64
 from risk.answers import decision
-from risk.bundles import bundle_key, enqueue
+from risk.bundles import bundle_key, enqueue, heard_of, visit_ends_ms
 from risk.capture import with_obligation
 from risk.capture_decisions import captured
 from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
@@ -38,8 +38,11 @@ def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, 
         return credit, []
     back_fen = obligation.captured_fen
     held_before_fen = held_fen(credit)
+    until_ms = _reopened_until_ms(credit, obligation, context)
     credit = with_obligation(credit, obligation._replace(reversed_by=context.event_id, given_back=""))
-    credit = _reopened(credit, obligation, back_fen, context)
+    credit = _reopened(credit, obligation, back_fen, until_ms)
+    if until_ms:
+        credit = heard_of(credit, obligation.mdtrt_id, context)
     reopened_fen = held_fen(credit) - held_before_fen
     decided = _gone_back(credit, obligation, back_fen, reopened_fen, context=context)
     said: list[Output | Reply] = []
@@ -61,10 +64,9 @@ def _stands(credit: Credit, order: Order) -> bool:
     return any(each.claim_fen for each in credit.obligations if each.setl_id in names)
 
 
-def _reopened(credit: Credit, obligation: Obligation, back_fen: int, context: Context) -> Credit:
+def _reopened(credit: Credit, obligation: Obligation, back_fen: int, until_ms: int) -> Credit:
     """2208 and a new 2207 are China's partial refund: the amount is held again for a day, not beyond the visit."""
-    until_ms = _reopened_until_ms(obligation, context)
-    if not back_fen or not obligation.authorization_id or until_ms <= context.now_ms:
+    if not back_fen or not obligation.authorization_id or not until_ms:
         return credit
     identity = (obligation.fixmedins_code, obligation.authorization_id)
     hold = open_hold(credit, *identity)
@@ -113,17 +115,19 @@ def _open_again(ended: Ended, obligation: Obligation, held_fen: int, until_ms: i
     )
 
 
-def _reopened_until_ms(obligation: Obligation, context: Context) -> int:
+def _reopened_until_ms(credit: Credit, obligation: Obligation, context: Context) -> int:
+    """A day from now, or the end of the visit, whose newest event the reversal is; 0 = the visit has ended before."""
     until_ms = context.now_ms + int(context.terms["reopen_ms"].value)
-    grace_ms = int(context.terms["visit_grace_ms"].value)
-    visit = context.visit_of(obligation.mdtrt_id)
-    if visit is not None:
-        end_ms = visit_end_ms(visit, grace_ms)
-    elif context.now_ms - obligation.captured_ms > _VISIT_FORGOTTEN_MS:
-        return 0  # a visit is remembered for two days after its end: this one is over
-    else:
-        end_ms = day_start_ms(local_day(context.now_ms) + 1) + grace_ms
-    return min(until_ms, end_ms) if end_ms else until_ms
+    if obligation.service == "deposit_free" and context.visit_of(obligation.mdtrt_id) is None:
+        # a stay is remembered for two days after its end; one that nobody registered has no other
+        return until_ms if context.now_ms - obligation.captured_ms <= _VISIT_FORGOTTEN_MS else 0
+    end_ms = visit_ends_ms(credit, obligation.mdtrt_id, context)
+    if not end_ms:
+        return until_ms
+    if end_ms <= context.now_ms:
+        return 0
+    own_ms = day_start_ms(local_day(context.occurred_ms) + 1) + int(context.terms["visit_grace_ms"].value)
+    return min(until_ms, max(end_ms, own_ms))
 
 
 def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, reopened_fen: int, *, context: Context) -> Output:
@@ -183,7 +187,10 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
             capture_id=capture_id,
         ),
     )
-    credit = enqueue(with_obligation(credit, obligation), obligation, context, ends_stay=True)
+    credit = with_obligation(credit, obligation)
+    if not 0 < visit_ends_ms(credit, obligation.mdtrt_id, context) <= context.now_ms:
+        credit = heard_of(credit, obligation.mdtrt_id, context)
+    credit = enqueue(credit, obligation, context, ends_stay=True)
     credit, said = emit(credit, context)
     agreement = agreement_of(credit, obligation.agreement_no)
     assert agreement is not None, obligation

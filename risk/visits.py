@@ -68,6 +68,13 @@ def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
     return Visited(replace(with_visit(activity, visit), area=area), "applied", visit)
 
 
+def moved_on(activity: Activity, visit: Visit | None, occurred_ms: int) -> Activity:
+    """The activity in which this visit's newest event is no older than a bill of it, or what undid one."""
+    if visit is None or occurred_ms <= visit.newest_ms:
+        return activity
+    return with_visit(activity, replace(visit, newest_ms=occurred_ms))
+
+
 def _key(fact: VisitFact) -> str:
     """The business key of contract.md, "Duplicates"."""
     match fact:
