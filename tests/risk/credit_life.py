@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from connectors.policy_files import read_policy_dir
 from risk import facts
-from risk.activity import Visit, hash64
+from risk.activity import Visit, hash64, visit_end_ms
 from risk.credit import Context, Credit
 from risk.exposure import held_fen, uncovered_fen, used_fen
 from risk.lifecycle import apply_credit, due, next_due, reinstate, reverse, settle
@@ -86,6 +86,7 @@ class Life:
         self.psn_no = psn_no
         self.credit = None
         self.visits = {}
+        self.bills = {}
         self.area = ""
         self.reply_to = "api"
         self.all = []
@@ -132,8 +133,25 @@ class Life:
         return self.take(self.make(kind, **fields), apply_credit)
 
     def take(self, fact, step):
-        """A record: here it is folded at once."""
-        return self.keep(step(self.credit, fact, self.context(fact)))
+        """A record: here it is folded at once; its visit, as the activity would, hears of it too."""
+        self.heard(fact)
+        if isinstance(fact, facts.SettlementCompleted):
+            self.bills[fact.setl_id] = fact.mdtrt_id
+        elif isinstance(fact, facts.FeeAdded | facts.FeeReversed | facts.SettlementEstimated):
+            self._happened(fact.mdtrt_id)
+        told = self.keep(step(self.credit, fact, self.context(fact)))
+        if isinstance(fact, facts.SettlementReversed | facts.SettlementReinstated):
+            self._happened(self.bills.get(fact.setl_id), undone=True)
+        return told
+
+    def _happened(self, mdtrt_id, *, undone=False):
+        visit = self.visits.get(mdtrt_id)
+        if visit is None or (undone and 0 < visit_end_ms(visit, 2 * HOUR_MS) <= self.now_ms):
+            return
+        self.visits[mdtrt_id] = replace(visit, newest_ms=max(visit.newest_ms, self.now_ms))
+
+    def heard(self, fact):
+        """For who keeps a book of his own."""
 
     def pass_time(self, *, hours=0, until=None):
         """Let the clock run; everything scheduled happens when it is due."""

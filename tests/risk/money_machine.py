@@ -9,9 +9,11 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from risk import facts
 from risk.exposure import held_fen, used_fen
+from risk.local_time import HOUR_MS, day_start_ms, local_day
 from risk.view import view
 from tests.risk.credit_life import HOSPITAL, Life
 from tests.risk.ledger import Ledger
+from tests.risk.visit_book import VisitBook
 
 SERVICES = ("visit_first", "deposit_free")
 AGREEMENTS = (("card",), ("line",), ("card1", "line2"))
@@ -31,6 +33,8 @@ class Person:
     def __init__(self, life):
         self.life = life
         self.book = Ledger()
+        self.calendar = VisitBook()
+        life.heard = self.note_fact
         self.sent = {}
         self.settled = set()
         self.reversed = set()
@@ -38,8 +42,20 @@ class Person:
         self.notices = []
         self.limits = {}  # what a hold's growth is judged by: the greatest limit of an approval of it
 
+    def note_fact(self, fact):
+        """One more fact of the log, before what is said of it."""
+        is_booked = getattr(fact, "setl_id", None) in self.book.captured
+        self.calendar.note(fact, is_booked=is_booked, is_silent=self.is_silent(fact))
+
+    def is_silent(self, fact):
+        """Does no midnight end the visit? Here a visit whose end was told is forgotten."""
+        visit = self.life.visits.get(getattr(fact, "mdtrt_id", None))
+        return visit is not None and visit.admission
+
     def hear(self, told):
         self.book.hear(told)
+        for order in told.orders:
+            self.calendar.check(order, self.book.services)
         self.notices += [each["notice_id"] for each in told.decisions if each["decision"] == "remind"]
         for order in told.orders:
             self.sent[order["order_id"]] = order
@@ -279,6 +295,30 @@ class Money(RuleBasedStateMachine):
     def ended(self, person, mdtrt):
         person.hear(person.life.close(mdtrt))
         del person.life.visits[mdtrt]
+
+    @rule(
+        who=people, known=st.booleans(), event=st.sampled_from(["bill", "cash", "undone", "estimate"]), amount=amounts
+    )
+    def a_visit_over_midnight(self, *, who, known, event, amount):
+        """Billed ten minutes before it, heard of again ten minutes after."""
+        person, mdtrt, bills = self.people[who], self.fresh("N"), [self.fresh("X"), self.fresh("X")]
+        now_ms = person.life.now_ms
+        self.later((day_start_ms(local_day(now_ms + 600_000) + 1) - now_ms) / HOUR_MS - 1 / 6)
+        if known:
+            person.life.visit(mdtrt)
+        for bill in bills:
+            person.settled.add(bill)
+            person.hear(person.life.settle(1_000, bill, mdtrt, credit_fen=1_000))
+        self.later(1 / 3)
+        if event == "undone":
+            person.reversed.add(bills[1])
+            person.hear(person.life.reverse(bills[1]))
+        elif event == "estimate":
+            self.estimate(who, mdtrt, amount)
+        else:
+            person.settled.add(bill := self.fresh("X"))
+            person.hear(person.life.settle(amount, bill, mdtrt, credit_fen=amount if event == "bill" else 0))
+        self.later(9)
 
     @rule(who=people, level=st.sampled_from(["A", "A", "B", "B", "C", "D", "UNRATED"]))
     def level_moves(self, who, level):

@@ -86,6 +86,21 @@ class LoggedLife(Life):
 class LoggedPerson(Person):
     """Asks and tells without waiting; hears what came of it, and checks it, when the log is read."""
 
+    def __init__(self, life):
+        super().__init__(life)
+        self.stays, self.over = set(), set()
+
+    def is_silent(self, fact):
+        mdtrt_id = getattr(fact, "mdtrt_id", None)
+        match fact:
+            case facts.VisitOpened() if fact.med_type == "21":
+                self.stays.add(mdtrt_id)
+            case facts.VisitClosed():
+                self.over.add(mdtrt_id)
+            case facts.VisitReopened():
+                self.over.discard(mdtrt_id)
+        return mdtrt_id in self.stays | self.over
+
     def hear(self, told):
         return told
 
@@ -99,6 +114,8 @@ class LoggedPerson(Person):
 
     def note(self, fact: Fact, applied: Applied, now_ms: int, told: Told) -> None:
         """One record of the log, what the plain fold makes of it, and what the topics say was said at it."""
+        if applied.result == "applied":
+            self.note_fact(fact)
         if isinstance(fact, facts.BankOrderResult) and applied.result == "applied":
             self.book_answer(fact.order_id, fact.attempt, fact.result, fact.amount_fen)
         self.life.credit, self.life.folded_ms = applied.person.credit, now_ms
