@@ -27,16 +27,12 @@ from risk.activity import (
     with_seen,
 )
 from risk.boxes import BoxFact, with_boxes
+from risk.business_key import business_key
 from risk.care_rules import cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.facts import (
     AuthorizationCaptureRequested,
-    BankCured,
-    BankOrderResult,
-    BankOverdue,
-    BankRefunded,
-    BankRepaid,
     BedChecked,
     CheckoutRequest,
     Fact,
@@ -48,7 +44,6 @@ from risk.facts import (
     SettlementReinstated,
     SettlementReversed,
     TimerDue,
-    TopupReceived,
     VisitCancelled,
     VisitClosed,
     VisitOpened,
@@ -272,7 +267,7 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Standing, agreement, bank and top-up facts: each business key once in 400 days."""
     if person.credit is not None and is_foreign_bank(person.credit, fact):
         return _refused(person, fact, moment)  # and takes no key: the bank's own word is still to come
-    key, content = hash64(_business_key(fact)), content_of(fact)
+    key, content = hash64(business_key(fact)), content_of(fact)
     known = seen_content(person.activity, key)
     if known is not None:
         if known == content:
@@ -292,18 +287,6 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", None) or "")
     step = apply_credit(person.credit, fact, _context(after, fact, moment, visit))
     return _with_credit(Applied(after, "applied", [], []), step)
-
-
-def _business_key(fact: Fact) -> str:
-    """contract.md, "Duplicates": the key a repetition shares with its first."""
-    match fact:
-        case TopupReceived():
-            return f"topup|{fact.fixmedins_code}|{fact.channel}|{fact.ref}"
-        case BankOrderResult():
-            return f"result|{fact.order_id}|{fact.attempt}|{fact.result}"
-        case BankRepaid() | BankRefunded() | BankOverdue() | BankCured():
-            return f"{fact.event_type}|{fact.agreement_no}|{fact.bank_ref}"
-    return fact.event_id
 
 
 def _refused(person: Person, fact: Fact, moment: Moment) -> Applied:

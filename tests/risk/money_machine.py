@@ -19,6 +19,7 @@ SERVICES = ("visit_first", "deposit_free")
 AGREEMENTS = (("card",), ("line",), ("card1", "line2"))
 LINE_FEN = 250_000
 INSUTYPE = "310"
+NIGHT = ("bill", "cash", "undone", "estimate")
 people = st.integers(0, 2)
 names = st.sampled_from(["A1", "A2", "A3", "A4"])
 visits = st.sampled_from(["M1", "M2", "M3"])
