@@ -9,6 +9,7 @@ lines of an admission: a ward opens boxes for many. Lines are remembered 92 days
 """
 
 from collections.abc import Callable
+from itertools import groupby
 from struct import Struct
 from typing import NamedTuple
 
@@ -22,7 +23,9 @@ from risk.local_time import local_day
 from risk.moment import Moment
 from risk.trace_codes import KEPT_DAYS_OF_A_LINE, code_shard_key, is_trace_code
 
-_BOX = Struct(">QIIQ12s9s")  # visit, line, batch, instant, institution, code
+_MESSAGE = Struct(">QIQ12sB")  # visit, batch, instant, institution, how many boxes
+_BOX = Struct(">I9s")  # line, code
+_MOST_IN_ONE = 255
 _PLACE_BYTES = 12
 _NO_CODE = b"\xff" * 9  # more than twenty digits can say
 _TYPES = {"H": "1", "P": "2"}  # the first letter of a national code (contract.md, "National messages")
@@ -57,11 +60,11 @@ def with_boxes(before: Activity, activity: Activity, fact: BoxFact, moment: Mome
     named = _named(before, fact) if activity.boxes else None
     if named is None:
         return activity, []
-    boxes = _unpacked(activity.boxes)
+    boxes = unpacked(activity.boxes)
     back = [box for box in boxes if named(box)]
     if not back:
         return activity, []
-    kept = b"".join(_BOX.pack(*box) for box in boxes if box not in back)
+    kept = packed([box for box in boxes if box not in back])
     return replace(activity, boxes=kept), [_told(box, -1, moment) for box in back]
 
 
@@ -72,7 +75,7 @@ def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
         return activity, []
     visit, batch = hash64(fact.mdtrt_id), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
     place = place.ljust(_PLACE_BYTES, b"\0")
-    boxes = _unpacked(activity.boxes)
+    boxes = unpacked(activity.boxes)
     own = {(box.visit, box.code) for box in boxes}
     sold = [Box(visit, hash32(fact.feedetl_sn), batch, moment.occurred_ms, place, code) for code in codes]
     sold = [box for box in sold if box.code == _NO_CODE or (box.visit, box.code) not in own]
@@ -80,7 +83,7 @@ def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
         return activity, []
     boxes += sold
     floor_day = max(local_day(box.at_ms) for box in boxes) - KEPT_DAYS_OF_A_LINE
-    kept = b"".join(_BOX.pack(*box) for box in boxes if local_day(box.at_ms) >= floor_day)
+    kept = packed([box for box in boxes if local_day(box.at_ms) >= floor_day])
     return replace(activity, boxes=kept), [_told(box, 1, moment) for box in sold]
 
 
@@ -138,5 +141,25 @@ def _told(box: Box, sign: int, moment: Moment) -> Contribution:
     return Contribution(CODE, code, sign, *when, 0, "", "", 0, 0, 0, fixmedins_code=place)
 
 
-def _unpacked(boxes: bytes) -> list[Box]:
-    return [Box(*values) for values in _BOX.iter_unpack(boxes)]
+def packed(boxes: list[Box]) -> bytes:
+    """What the boxes of one message share stands once before them."""
+    parts = []
+    for shared, group in groupby(boxes, key=lambda box: (box.visit, box.batch, box.at_ms, box.place)):
+        own = [_BOX.pack(box.line, box.code) for box in group]
+        for start in range(0, len(own), _MOST_IN_ONE):
+            some = own[start : start + _MOST_IN_ONE]
+            parts += [_MESSAGE.pack(*shared, len(some)), *some]
+    return b"".join(parts)
+
+
+def unpacked(kept: bytes) -> list[Box]:
+    """The boxes again."""
+    boxes: list[Box] = []
+    at = 0
+    while at < len(kept):
+        visit, batch, at_ms, place, count = _MESSAGE.unpack_from(kept, at)
+        at += _MESSAGE.size
+        until = at + count * _BOX.size
+        boxes += [Box(visit, line, batch, at_ms, place, code) for line, code in _BOX.iter_unpack(kept[at:until])]
+        at = until
+    return boxes
