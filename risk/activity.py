@@ -86,6 +86,7 @@ class Visit(Stored, frozen=True):
     message: int = 0  # hash of the message that opened it: 2601 names it so
     lines: bytes = b""
     diag_group: str = ""
+    noted: tuple[tuple[int, int, int], ...] = ()  # line, batch, counter: what its bills add to a day (line_counts.py)
 
     @property
     def admission(self) -> bool:

@@ -63,9 +63,7 @@ def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: 
     )
     if not row.dr_code or marks & BAD_DOCTOR_CODE:
         return [to_institution]
-    to_doctor = replace(
-        to_institution, subject_kind=STAFF, subject_id=row.dr_code, beside=(), fixmedins_code=row.fixmedins_code
-    )
+    to_doctor = replace(to_institution, subject_kind=STAFF, subject_id=row.dr_code, fixmedins_code=row.fixmedins_code)
     return [to_institution, to_doctor]
 
 

@@ -23,12 +23,17 @@ COUNTERS: Final = (
     "inpatient_own_fen",
     "blank_records",
     "uncoded_lines",
+    "first_seen",
+    "holiday_admissions",
+    "readmissions",
+    "unsigned_rx_bills",
+    "long_rx_bills",
 )
 """Their names, in the order of a day's numbers. Every bill tells the first ten.
 
 small_hours, night: purchases (med_type 41*) at a pharmacy from 00:00 to 05:00, from 22:00 to 06:00. large_bills: of
 those, above 1,000 yuan. inpatient: med_type 2*; outpatient: 11*, 13*, 14*. The others come with a contribution that has
-something to say of them (settlement_counts.py; uncoded_lines: boxes.py).
+something to say of them (settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py).
 """
 
 _PLACE: Final = {name: place for place, name in enumerate(COUNTERS)}

@@ -11,6 +11,7 @@ from risk.judging import concerns
 from risk.person_rules import rows_kept_ms, year_of_day
 from risk.policy import Policy
 from risk.pruning import on_a_new_day
+from risk.settlement_counts import beside
 from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
 from risk.terms import Terms
 from risk.visits import moved_on
@@ -38,7 +39,8 @@ def ordinary(
         visit = visit_of(activity, fact.mdtrt_id)
         fact = filled(fact, visit)
     marks = marks_of(fact.fixmedins_code, fact.dr_code, terms) | (EMERGENCY if fact.emergency else 0)
-    row = row_of_settlement(fact, at_ms, setl, marks=marks, state=COUNTED, visit=visit)
+    more = beside(activity, fact, marks=marks, policy=policy, terms=terms)
+    row = row_of_settlement(fact, at_ms, setl, marks=marks, state=COUNTED, beside=more)
     receipt = Receipt(
         setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED
     )

@@ -230,7 +230,7 @@ def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:
 
 
 def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
-    done = visited(person.activity, fact, moment.occurred_ms)
+    done = visited(person.activity, fact, moment.occurred_ms, moment.terms)
     # a record with a code of its own was compared at the edge
     code = done.visit.fixmedins_code if done.visit is not None and not getattr(fact, "fixmedins_code", "") else ""
     if not speaks_for(fact.source, INSTITUTION, code):

@@ -16,10 +16,10 @@ def counter_example(rule: CounterRule, _terms: Terms) -> tuple[str, str]:
         days = level.window_ms // DAY_MS
         span_zh, span_en = (f"{days} 个自然日", f"{days} local dates") if days else PERIODS["date"]
         names = [COUNTERS[place] for place in measure.of] or ["psn_no"]
-        least = f", {names[-1]} ≥ {measure.least}" if measure.least > 1 else ""
+        least = f" ({names[-1]} ≥ {measure.least})" if measure.least > 1 else ""
         if measure.rank:
             least += f", p{measure.rank} of ≥ {measure.least_peers} peers"
-        reads = f"{measure.kind}({' / '.join(names)}){least} ≥ {level.theta}{_UNITS[measure.scale]}"
+        reads = f"{measure.kind}({' / '.join(names)}) ≥ {level.theta}{_UNITS[measure.scale]}{least}"
         zh.append(f"{span_zh}，{reads} 触发第 {level.level} 级；{level.theta - 1} 不触发")
         en.append(f"{span_en}: {reads} opens level {level.level}; {level.theta - 1} does not")
     return f"{'；'.join(zh)}。", f"{'; '.join(en)}."

@@ -8,7 +8,7 @@ from risk.policy_rules import Level, Rule
 
 SUBJECTS: Final = {"institution": INSTITUTION, "staff": STAFF}
 UNITS: Final = {"percent": 100, "per_mille": 1000}
-SPANS: Final = {INSTITUTION: (7, 14, 30, 60, 90), STAFF: (7, 14, 30)}
+SPANS: Final = {INSTITUTION: (7, 14, 28, 30, 60, 90), STAFF: (7, 14, 28, 30)}
 """The windows, in local days, of which a running total is kept: no rule may look over another one."""
 
 MEASURES: Final = ("sum", "share", "growth", "over_peers", "distinct")

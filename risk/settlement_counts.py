@@ -1,26 +1,89 @@
-"""What a settlement adds to its institution's day beside what every one adds, known on the person's shard only.
+"""What a settlement adds to a day of its institution and doctor beside what every one adds, known to the person only.
 
 It is kept in the settlement's row, so that its reversal takes away the same.
 """
 
-from risk.activity import Visit
+from collections.abc import Iterator
+
+from risk.activity import Activity, Visit, hash64, visit_of
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, Beside
 from risk.counters import place_of
 from risk.facts import SettlementCompleted
+from risk.heard import exclusions_of
+from risk.kept_care import unpacked
+from risk.local_time import DAY_MS, local_day
+from risk.policy import Policy
+from risk.terms import Terms
+from risk.workdays import WorkdayUnknown
 
-_OWN = place_of("inpatient_own_fen")
-_BLANK: Beside = ((place_of("blank_records"), 1),)
+_OWN, _BLANK = place_of("inpatient_own_fen"), place_of("blank_records")
+_FIRST_SEEN = place_of("first_seen")
+_HOLIDAY, _AGAIN = place_of("holiday_admissions"), place_of("readmissions")
+READMITTED_DAYS = 15
+_INTERIM = "1"
 
 
-def beside(fact: SettlementCompleted, visit: Visit | None, marks: int) -> Beside:
-    """At a hospital: a blank doctor or diagnosis, and what of an inpatient's bill is all his own.
+def beside(activity: Activity, fact: SettlementCompleted, *, marks: int, policy: Policy, terms: Terms) -> Beside:
+    """Pairs of a counter and what is added to it, in the order of the counters; an ordinary bill has none.
 
-    An absent doctor is silent, as in Q02; so is the diagnosis of a visit of which nothing was told.
+    `activity` is the person's before it.
     """
-    if fact.fixmedins_type != "1" or marks & BAD_INSTITUTION_CODE:
+    if marks & BAD_INSTITUTION_CODE:
         return ()
-    blank = marks & BAD_DOCTOR_CODE or (visit is not None and not visit.diag_group)
-    said = _BLANK if blank else ()
-    if fact.fulamt_ownpay_amt_fen and fact.med_type.startswith("2"):
-        said = ((_OWN, fact.fulamt_ownpay_amt_fen), *said)
-    return said
+    visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
+    said = []
+    if fact.fixmedins_type == "2":
+        if fact.med_type.startswith("41") and not _was_here(activity, fact.fixmedins_code):
+            said.append((_FIRST_SEEN, 1))
+    else:
+        if marks & BAD_DOCTOR_CODE or (visit is not None and visit.fixmedins_type and not visit.diag_group):
+            said.append((_BLANK, 1))
+        if fact.med_type.startswith("2"):
+            said += _of_a_stay(activity, fact, visit, policy=policy, terms=terms)
+    if visit is not None and visit.noted:
+        said += [(place, 1) for place in {each[2] for each in visit.noted}]
+    return tuple(sorted(said)) if said else ()
+
+
+def _was_here(activity: Activity, code: str) -> bool:
+    """Was anything settled here for this person, as far as rows reach back?"""
+    return any(row.fixmedins_code == code for row in activity.rows)
+
+
+def _of_a_stay(
+    activity: Activity, fact: SettlementCompleted, visit: Visit | None, *, policy: Policy, terms: Terms
+) -> Iterator[tuple[int, int]]:
+    """What is all the patient's own; and once a stay, not at an interim bill: admitted on a day off, or again."""
+    if fact.fulamt_ownpay_amt_fen:
+        yield _OWN, fact.fulamt_ownpay_amt_fen
+    if visit is None or fact.mid_setl_flag == _INTERIM:
+        return
+    if _is_day_off(local_day(visit.opened_ms), policy):
+        yield _HOLIDAY, 1
+    if activity.care and _is_readmission(activity, visit, terms):
+        yield _AGAIN, 1
+
+
+def _is_day_off(day: int, policy: Policy) -> bool:
+    """By the State Council's table; a year without one has no day off: nobody is accused by a guess."""
+    try:
+        return not policy.workdays.is_working(day)
+    except WorkdayUnknown:
+        return False
+
+
+def _is_readmission(activity: Activity, visit: Visit, terms: Terms) -> bool:
+    """Discharged here within fifteen days before, neither stay among what P11 leaves out (dialysis, oncology ...)."""
+    clause = terms.get("P11")
+    left_out = clause.value.exclusions if clause is not None else ()
+    if set(exclusions_of(terms, visit)) & set(left_out):
+        return False
+    return any(
+        stay.ended_ms
+        and not stay.cancelled
+        and stay.fixmedins_code == visit.fixmedins_code
+        and stay.mdtrt_id != hash64(visit.mdtrt_id)
+        and 0 <= visit.opened_ms - stay.ended_ms <= READMITTED_DAYS * DAY_MS
+        and not set(exclusions_of(terms, stay)) & set(left_out)
+        for stay in unpacked(activity.care).stays
+    )

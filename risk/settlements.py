@@ -25,14 +25,21 @@ from risk.activity import (
     hash64,
     receipt_of,
     row_of,
-    visit_of,
     with_receipt,
     with_row_state,
     with_settlement,
     with_year_sum,
 )
 from risk.bills import marks_of_bill
-from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, EMERGENCY, SILENT, Contribution, contributions
+from risk.contributions import (
+    BAD_DOCTOR_CODE,
+    BAD_INSTITUTION_CODE,
+    EMERGENCY,
+    SILENT,
+    Beside,
+    Contribution,
+    contributions,
+)
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
 from risk.local_time import day_start_ms
@@ -86,7 +93,7 @@ def filled(fact: SettlementCompleted, visit: Visit | None) -> SettlementComplete
 
 
 def row_of_settlement(
-    fact: SettlementCompleted, at_ms: int, setl: int, *, marks: int, state: int, visit: Visit | None
+    fact: SettlementCompleted, at_ms: int, setl: int, *, marks: int, state: int, beside: Beside
 ) -> Row:
     """What a window may need of a settlement; a placeholder is no place, and no rule counts by it."""
     return Row(
@@ -102,7 +109,7 @@ def row_of_settlement(
         fact.fund_pay_sumamt_fen,
         state,
         marks_of_bill(fact),
-        beside(fact, visit, marks),
+        beside,
     )
 
 
@@ -120,8 +127,8 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     early = bool(activity.tombstones) and _was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
     marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms) | (EMERGENCY if fact.emergency else 0)
-    visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
-    row = row_of_settlement(fact, moment.occurred_ms, setl, marks=marks, state=state, visit=visit)
+    more = beside(activity, fact, marks=marks, policy=moment.policy, terms=moment.terms)
+    row = row_of_settlement(fact, moment.occurred_ms, setl, marks=marks, state=state, beside=more)
     receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)
     after = with_settlement(
         activity,

@@ -16,7 +16,9 @@ from risk.facts import (
     VisitReopened,
     VisitUpdated,
 )
+from risk.line_counts import with_noted, without_noted
 from risk.settlements import message_of
+from risk.terms import Terms
 
 VisitFact = (
     VisitOpened
@@ -44,7 +46,7 @@ def content_of(fact: Fact) -> int:
     return hash32("|".join(amounts))
 
 
-def visited(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visited:
+def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms) -> Visited:
     """Apply one record about a visit, once by its business key; the visit remembers its keys as long as it is
     remembered.
     """
@@ -59,7 +61,7 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visited:
     known = line_content(visit, key)
     if known is not None:
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
-    return _kept(activity, with_line(_applied(visit, fact, occurred_ms), key, content), occurred_ms)
+    return _kept(activity, with_line(_applied(visit, fact, occurred_ms, terms), key, content), occurred_ms)
 
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
@@ -115,7 +117,7 @@ def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
     )
 
 
-def _applied(visit: Visit, fact: VisitFact, occurred_ms: int) -> Visit:
+def _applied(visit: Visit, fact: VisitFact, occurred_ms: int, terms: Terms) -> Visit:
     match fact:
         case VisitUpdated():
             return replace(
@@ -130,4 +132,8 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int) -> Visit:
             return replace(visit, ended_ms=occurred_ms, cancelled=True)
         case VisitReopened():
             return replace(visit, ended_ms=0)
+        case FeeAdded():
+            return with_noted(visit, fact, terms)
+        case FeeReversed() if visit.noted:
+            return without_noted(visit, fact)
     return visit

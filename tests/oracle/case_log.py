@@ -11,6 +11,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", admit = "V1" }              admitted: a registration with med_type 21; `discharge = "V1"`
     { at = "2026-03-01 08:00", record = "V1", diagnosis = "I10" }   the visit's diagnosis group
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
+    { ..., signed = { prescription = "R1", pharmacist = "F1" } }   it is a prescription line, and who signed it
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
     { at = "2026-03-02 08:00", bed = "present", visit = "V1" }      looked for in his bed (9604): present, absent
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
@@ -211,6 +212,9 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
             cnt_x10000=line.get("quantity", 1) * 10_000,
             amount_fen=line.get("amount_fen", 1_000),
             prd_days=line.get("days"),
+            rx_flag="signed" in line or None,
+            rxno=line.get("signed", {}).get("prescription"),
+            phar_code=line.get("signed", {}).get("pharmacist"),
             drug_trac_codg=_codes(line),
             trdn_flag=line.get("by_the_unit"),
         )

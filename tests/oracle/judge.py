@@ -69,14 +69,19 @@ class Measure:
     late_ms: int = LATE_MS
     cap: Callable[[Row], int | None] | None = None
     opens: Callable[[Row], bool] | None = None
+    grown: Callable[[list[Row], list[Row]], int] | None = None  # of its days and as many before, instead of `value`
 
     def observed(self, rows: Iterable[Row], row: Row, at_ms: int) -> int:
         """The measure in (at_ms - W, at_ms], or of the whole date or year of `row`, over exactly these rows."""
         if self.period is not None:
             return self.value([r for r in rows if self.counts(r) and self.period(r) == self.period(row)])
         if self.level.days:
-            last = local_day(at_ms)
-            return self.value([r for r in rows if self.counts(r) and last - self.level.days < r.day <= last])
+            last, days = local_day(at_ms), self.level.days
+            counted = [r for r in rows if self.counts(r)]
+            now = [r for r in counted if last - days < r.day <= last]
+            if self.grown is None:
+                return self.value(now)
+            return self.grown(now, [r for r in counted if last - 2 * days < r.day <= last - days])
         start_ms = at_ms - self.level.window_ms
         return self.value([r for r in rows if self.counts(r) and start_ms < r.time_ms <= at_ms])
 
@@ -134,6 +139,8 @@ class Judge:
                 closed.append(self._close(key, without))
             if measure.opens is not None and not measure.opens(row):
                 continue
+            if measure.grown is not None and row.day - self._first_day(row) < 2 * measure.level.days - 1:
+                continue  # what was before is not wholly known
             including = measure.observed([*before, row], row, row.time_ms)
             if key not in self.open and measure.reaches(including, measure.level.theta, row):
                 found = {"observed": including, "allowed": measure.allowed(row)}
@@ -157,6 +164,10 @@ class Judge:
             if not measure.reaches(left, measure.level.rearm, self.openers[key]):
                 closed.append(self._close(key, left))
         return closed
+
+    def _first_day(self, row: Row) -> int:
+        """The first local date of all, whatever was undone since."""
+        return min(each.day for each in [*self.rows, row])
 
     def alert(self, rule_id: str, level: int, row: Row) -> Alert:
         subject = {"subject_kind": self.kind, "subject_id": self.name}

@@ -72,7 +72,28 @@ def _of_days(parameters: Parameters) -> list[str]:
     """The rules over the days of an institution or a doctor."""
     consultation = '["11", "13", "14"]'
     return [
-        _days("D02", parameters.d02, 'types = ["2"]', 'measure = { sum = "small_hours" }'),
+        _days(
+            "D02",
+            parameters.d02,
+            'types = ["2"]',
+            'measure = { sum = "small_hours" }',
+            more=_level(
+                parameters.d02_share[0],
+                f'share = ["night", "settlements"], unit = "percent", least = {parameters.d02_least}',
+            ),
+        ),
+        _days(
+            "D10",
+            parameters.d10,
+            'types = ["2"]',
+            f'measure = {{ growth = "medfee_fen", unit = "percent", least = {parameters.d10_least_fen} }}',
+        ),
+        _days(
+            "H05",
+            parameters.h05,
+            'types = ["1"]',
+            f'measure = {{ growth = ["medfee_fen", "settlements"], unit = "percent", least = {parameters.h05_least} }}',
+        ),
         _days(
             "M01", parameters.m01, f"med_types = {consultation}", 'measure = { distinct = "psn_no" }', subject="staff"
         ),
@@ -93,14 +114,20 @@ def _of_days(parameters: Parameters) -> list[str]:
     ]
 
 
-def _days(name: str, levels: tuple[Level, ...], *lines: str, subject: str = "institution") -> str:
-    """A rule over the days of an institution or a doctor; a level's window is days, the last one's included."""
-    rows = []
-    for level in levels:
-        span = f", window_days = {level.days}" if level.days else ""
-        rows.append(f'{{ theta = {level.theta}, rearm = {level.rearm}{span}, kind = "suspicion", sev = 1 }}')
+def _days(
+    name: str, levels: tuple[Level, ...], *lines: str, subject: str = "institution", more: str | None = None
+) -> str:
+    """A rule over the days of an institution or a doctor; `more` is a level with a measure of its own."""
+    rows = [_level(level) for level in levels] + ([] if more is None else [more])
     told = [f'value.subject = "{subject}"', *(f"value.{line}" for line in lines), "value.precision_percent = 90"]
     return _entry(name, *told, f"value.levels = [{', '.join(rows)}]", *_texts())
+
+
+def _level(level: Level, measure: str = "") -> str:
+    """A level whose window is days, the last one's included."""
+    span = f", window_days = {level.days}" if level.days else ""
+    own = f", measure = {{ {measure} }}" if measure else ""
+    return f'{{ theta = {level.theta}, rearm = {level.rearm}{span}{own}, kind = "suspicion", sev = 1 }}'
 
 
 def _single(name: str, kind: str, *lines: str) -> str:

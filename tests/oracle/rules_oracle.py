@@ -34,11 +34,17 @@ class Parameters:
     p17: tuple[Level, ...] = (Level(3, 2),)
     d01: tuple[Level, ...] = (Level(10, 8, 300_000),)
     d02: tuple[Level, ...] = (Level(10, 8),)
+    d02_share: tuple[Level, ...] = (Level(21, 16, days=30),)
+    d02_least: int = 50
+    d10: tuple[Level, ...] = (Level(200, 160, days=14),)
+    d10_least_fen: int = 500_000
     m01: tuple[Level, ...] = (Level(101, 80),)
     m03_gap_ms: int = 30 * MINUTE_MS
     m09: tuple[Level, ...] = (Level(15, 12, 2 * HOUR_MS),)
     m09_persons: int = 30
     m09_gap_ms: int = MINUTE_MS
+    h05: tuple[Level, ...] = (Level(150, 120, days=14),)
+    h05_least: int = 30
     h11: tuple[Level, ...] = (Level(81, 64, days=30),)
     h11_least_fen: int = 10_000_000
     h13: tuple[Level, ...] = (Level(11, 8, days=30),)
@@ -281,13 +287,54 @@ def person_measures(parameters: Parameters, cap: Cap) -> list[Measure]:
 
 
 def institution_measures(parameters: Parameters) -> list[Measure]:
-    """D01: a burst at a pharmacy. D02: one between midnight and five. H11, H13: shares of a hospital's thirty days."""
+    """Those of pharmacies and of hospitals."""
+    return [*_pharmacy_measures(parameters), *_hospital_measures(parameters)]
+
+
+def _pharmacy_measures(parameters: Parameters) -> list[Measure]:
+    """D01: a burst. D02: by night. D10: growth, here of all fees."""
 
     def at_pharmacy(row: Row) -> bool:
         return row.fact.fixmedins_type == "2" and row.is_of("41")
 
     def at_night(row: Row) -> bool:
         return at_pharmacy(row) and row.fact.occurred_at.astimezone(SHANGHAI).hour < 5
+
+    def late_or_early(row: Row) -> bool:
+        hour = row.fact.occurred_at.astimezone(SHANGHAI).hour
+        return at_pharmacy(row) and (hour < 6 or hour >= 22)
+
+    def in_a_pharmacy(row: Row) -> bool:
+        return row.fact.fixmedins_type == "2"
+
+    def share_by_night(rows: list[Row]) -> int:
+        return 100 * sum(map(late_or_early, rows)) // len(rows) if len(rows) >= parameters.d02_least else 0
+
+    return [
+        *_each("D01", parameters.d01, passes=at_pharmacy, counts=at_pharmacy, value=len, late_ms=LATE_SHORT_MS),
+        *_each("D02", parameters.d02, passes=at_night, counts=at_night, value=len, period=_day),
+        Measure(
+            rule_id="D02",
+            number=2,
+            level=parameters.d02_share[0],
+            passes=in_a_pharmacy,
+            counts=in_a_pharmacy,
+            value=share_by_night,
+            opens=late_or_early,
+        ),
+        *_each(
+            "D10",
+            parameters.d10,
+            passes=in_a_pharmacy,
+            counts=in_a_pharmacy,
+            value=len,
+            grown=lambda now, before: _ratio(_fees(now), _fees(before), parameters.d10_least_fen),
+        ),
+    ]
+
+
+def _hospital_measures(parameters: Parameters) -> list[Measure]:
+    """H05: growth of the mean, here of any bill. H11, H13: shares of days."""
 
     def at_hospital(row: Row) -> bool:
         return row.fact.fixmedins_type == "1"
@@ -310,11 +357,34 @@ def institution_measures(parameters: Parameters) -> list[Measure]:
         return 1000 * sum(map(is_blank, rows)) // len(rows) if len(rows) >= parameters.h13_least else 0
 
     return [
+        *_each(
+            "H05",
+            parameters.h05,
+            passes=at_hospital,
+            counts=at_hospital,
+            value=len,
+            grown=lambda now, before: _mean_growth(now, before, parameters.h05_least),
+        ),
         *_each("H11", parameters.h11, passes=in_a_bed, counts=in_a_bed, value=share_of_own, opens=own_fen),
         *_each("H13", parameters.h13, passes=at_hospital, counts=at_hospital, value=share_of_blanks, opens=is_blank),
-        *_each("D01", parameters.d01, passes=at_pharmacy, counts=at_pharmacy, value=len, late_ms=LATE_SHORT_MS),
-        *_each("D02", parameters.d02, passes=at_night, counts=at_night, value=len, period=_day),
     ]
+
+
+def _fees(rows: list[Row]) -> int:
+    return sum(row.fact.medfee_sumamt_fen for row in rows)
+
+
+def _ratio(now: int, before: int, least: int) -> int:
+    """In percent; nothing is growth that began below its floor."""
+    return 100 * now // before if before >= least else 0
+
+
+def _mean_growth(now: list[Row], before: list[Row], least: int) -> int:
+    """The mean bill against the mean bill before, in percent; of too few bills none."""
+    fees, fees_before = _fees(now), _fees(before)
+    if len(now) < least or len(before) < least or not fees_before:
+        return 0
+    return 100 * fees * len(before) // (fees_before * len(now))
 
 
 def staff_measures(parameters: Parameters) -> list[Measure]:

@@ -27,7 +27,7 @@ def test_the_random_logs_reach_every_rule_level_and_end_of_an_episode() -> None:
         kinds.update(fact.event_type for fact in facts)
         seen.update((a["rule_id"], a["level"], a["episode"]) for _, a in told_by_oracle(facts, SMALL, cap_of))
     episodic = [("P01", 1), ("P01", 2), ("P02", 1), ("P02", 2), ("P12", 1), ("P12", 2), ("P12", 3), ("P17", 1)]
-    of_days = [("H11", 1), ("H11", 2), ("H13", 1), ("H13", 2)]
+    of_days = [("D02", 2), ("D10", 1), ("H05", 1), ("H11", 1), ("H11", 2), ("H13", 1), ("H13", 2)]
     for rule_id, level in [*episodic, *of_days, ("D01", 1), ("D02", 1), ("M01", 1), ("M09", 1)]:
         assert seen[rule_id, level, "opened"] >= 5, (rule_id, level, seen)
         assert seen[rule_id, level, "closed"] >= 3, (rule_id, level, seen)

@@ -51,11 +51,11 @@ def test_a_level_may_measure_something_of_its_own() -> None:
         ({"measure": SHARE | {"least": None}}, "It must|whole"),
         ({"measure": {"distinct": "psn_no"}}, "Write one of sum, share, growth"),
         ({"measure": SHARE | {"sum": "night"}}, "names sum, share"),
-        ({"levels": [LEVEL | {"window_days": 31}]}, "kept over 7, 14, 30, 60, 90 days"),
+        ({"levels": [LEVEL | {"window_days": 31}]}, "kept over 7, 14, 28, 30, 60, 90 days"),
         ({"measure": {"growth": "fund_fen", "unit": "percent", "least": 1}, "levels": [DATE]}, "no window_days"),
         (
             {"measure": {"growth": "fund_fen", "unit": "percent", "least": 1}, "levels": [LEVEL | {"window_days": 90}]},
-            "kept over 7, 30 days",
+            "kept over 7, 14, 30 days",
         ),
         ({"levels": [LEVEL | {"theta": 1}]}, "never end"),
         ({"levels": [LEVEL, LEVEL]}, "rising order"),
@@ -69,7 +69,7 @@ def test_what_no_day_tells_is_refused(changes: dict[str, object], says: str) -> 
 
 
 def test_staff_have_shorter_totals() -> None:
-    with pytest.raises(PolicyError, match="kept over 7, 14, 30 days for staffs"):
+    with pytest.raises(PolicyError, match="kept over 7, 14, 28, 30 days for staffs"):
         read(rule(subject="staff", types=None, levels=[LEVEL | {"window_days": 90}]), "M05")
 
 

@@ -27,18 +27,12 @@ CATALOGUE = {
     *(f"F{n:02d}" for n in range(1, 8)),
     *("U01", "T01", "E01"),
 }
-_BASELINE = "waits for the baseline it is compared with: a year before, peers, or a working calendar"
 WAITING = {
     "P08": "needs hashed telephone numbers, which no edge takes in; off by default (L01)",
     "P14": "waits for face checks (9601) and a person's sex and age on the bus",
     "H06": "waits for the items of fee lines on the shards of institutions, beside their stock",
-    "H08": _BASELINE,
     "H10": "waits for approved beds and machines as a reference table",
-    "H12": _BASELINE,
     "H15": "waits for overdue credit visits on the second hop",
-    "D09": "waits for prescription number and pharmacist on fee lines",
-    "D10": _BASELINE,
-    "D11": _BASELINE,
     "M06": "waits for a person's sex and age on the bus",
     "M08": "waits for executed items of nurses and technicians on fee lines",
     "U01": "employers send no events",

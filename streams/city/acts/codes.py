@@ -1,4 +1,4 @@
-"""Boxes and their trace codes at pharmacies, and one doctor's patients at one counter (D05, D06, D08)."""
+"""Boxes and their trace codes at pharmacies, and one doctor's patients at one counter (D05, D06, D08, D09)."""
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from streams.city.visits import bill_of
 from streams.city.world import mix
 
 PATIENTS_OF_ONE_DOCTOR = 10
+UNSIGNED = 5
 DEARER_PERCENT = 150
 
 
@@ -44,6 +45,33 @@ def herbs_by_weight(stage: Stage) -> None:
     shop = stage.pharmacy()
     event = _sell(stage, shop, stage.at(11), 0, codes=(), drug="T001700001")
     stage.innocent("D06", shop, "herbs have no box", [event])
+
+
+def absent_pharmacist(stage: Stage) -> None:
+    """D09: five prescriptions of a date are sold, and no pharmacist signs; below, four."""
+    shop, count = stage.pharmacy(), UNSIGNED + stage.excess
+    events = [
+        _sell(stage, shop, stage.at(9) + n * 10 * MINUTE_MS, n, medfee_fen=5_500 + n, signed=("RX1", None))
+        for n in range(count)
+    ]
+    stage.label("D09", shop, events, crossing=UNSIGNED - 1)
+
+
+def pharmacist_signs(stage: Stage) -> None:
+    """Twin of D09: of nine prescriptions one lacks its number."""
+    shop = stage.pharmacy()
+    events = [
+        _sell(
+            stage,
+            shop,
+            stage.at(9) + n * 10 * MINUTE_MS,
+            n,
+            medfee_fen=5_500 + n,
+            signed=(f"RX{n}" if n else None, "PH1"),
+        )
+        for n in range(9)
+    ]
+    stage.innocent("D09", shop, "one slip", events)
 
 
 def one_doctors_patients(stage: Stage) -> None:
@@ -84,9 +112,10 @@ def _sell(
     medfee_fen: int = 6_000,
     doctor: str = "",
     drug: str = "",
+    signed: tuple[str | None, str | None] | None = None,
     undone_ms: int = 0,
 ) -> str:
-    """One box over the counter: its line and its bill, as canonical facts."""
+    """One box over the counter: its line and its bill, as canonical facts. `signed`: prescription and pharmacist."""
     visit = stage.visit(stage.person(customer), "41", shop)
     made = happening(visit, at_ms, "2102", bill=bill_of(visit, 1, medfee_fen, 20))
     settled = facts_of(made)[0]
@@ -102,6 +131,9 @@ def _sell(
         cnt_x10000=10_000,
         amount_fen=medfee_fen,
         prd_days=5,
+        rx_flag=signed is not None or None,
+        rxno=signed and signed[0],
+        phar_code=signed and signed[1],
         drug_trac_codg=codes or None if codes is not None else (_code(stage, visit.number % 10_000),),
     )
     facts = ((line, at_ms - 30_000), (replace(settled, dr_code=doctor or None), at_ms))

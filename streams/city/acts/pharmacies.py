@@ -60,9 +60,10 @@ def couple_at_the_counter(stage: Stage) -> None:
 
 
 def only_strangers(stage: Stage) -> None:
-    """D12: thirty-one people in a day, all of them for the first time; below, thirty."""
+    """D12: thirty-one people in a day, all of them for the first time, at a shop a month old; below, thirty."""
     code, count = stage.pharmacy(), STRANGERS + stage.excess
-    events = [_sold(stage, code, stage.at(8) + n * 15 * MINUTE_MS, 6_000 + n, customer=n) for n in range(count)]
+    _sold(stage, code, stage.at(9), 5_900, customer=900)
+    events = [_sold(stage, code, stage.at(8, 31) + n * 15 * MINUTE_MS, 6_000 + n, customer=n) for n in range(count)]
     stage.label("D12", code, events, crossing=STRANGERS - 1)
 
 
