@@ -64,7 +64,7 @@ Reading order
                      it fee_lines.py, accrual.py, requests.py, demand.py (L80, L90, L100), signals.py (F01-F07),
                      senders.py, reconciliation.py, forgetting.py
 6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, yuan.py, view.py, refused.py; and what was
-                     done about alerts, which no fold reads: handling.py, precision.py
+                     done about alerts, which no fold reads: handling.py, precision.py, risk_state.py
 
 The cases that say what must come of it are data: tests/cases/rules/*.toml and tests/cases/credit/*.toml; whole lives of
 a payment, step by step, are tests/cases/stories/*.toml.

@@ -72,6 +72,11 @@ class Tuning(NamedTuple):
     escalate_after_hours: int = 4
     escalate_severity_min: int = 3
     escalate_steps_max: int = 2
+    risk_half_life_days: int = 30
+    risk_weight_1: int = 1
+    risk_weight_2: int = 3
+    risk_weight_3: int = 8
+    risk_weight_4: int = 20
 
 
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -83,7 +88,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "alerts": (
         "suppression_days_max", "group_wait_s", "messages_per_minute", "escalate_after_hours", "escalate_severity_min",
-        "escalate_steps_max",
+        "escalate_steps_max", "risk_half_life_days", "risk_weight_1", "risk_weight_2", "risk_weight_3", "risk_weight_4",
     ),
 }  # fmt: skip
 

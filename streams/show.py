@@ -19,6 +19,7 @@ from risk.local_time import rfc3339, to_date, to_ms
 from risk.outputs import event_of
 from risk.staff_standing import Standing, points_of_year
 from risk.subjects import Subject, people_of
+from streams.risk_reader import risk_of
 from streams.stop import Stop
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def run_show(
 ) -> int:
     """Print what is known of a subject; exit 1 if nothing is."""
     body = _person(settings, subject_id) if kind == "person" else _subject(settings, kind, subject_id)
+    body["risk_state"] = risk_of(settings, kind, body["psn_no" if kind == "person" else "subject_id"], _now_ms())
     layout = 0 if as_json else orjson.OPT_INDENT_2
     sys.stdout.buffer.write(orjson.dumps(body, default=str, option=layout | orjson.OPT_NON_STR_KEYS) + b"\n")
     return 0

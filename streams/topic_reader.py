@@ -8,6 +8,7 @@ import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from connectors.errors import ConnectorError
+from connectors.topology import partition_of
 
 TIMEOUT_S = 10.0
 
@@ -19,9 +20,13 @@ def bodies(
     newest: int | None = None,
     follow: bool = False,
     is_stopped: Callable[[], bool] = lambda: False,
+    key: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The JSON bodies of a topic, oldest first within a partition; with `follow` it does not end until stopped."""
-    for body, _ in stamped_bodies(bootstrap, topic, newest=newest, follow=follow, is_stopped=is_stopped):
+    """The JSON bodies of a topic, oldest first within a partition; with `follow` it does not end until stopped.
+
+    With `key` only the partition in which such records stand is read.
+    """
+    for body, _ in stamped_bodies(bootstrap, topic, newest=newest, follow=follow, is_stopped=is_stopped, key=key):
         yield body
 
 
@@ -32,6 +37,7 @@ def stamped_bodies(
     newest: int | None = None,
     follow: bool = False,
     is_stopped: Callable[[], bool] = lambda: False,
+    key: str | None = None,
 ) -> Iterator[tuple[dict[str, Any], int]]:
     """The same, each with the instant in milliseconds at which the topic took it in."""
     client = Consumer(
@@ -43,7 +49,7 @@ def stamped_bodies(
         }
     )
     try:
-        ends = _assign(client, topic, newest)
+        ends = _assign(client, topic, newest, key)
         waiting = {partition for partition, (start, end) in ends.items() if start < end}
         while (waiting or follow) and not is_stopped():
             for message in client.consume(500, 0.3):
@@ -61,7 +67,7 @@ def stamped_bodies(
         client.close()
 
 
-def _assign(client: Consumer, topic: str, newest: int | None) -> dict[int, tuple[int, int]]:
+def _assign(client: Consumer, topic: str, newest: int | None, key: str | None) -> dict[int, tuple[int, int]]:
     until = time.monotonic() + TIMEOUT_S
     while True:
         metadata = client.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
@@ -71,7 +77,8 @@ def _assign(client: Consumer, topic: str, newest: int | None) -> dict[int, tuple
             raise ConnectorError("kafka", f"no topic {topic}: run xinmai topics create", retryable=False)
         time.sleep(0.2)
     ends = {}
-    for partition in metadata.partitions:
+    count = len(metadata.partitions)
+    for partition in metadata.partitions if key is None else [partition_of(key, count)]:
         low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
         start = low if newest is None else max(low, high - newest)
         ends[partition] = (start, high)

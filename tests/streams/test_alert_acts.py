@@ -11,6 +11,8 @@ from risk.handling import Handling, NoticePrepared
 from risk.local_time import HOUR_MS, rfc3339, to_datetime, to_ms
 from streams.command_line import run
 from streams.handling_board import read_acts
+from streams.risk_reader import risk_of
+from streams.settings import load_settings
 
 
 @pytest.fixture
@@ -24,12 +26,12 @@ def engine(mock_kafka, topics, monkeypatch, tmp_path) -> tuple[str, Topics]:
     return mock_kafka.bootstrap, topics
 
 
-def warn(engine, number: int, rule_id: str = "P01") -> None:
+def warn(engine, number: int, rule_id: str = "P01", subject_id: str = "p1_x") -> None:
     bootstrap, topics = engine
     body = {"alert_id": f"al_{number}", "rule_id": rule_id, "level": 1, "kind": "suspicion", "sev_deg": 3}
-    body |= {"subject_kind": "person", "subject_id": "p1_x", "episode": "opened"}
+    body |= {"subject_kind": "person", "subject_id": subject_id, "episode": "opened"}
     body |= {"occurred_at": rfc3339(number), "detected_at": rfc3339(number)}
-    append_all(producer(bootstrap), [Record(topics.alerts, "p1_x", orjson.dumps(body))], timeout_s=10)
+    append_all(producer(bootstrap), [Record(topics.alerts, subject_id, orjson.dumps(body))], timeout_s=10)
 
 
 def said(capsys, *words: str, code: int = 0) -> str:
@@ -145,3 +147,15 @@ def test_precision_marks_a_rule_below_its_floor_and_ends_with_1(engine, capsys):
     }  # fmt: skip
     assert rows["P01"]["precision_percent_x100"] is None
     assert "below" in said(capsys, "precision", code=1)
+
+
+def test_the_risk_state_of_a_subject_rests_on_its_own_alerts_and_on_what_people_said_of_them(engine, capsys):
+    settings = load_settings()
+    for number, subject in ((1, "p1_x"), (2, "p1_x"), (3, "p1_y")):
+        warn(engine, number, subject_id=subject)
+    assert risk_of(settings, "person", "p1_x", 4)["value"] == 16
+    assert risk_of(settings, "person", "p1_y", 4)["value"] == 8
+    assert risk_of(settings, "staff", "p1_x", 4)["value"] == 0
+    said(capsys, "verdict", "al_1", "false")
+    state = risk_of(settings, "person", "p1_x", 4)
+    assert (state["value"], state["of"], state["alerts"]) == (8, 100, 1)
