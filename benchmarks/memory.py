@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+from benchmarks.both_hops import BothHops, policy_texts
 from benchmarks.ours import lanes, preload, prepare, wait_until
 from benchmarks.peers.workload import PARTITIONS
 from benchmarks.progress import Progress
@@ -11,7 +12,7 @@ from connectors.codec import encode_fact
 from connectors.embedded_kafka import RealKafka, kafka_missing
 from connectors.embedded_redis import RedisServer
 from connectors.store import KEY_PREFIX
-from risk.facts import AuthorizationRequested, CodeMoved, Fact
+from risk.facts import AuthorizationRequested, CodeMoved, Fact, StockMoved
 from risk.local_time import DAY_MS, to_datetime
 from risk.trace_codes import BUCKETS, box_of, seen
 from streams.city.canonical import facts_of, signed_up
@@ -21,6 +22,8 @@ from streams.city.visits import outpatient
 from streams.city.world import Person
 from streams.stop import Stop
 
+ITEMS = 400
+"""A pharmacy's assortment that moves."""
 VISITS = 4
 DRAWS = (0.5, 0.5, 0.5, 0.5, 0.2, 0.4, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5)
 """An ordinary visit: not cancelled, three fee lines, no reversal."""
@@ -38,6 +41,8 @@ def run(quick: bool) -> Report:
             _measure(report, kafka.bootstrap, name, people, credit)
     for codes_per_bucket in (24, 240):
         _measure_codes(report, codes_per_bucket, 10_000 if quick else 200_000)
+    for a_day in (100, 1_000):
+        _measure_stock(report, a_day, days=5 if quick else 40)
     return report
 
 
@@ -62,6 +67,34 @@ def _measure_codes(report: Report, codes_per_bucket: int, codes: int) -> None:
     per_code = (after - before) / (buckets * codes_per_bucket)
     total = codes_per_bucket * BUCKETS
     report.add("memory", f"trace codes, {total:.2g} in all", "bytes per code", per_code, "bytes", f"{buckets} buckets")
+
+
+def _measure_stock(report: Report, a_day: int, *, days: int) -> None:
+    """used_memory of one pharmacy's stock after days of so many sales each, per movement: its values in Redis alone."""
+    hops = BothHops(policy_texts("shaoyang"))
+    count = a_day * days
+    for _ in hops.fold(_sale(number, START_MS + number * DAY_MS // a_day) for number in range(count)):
+        pass
+    with RedisServer("any") as redis, redis.client() as client:
+        before = int(client.info("memory")["used_memory"])
+        for (key, field), value in hops.subjects.values.everything():
+            if field and value:
+                client.hset(key, field, value)
+        after = int(client.info("memory")["used_memory"])
+    name = f"stock of a pharmacy, {a_day} sales a day"
+    report.add("memory", name, "bytes per movement", (after - before) / count, "bytes", f"{count} sales, {ITEMS} items")
+
+
+def _sale(number: int, at_ms: int) -> StockMoved:
+    return StockMoved(
+        event_id=f"3505:P43050200001{at_ms:014d}{number % 10_000:04d}:0",
+        occurred_at=to_datetime(at_ms),
+        fixmedins_code="P43050200001",
+        movement="sold",
+        med_list_codg=f"X{number % ITEMS:022d}",
+        cnt_x10000=10_000,
+        fixmedins_bchno=f"B{number:012d}",
+    )
 
 
 def _measure(report: Report, kafka: str, name: str, people: int, credit: bool) -> None:

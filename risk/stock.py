@@ -140,9 +140,13 @@ def _summed(item: Item, date: int, change: Change) -> bytes:
     return b"".join(_SUMS.pack(*sums[each]) for each in sorted(sums))
 
 
+def _holds(slot: bytes, day: int) -> bool:
+    return bool(slot) and _SLOT.unpack_from(slot)[0] == day
+
+
 def _rows(slot: bytes, day: int) -> list[Change]:
     """The movements of the day, if the slot is still, or already, that day's."""
-    if not slot or _SLOT.unpack_from(slot)[0] != day:
+    if not _holds(slot, day):
         return []
     start_ms = day_start_ms(day)
     return [Change(_MOVING[kind], count, start_ms + ms) for ms, kind, count in _ROW.iter_unpack(slot[_SLOT.size :])]
@@ -151,7 +155,7 @@ def _rows(slot: bytes, day: int) -> list[Change]:
 def _with_row(slot: bytes, day: int, change: Change) -> bytes:
     """The day's value with this row, or without one like it."""
     row = _ROW.pack(change.at_ms - day_start_ms(day), _MOVING.index(change.movement), change.count_x10000)
-    kept = slot if _rows(slot, day) else _SLOT.pack(day)
+    kept = slot if _holds(slot, day) else _SLOT.pack(day)
     if change.sign > 0:
         return kept + row
     for start in range(_SLOT.size, len(kept), _ROW.size):
