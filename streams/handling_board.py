@@ -20,7 +20,7 @@ from connectors.topology import Topics
 from risk.handling import Act, AlertSuppressed, Handling
 
 REFRESH_S = 0.5
-STALE_S = 5.0
+STALE_S = 30.0  # half of what a summary looks further (LOOK_FURTHER_MS): what a late lifting withheld is in it
 PATIENCE_S = 30.0  # at its start a worker tells nobody until it knows what is suppressed, but not for ever
 
 

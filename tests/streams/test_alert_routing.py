@@ -15,6 +15,7 @@ from connectors.errors import ConnectorError
 from connectors.handling import ActReader, act_record, encode_act
 from connectors.kafka import consumer, create_topics, producer
 from risk.handling import (
+    LOOK_FURTHER_MS,
     Act,
     AlertAcknowledged,
     AlertEscalated,
@@ -385,6 +386,10 @@ def test_who_cannot_read_any_more_what_is_suppressed_withholds_nothing():
     seconds[0] = STALE_S + 1
     play(router, alert(2))
     assert target.told == ["al_2"]
+
+
+def test_a_summary_looks_further_than_a_worker_may_be_late_to_hear_of_a_lifting():
+    assert STALE_S * 1_000 < LOOK_FURTHER_MS
 
 
 def test_a_chat_is_woken_even_when_kafka_takes_no_record_of_it():
