@@ -89,11 +89,13 @@ def found_on(scene: Scene, filtered: Filtered, before: list[tuple[Episode, Look,
 
 def _opened(scene: Scene, look: Look) -> list[Finding]:
     subject, end, level = scene.subject, _end(scene.given), look.level
-    observed = scene.measured(look, end)
-    if observed < level.theta or end - subject.since < look.known_days:
+    if end - subject.since < look.known_days:
         return []
     period = 0 if look.days else end
     if any((each.rule_id, each.level, each.period) == (look.rule_id, level.level, period) for each in subject.episodes):
+        return []
+    observed = scene.measured(look, end)
+    if observed < level.theta:
         return []
     reached = 0 if look.days else observed
     episode = Episode(look.rule_id, level.level, period, scene.given.event_id, level.rearm, level.theta, reached)
