@@ -8,7 +8,6 @@ the window; with fewer patients there is nothing to measure.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
@@ -43,14 +42,18 @@ def remember_signed(subject: Subject, given: Contribution, terms: Terms) -> None
     rules = _rules(terms, given.med_type, given.fixmedins_type)
     newest_ms = max(subject.newest_ms, given.at_ms)
     floor_ms = (newest_ms - rules.longest_ms - _LATE_MS) // MINUTE_MS * MINUTE_MS
-    if subject.signed and subject.signed[0].at_ms < floor_ms:
-        subject.signed = [row for row in subject.signed if row.at_ms >= floor_ms]
+    rows = subject.signed
+    if rows and rows[0].at_ms < floor_ms:
+        del rows[: bisect_left(rows, floor_ms, key=_at_ms)]
     if given.at_ms < floor_ms:
         return
     somewhere = rules.gap is not None and not given.marks & BAD_INSTITUTION_CODE
     person, code = given.person if rules.pace is not None else 0, given.fixmedins_code if somewhere else ""
     row = Signed(given.at_ms, given.original_id, person, code)
-    insort(subject.signed, row, key=_at_ms)
+    if not rows or rows[-1].at_ms <= given.at_ms:
+        rows.append(row)
+    else:
+        insort(rows, row, key=_at_ms)
 
 
 def signed_findings(subject: Subject, given: Contribution, terms: Terms) -> list[Finding]:
@@ -107,13 +110,16 @@ def _two_places(rows: list[Signed], given: Contribution, rule: GapRule) -> list[
     """Bills the same doctor signed elsewhere, less than the gap before or after this one."""
     if len(rows) < 2 or given.marks & BAD_INSTITUTION_CODE:
         return []
-    at_ms, here = given.at_ms, given.fixmedins_code
-    near = rows[
-        bisect_right(rows, at_ms - rule.gap_ms, key=_at_ms) : bisect_left(rows, at_ms + rule.gap_ms, key=_at_ms)
-    ]
-    elsewhere = [row for row in near if row.fixmedins_code and row.fixmedins_code != here]
+    at_ms, here, gap_ms = given.at_ms, given.fixmedins_code, rule.gap_ms
+    elsewhere = []
+    for row in reversed(rows):  # a doctor's newest are few; the bill is one of them
+        if row.at_ms <= at_ms - gap_ms:
+            break
+        if row.fixmedins_code != here and row.fixmedins_code and row.at_ms < at_ms + gap_ms:
+            elsewhere.append(row)
     if not elsewhere:
         return []
+    elsewhere.reverse()
     closest_ms = min(abs(row.at_ms - at_ms) for row in elsewhere)
     evidence = tuple(row.event_id for row in elsewhere[-_MOST_EVIDENCE:])
     episode = Episode("M03", 1, 0, given.event_id, 0, rule.levels[0].theta)
@@ -124,19 +130,20 @@ def _pace(subject: Subject, given: Contribution, rule: PaceRule) -> list[Finding
     """The episode of M09: it ends where the measure without this bill is below the re-arm point."""
     level = rule.levels[0]
     open_one = next((each for each in subject.episodes if each.rule_id == "M09"), None)
-    if open_one is None and (given.sign < 0 or len(subject.signed) < rule.persons):
+    rows = subject.signed
+    if open_one is None and (given.sign < 0 or len(rows) < rule.persons or _close_rows(rows, rule) < level.theta):
         return []
     until_ms = given.at_ms if given.sign > 0 else given.moved_ms
-    rows = subject.signed
     first = bisect_right(rows, until_ms - level.window_ms, key=_at_ms)
     window = [row for row in rows[first : bisect_right(rows, until_ms, key=_at_ms)] if row.person]
     found: list[Finding] = []
-    before = _short_gaps((row for row in window if given.sign < 0 or row.event_id != given.original_id), rule)
-    if open_one is not None and before < open_one.ends_below:
+    if open_one is not None:
+        before = _short_gaps([row for row in window if given.sign < 0 or row.event_id != given.original_id], rule)
+        if before >= open_one.ends_below:
+            return []
         subject.episodes = tuple(each for each in subject.episodes if each != open_one)
         found.append(Finding(open_one, "closed", before))
-        open_one = None
-    if open_one is None and given.sign > 0 and (observed := _short_gaps(window, rule)) >= level.theta:
+    if given.sign > 0 and (observed := _short_gaps(window, rule)) >= level.theta:
         risen = Episode("M09", 1, 0, given.event_id, level.rearm, level.theta)
         subject.episodes = (*subject.episodes, risen)
         evidence = tuple(row.event_id for row in window[-_MOST_EVIDENCE:])
@@ -144,7 +151,14 @@ def _pace(subject: Subject, given: Contribution, rule: PaceRule) -> list[Finding
     return found
 
 
-def _short_gaps(rows: Iterable[Signed], rule: PaceRule) -> int:
+def _close_rows(rows: list[Signed], rule: PaceRule) -> int:
+    """Bills close upon the one before: never fewer than M09's short gaps, each of which ends at such a bill."""
+    times = [row.at_ms for row in rows]
+    gap_ms = rule.gap_ms
+    return sum([later - earlier < gap_ms for earlier, later in pairwise(times)])
+
+
+def _short_gaps(rows: list[Signed], rule: PaceRule) -> int:
     """Gaps shorter than the line between the latest patients; rows in the order of their time."""
     firsts: dict[int, int] = {}
     for row in rows:
