@@ -55,8 +55,9 @@ Reading order
                      in one straight line where no rule has anything to say; stock.py, stock_ledger.py: what an
                      institution has left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`;
                      trace_codes.py: where each box was last sold (D05), boxes.py: what fee lines tell of boxes;
-                     beside it care.py, care_rules.py, stay_rules.py, idle_days.py, heard.py (lines and admissions),
-                     bill_rules.py; kept_care.py and event_ids.py: how little is kept of them
+                     beside it care.py, care_rules.py, line_rules.py, stay_rules.py, idle_days.py, heard.py (lines and
+                     admissions), bills.py, bill_rules.py, insured.py (bills, and what was told of him whose they are);
+                     kept_care.py and event_ids.py: how little is kept of them
 5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,

@@ -1,4 +1,4 @@
-"""Rules about a person's bills, written in the grammar: P09, P15, P16 and P19 about him, D03, D04, H14 about the place.
+"""Rules about a person's bills, written in the grammar: P09, P14-P16 and P19 about him, D03, D04, H14 about the place.
 
 What is counted and measured is bills.py's. A rule whose subject is an institution is judged here all the same, because
 one person's bills are all that it looks at; its alert names the institution.
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from risk.activity import COUNTED, Activity, Row, visit_of_row
 from risk.bills import admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
 from risk.heard import rules_of
-from risk.insured import abnormal_since
+from risk.insured import abnormal_since, failed_checks
 from risk.local_time import local_day
 from risk.person_rules import Reading
 from risk.policy_measures import MeasuredRule
@@ -39,13 +39,13 @@ def bill_readings(activity: Activity, row: Row, terms: Terms) -> Iterator[Readin
             )
 
 
-def bill_singles(activity: Activity, row: Row, terms: Terms, *, emergency: bool) -> Iterator[Reading]:
+def bill_singles(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
     """P09, P16, D03, H14: what is found in this settlement by itself."""
     if row.state != COUNTED:
         return
     for name, clause in rules_of(terms, "settlement"):
         rule = clause.value
-        if rule.period != "event" or not admits_bill(rule, row) or (emergency and "emergency" in rule.exclusions):
+        if rule.period != "event" or not admits_bill(rule, row):
             continue
         observed, evidence = _found(rule, activity, row)
         for level in rule.levels:
@@ -67,6 +67,9 @@ def _found(rule: MeasuredRule, activity: Activity, row: Row) -> tuple[int, tuple
             return len(found), evidence_of([each for each in found if each.setl != row.setl])
         case "not_insured":
             return int(_not_insured(activity, row)), ()
+        case "failed_checks":
+            after_ms = row.at_ms - rule.levels[0].window_ms
+            return failed_checks(activity.insured, after_ms, row.at_ms, row.fixmedins_code), ()
         case "inside_admission":
             return _admissions_elsewhere(activity, row), ()
     raise AssertionError(f"no measure of one bill: {rule.measure.kind}")

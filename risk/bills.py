@@ -5,24 +5,59 @@ judging, for reversals and for the end of an episode.
 """
 
 from bisect import bisect_right
+from functools import lru_cache
 
-from risk.activity import COUNTED, Activity, Row, at_ms_of
+from risk.activity import COUNTED, Activity, Row, Visit, at_ms_of
 from risk.facts import SettlementCompleted
+from risk.insured import Insured, was_transferred
 from risk.local_time import MINUTE_MS, local_day
-from risk.policy_measures import Measure, MeasuredRule
-from risk.policy_rules import Level
+from risk.policy_measures import EXCLUSIONS, Measure, MeasuredRule
+from risk.policy_rules import Level, Rule
+from risk.terms import Terms
 
 AWAY = 1
-"""A row's mark: settled in another prefecture (the first four digits) than the one that insures him."""
+"""A row's mark: settled in another prefecture (the first four digits) than the one that insures him. The marks above it
+are those of EXCLUSIONS.
+"""
 
 _PREFECTURE = 4
+_TRANSFERRED = 2
 _MOST_EVIDENCE = 100
 
 
-def marks_of_bill(fact: SettlementCompleted) -> int:
-    """What a row must remember of a settlement beside its amounts; a place nobody named is home."""
+def marks_of_bill(
+    fact: SettlementCompleted, visit: Visit | None, terms: Terms, *, at_ms: int, insured: Insured | None
+) -> int:
+    """What a row must remember of a settlement beside its amounts; a place nobody named is home.
+
+    Which exclusions concern it is settled here, by what its visit and the transfers on file told until now.
+    """
     home, here = fact.insuplc_admdvs, fact.mdtrtarea_admvs
-    return AWAY if home and here and home[:_PREFECTURE] != here[:_PREFECTURE] else 0
+    away = AWAY if home and here and home[:_PREFECTURE] != here[:_PREFECTURE] else 0
+    told = int(fact.emergency)
+    if insured is not None and was_transferred(insured, at_ms, fact.fixmedins_code):
+        told += _TRANSFERRED
+    return away | _marks_of_care(terms, fact.med_type, visit.diag_group if visit is not None else "", told)
+
+
+@lru_cache(maxsize=4096)
+def _marks_of_care(terms: Terms, med_type: str, diag_group: str, told: int) -> int:
+    """`told`: 1 an emergency, 2 a transfer on file."""
+    clause = terms.get("exclusions")
+    if clause is None:
+        return 0
+    emergency, transfer = bool(told & 1), bool(told & _TRANSFERRED)
+    return _marks_of(clause.value.of(med_type, diag_group, emergency=emergency, transfer=transfer))
+
+
+@lru_cache(maxsize=256)
+def _marks_of(names: tuple[str, ...]) -> int:
+    return sum(2 * AWAY << EXCLUSIONS.index(name) for name in names)
+
+
+def is_left_out(rule: Rule, row: Row) -> bool:
+    """Is the bill one of care that the rule excludes?"""
+    return bool(row.marks & _marks_of(rule.exclusions))
 
 
 def counted_between(activity: Activity, after_ms: int, until_ms: int) -> list[Row]:
@@ -62,7 +97,7 @@ def in_the_same_minute(activity: Activity, row: Row) -> list[Row]:
 
 def admits_bill(rule: MeasuredRule, row: Row) -> bool:
     """Does the rule count this bill? A rule about institutions counts none of a place that is none."""
-    if not rule.admits_treatment(row.med_type) or (rule.away and not row.marks & AWAY):
+    if not rule.admits_treatment(row.med_type) or (rule.away and not row.marks & AWAY) or is_left_out(rule, row):
         return False
     if rule.fixmedins_type:
         return row.fixmedins_type == rule.fixmedins_type

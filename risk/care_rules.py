@@ -1,4 +1,4 @@
-"""The rules about fee lines and admissions (P04-P07, P10, P11), written in the grammar of policy_measures.py.
+"""The rules about fee lines and admissions (P04-P07, P10, P11, H03, H04), written in the grammar of policy_measures.py.
 
 A line is counted once by its key and judged at its own time when it is applied; a line taken back no longer counts. A
 line more than 48 h behind the newest counts and opens nothing. An episode is per rule, level, item and month. It ends
@@ -35,6 +35,7 @@ from risk.facts import (
 from risk.heard import Heard, alert_of, closed, exclusions_of, rules_of
 from risk.idle_days import idle_judged, is_settled, served, unserved
 from risk.kept_care import packed, unpacked
+from risk.line_rules import SUPPLY_DAYS, by_itself, counts, has_a_subject
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.moment import Moment
 from risk.outputs import Output
@@ -46,7 +47,6 @@ from risk.stay_rules import stay_told
 CareFact = VisitOpened | VisitUpdated | VisitClosed | VisitReopened | VisitCancelled | FeeAdded | FeeReversed
 _MONTH_DAYS = 31
 _MOST_EVIDENCE = 100
-_SUPPLY_DAYS = 190  # how far back a line may still cover today: no prescription lasts longer
 
 
 class Kept(NamedTuple):
@@ -76,7 +76,7 @@ def kept(policy: Policy) -> Kept:
 
 def _days_back(rule: MeasuredRule) -> int:
     if rule.measure.kind == "supply_left":
-        return _SUPPLY_DAYS
+        return SUPPLY_DAYS
     return _MONTH_DAYS if rule.period == "month" else 0
 
 
@@ -95,7 +95,7 @@ def cared(before: Activity, activity: Activity, fact: CareFact, moment: Moment) 
     else:
         visit = _visit_told(before, activity, fact)
         if visit is not None and visit.admission:
-            after, said = stay_told(care, visit, fact, moment)
+            after, said = stay_told(care, visit, fact, moment, insured=activity.insured)
             if isinstance(fact, VisitClosed) and is_settled(activity, visit.mdtrt_id):
                 after, idle = idle_judged(after, stay_of(after, visit.mdtrt_id), fact, moment)
                 said += idle
@@ -120,13 +120,15 @@ def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment)
     rules = [
         Heard(name, clause, fact, moment)
         for name, clause in rules_of(moment.terms, "fee_line")
-        if clause.value.admits(visit.med_type, fact.med_list_codg)
+        if clause.value.admits(visit.med_type, fact.med_list_codg) and has_a_subject(clause.value, fact, moment.terms)
     ]
     if not rules:
         return care, []
     line = line_of(fact, visit, moment.occurred_ms, exclusions_of(moment.terms, visit))
     of = {heard.name: heard.clause.value for heard in rules}
-    after = _kept_up(care, with_line(care, line), of, [line])
+    after = care
+    if any(rule.measure.kind != "over_limit_price" for rule in of.values()):  # which needs no line but its own
+        after = _kept_up(care, with_line(care, line), of, [line])
     if line.at_ms < care.newest_ms - LATE_MS:
         return after, []
     said: list[Output] = []
@@ -134,47 +136,11 @@ def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment)
         if not counts(heard.clause.value, line):
             continue
         if heard.clause.value.period == "event":
-            said += _by_itself(heard, after, line)
+            said += by_itself(heard, after, line)
         else:
             after, more = _episodes(heard, after, line)
             said += more
     return after, sorted(said, key=lambda each: each.body["episode"] == "opened")
-
-
-def counts(rule: MeasuredRule, line: Line) -> bool:
-    """Does the rule count this remembered line? Rules with items look at one item at a time (policy_measure_shapes)."""
-    return rule.admits_treatment(line.med_type) and not any(name in rule.exclusions for name in line.excluded)
-
-
-def _by_itself(heard: Heard, care: Care, line: Line) -> list[Output]:
-    """P05, P06: what one line shows; nothing stays open."""
-    rule = heard.clause.value
-    observed = line.prd_days
-    evidence: tuple[str, ...] = ()
-    if rule.measure.kind == "supply_left":
-        earlier = [
-            each
-            for each in care.lines
-            if each.item == line.item
-            and each.mdtrt_id != line.mdtrt_id
-            and line.at_ms - _SUPPLY_DAYS * DAY_MS < each.at_ms <= line.at_ms
-            and counts(rule, each)
-        ]
-        observed = supply_left(earlier, local_day(line.at_ms)) if line.prd_days else 0
-        evidence = tuple(each.event_id for each in earlier[-_MOST_EVIDENCE:])
-    return [
-        alert_of(heard, Above(heard.name, level.level, 0, 0, line.event_id, 0, level.theta), observed, evidence)
-        for level in rule.levels_for(line.med_type)
-        if observed >= level.theta
-    ]
-
-
-def supply_left(earlier: list[Line], today: int) -> int:
-    """Whole local days, from this one on, that these lines (in the order of their time) still cover."""
-    end = 0
-    for line in earlier:
-        end = max(end, local_day(line.at_ms)) + line.prd_days
-    return max(0, end - today)
 
 
 def _episodes(heard: Heard, care: Care, line: Line) -> tuple[Care, list[Output]]:

@@ -29,10 +29,12 @@ def rules_of(terms: Terms, counts: str) -> tuple[tuple[str, Clause], ...]:
     return tuple(each for each in found if isinstance(each[1].value, MeasuredRule) and each[1].value.counts == counts)
 
 
-def exclusions_of(terms: Terms, care: Visit | Stay) -> tuple[str, ...]:
-    """The names under which this care is excluded."""
+def exclusions_of(terms: Terms, care: Visit | Stay, *, transfer: bool = False) -> tuple[str, ...]:
+    """The names under which this care is excluded; `transfer`: one was on file."""
     clause = terms.get("exclusions")
-    return () if clause is None else clause.value.of(care.med_type, care.diag_group, emergency=care.emergency)
+    if clause is None:
+        return ()
+    return clause.value.of(care.med_type, care.diag_group, emergency=care.emergency, transfer=transfer)  # type: ignore[no-any-return]
 
 
 def closed(heard: Heard, above: Above, left: int) -> Output:

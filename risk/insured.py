@@ -1,6 +1,7 @@
-"""What the scheme told of a person that his bills are held against: the status of his insurance (P16).
+"""What was told of a person that his bills are held against: insurance status, failed face checks, transfers on file.
 
-Kept for anybody, signed or not; who was never told of has nothing here.
+Kept for anybody, signed or not; who was never told of has nothing here. Rules P14 and P16, and the exclusion of
+transfers.
 """
 
 from typing import Final
@@ -8,34 +9,74 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from risk.facts import Fact, IdentityChecked, InsuredStatusChanged, TransferFiled
+from risk.local_time import to_ms
+
 _CODES: Final = {"normal": 0, "suspended": 1, "terminated": 2, "deceased": 3}
-_STATUSES_MOST = 16
+_MOST = 16
 """A scheme that repeats itself every day does not pile up."""
 
 
 class Insured(Struct, frozen=True, array_like=True, gc=False):
-    """`statuses`: since when (ms) he is what (0: insured as usual), in the order of time; ties in log order."""
+    """`statuses`: since when (ms) he is what (0: insured as usual), in the order of time; ties in log order.
+
+    `failures`: face checks that failed (ms, at which institution; "" = nobody said) and that none mended since.
+    `transfers`: from when, until when (0: no end), to which institution ("" = any).
+    """
 
     statuses: tuple[tuple[int, int], ...] = ()
+    failures: tuple[tuple[int, str], ...] = ()
+    transfers: tuple[tuple[int, int, str], ...] = ()
 
 
 NOBODY = Insured()
 
 
-def with_status(insured: Insured | None, at_ms: int, status: str, floor_ms: int) -> Insured:
-    """One change more. No bill from before `floor_ms` is judged any more: what was over by then is forgotten."""
+def told(insured: Insured | None, fact: Fact, at_ms: int, floor_ms: int) -> Insured | None:
+    """What is known after this fact. No bill from before `floor_ms` is judged any more: what was over is forgotten."""
     before = insured or NOBODY
-    changes = sorted((*before.statuses, (at_ms, _CODES[status])), key=lambda change: change[0])
+    match fact:
+        case InsuredStatusChanged():
+            return replace(before, statuses=_with_status(before, at_ms, _CODES[fact.status], floor_ms))
+        case IdentityChecked(result="failed"):
+            failures = sorted((*before.failures, (at_ms, fact.fixmedins_code or "")))
+            return replace(before, failures=tuple(failures[-_MOST:]))
+        case IdentityChecked() if before.failures:
+            after = replace(before, failures=tuple(each for each in before.failures if each[0] > at_ms))
+            return None if after == NOBODY else after
+        case TransferFiled():
+            filed = (to_ms(fact.valid_from), to_ms(fact.valid_to) if fact.valid_to else 0, fact.to_fixmedins_code or "")
+            return replace(before, transfers=tuple(sorted({*before.transfers, filed})[-_MOST:]))
+    return insured
+
+
+def _with_status(before: Insured, at_ms: int, status: int, floor_ms: int) -> tuple[tuple[int, int], ...]:
+    changes = sorted((*before.statuses, (at_ms, status)), key=lambda change: change[0])
     in_force = [place for place, (since_ms, _) in enumerate(changes) if since_ms <= floor_ms]
-    return replace(before, statuses=tuple(changes[in_force[-1] if in_force else 0 :][-_STATUSES_MOST:]))
+    return tuple(changes[in_force[-1] if in_force else 0 :][-_MOST:])
 
 
-def was_abnormal(insured: Insured | None) -> bool:
-    """Was he lately told to be anything but insured as usual?"""
-    return insured is not None and any(status for _, status in insured.statuses)
+def is_told_against(insured: Insured | None) -> bool:
+    """Was anything told that a bill could be held against?"""
+    return insured is not None and (bool(insured.failures) or any(status for _, status in insured.statuses))
 
 
 def abnormal_since(insured: Insured | None, at_ms: int) -> int | None:
     """Since when the status then in force was not the usual one; None if it was, or nobody said otherwise."""
     told = [change for change in insured.statuses if change[0] <= at_ms] if insured is not None else []
     return told[-1][0] if told and told[-1][1] else None
+
+
+def failed_checks(insured: Insured | None, after_ms: int, until_ms: int, place: str) -> int:
+    """The unmended failures of (after, until] at that institution, or at one that nobody named."""
+    failures = insured.failures if insured is not None else ()
+    return sum(after_ms < at_ms <= until_ms and where in ("", place) for at_ms, where in failures)
+
+
+def was_transferred(insured: Insured | None, at_ms: int, place: str) -> bool:
+    """Was a transfer to that institution on file at that instant?"""
+    transfers = insured.transfers if insured is not None else ()
+    return any(
+        from_ms <= at_ms and (not until_ms or at_ms < until_ms) and where in ("", place)
+        for from_ms, until_ms, where in transfers
+    )

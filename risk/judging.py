@@ -12,7 +12,7 @@ from risk.bills import AWAY, counted_between
 from risk.facts import SettlementCompleted
 from risk.heard import rules_of
 from risk.idle_days import idle_rules, stay_settled
-from risk.insured import was_abnormal
+from risk.insured import is_told_against
 from risk.local_time import MINUTE_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output
@@ -32,8 +32,7 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     activity, of_stay = stay_settled(activity, fact, moment)
     outputs: list[Output] = []
     found = [*readings(activity, row, moment.terms, place), *bill_readings(activity, row, moment.terms)]
-    of_bills = bill_singles(activity, row, moment.terms, emergency=fact.emergency)
-    alone = [*singles(activity, row, moment.terms), *of_bills]
+    alone = [*singles(activity, row, moment.terms), *bill_singles(activity, row, moment.terms)]
     if not found and not alone and not activity.episodes:
         return activity, of_stay
     episodes = list(activity.episodes)
@@ -61,7 +60,7 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
     """Can any rule have anything to say here? Most settlements are a person's only one for weeks and end here."""
     reach = _reach(terms)
     rows = activity.rows
-    if was_abnormal(activity.insured) or (reach.admissions and _is_admitted(activity)):
+    if is_told_against(activity.insured) or (reach.admissions and _is_admitted(activity)):
         return True
     size = len(rows)
     if activity.episodes or size >= reach.fewest or row.medfee_fen >= reach.large_fen:

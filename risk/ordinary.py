@@ -5,6 +5,7 @@ is, both ways give the same bytes and the same contributions (tests/risk/test_or
 """
 
 from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, receipt_of, visit_of, with_settlement
+from risk.bills import marks_of_bill
 from risk.contributions import EMERGENCY, Contribution, contributions
 from risk.facts import SettlementCompleted
 from risk.judging import concerns
@@ -40,7 +41,8 @@ def ordinary(
         fact = filled(fact, visit)
     marks = marks_of(fact.fixmedins_code, fact.dr_code, terms) | (EMERGENCY if fact.emergency else 0)
     more = beside(activity, fact, marks=marks, policy=policy, terms=terms)
-    row = row_of_settlement(fact, at_ms, setl, marks=marks, state=COUNTED, beside=more)
+    bill_marks = marks_of_bill(fact, visit, terms, at_ms=at_ms, insured=activity.insured)
+    row = row_of_settlement(fact, at_ms, setl, marks=marks, bill_marks=bill_marks, state=COUNTED, beside=more)
     receipt = Receipt(
         setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED
     )

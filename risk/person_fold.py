@@ -38,12 +38,14 @@ from risk.facts import (
     Fact,
     FeeAdded,
     FeeReversed,
+    IdentityChecked,
     InsuredStatusChanged,
     SettlementCompleted,
     SettlementEstimated,
     SettlementReinstated,
     SettlementReversed,
     TimerDue,
+    TransferFiled,
     VisitCancelled,
     VisitClosed,
     VisitOpened,
@@ -51,7 +53,7 @@ from risk.facts import (
     VisitUpdated,
 )
 from risk.idle_days import bed_checked
-from risk.insured import with_status
+from risk.insured import told
 from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
 from risk.moment import Moment
@@ -148,7 +150,7 @@ def _cared(person: Person, applied: Applied, fact: VisitFact, moment: Moment) ->
     if applied.result != "applied" or isinstance(fact, SettlementEstimated):
         return applied
     activity, said = cared(person.activity, applied.person.activity, fact, moment)
-    if activity is applied.person.activity:
+    if activity is applied.person.activity and not said:
         return applied
     return replace(applied, person=replace(applied.person, activity=activity), said=[*applied.said, *said])
 
@@ -179,11 +181,11 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if credit is not None and not speaks_for(fact.source, INSTITUTION, institution_of(credit, None, fact.setl_id)):
         return _refused(person, fact, moment)
     visit = visit_of(person.activity, fact.mdtrt_id) if person.activity.visits else None
-    told, fact = fact, filled(fact, visit)
+    as_told, fact = fact, filled(fact, visit)
     counted = count_settlement(fact.psn_no, person.activity, fact, moment)
     said: list[Output] = counted.outputs
     if counted.result == "conflict":
-        said = [*said, dead_letter(told, moment, CONFLICT)]
+        said = [*said, dead_letter(as_told, moment, CONFLICT)]
     activity = counted.activity
     if counted.result == "applied":
         activity = moved_on(activity, visit, moment.occurred_ms)
@@ -277,9 +279,8 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
             person, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], []
         )
     activity = with_seen(person.activity, key, content, local_day(moment.occurred_ms))
-    if isinstance(fact, InsuredStatusChanged):
-        floor_ms = activity.newest_ms - LATE_MS
-        insured = with_status(activity.insured, moment.occurred_ms, fact.status, floor_ms)
+    if isinstance(fact, InsuredStatusChanged | IdentityChecked | TransferFiled):
+        insured = told(activity.insured, fact, moment.occurred_ms, activity.newest_ms - LATE_MS)
         activity = replace(activity, insured=insured)
     if isinstance(fact, BedChecked):
         activity = bed_checked(activity, fact, moment)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, year_sum
-from risk.bills import admits_bill, bill_measure, bills_of, counted_between, counted_on, evidence_of
+from risk.bills import admits_bill, bill_measure, bills_of, counted_between, counted_on, evidence_of, is_left_out
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.policy import Policy
 from risk.policy_measures import MeasuredRule
@@ -193,7 +193,7 @@ def _two_places_at_once(activity: Activity, row: Row, terms: Terms) -> Iterator[
 def _large_bill(row: Row, terms: Terms) -> Iterator[Reading]:
     """P13: one bill at or above the threshold."""
     clause = terms.get("P13")
-    if clause is None or not row.med_type.startswith(clause.value.med_types):
+    if clause is None or not row.med_type.startswith(clause.value.med_types) or is_left_out(clause.value, row):
         return
     if row.medfee_fen >= clause.value.threshold_fen:
         yield _single("P13", row.medfee_fen, clause.value.threshold_fen, ())
@@ -204,7 +204,7 @@ def counts(rule_id: str, row: Row, clause: Clause) -> bool:
     if isinstance(clause.value, MeasuredRule):
         return admits_bill(clause.value, row)
     if rule_id in ("P01", "P02", "P17"):
-        return bool(clause.value.admits(row.med_type, row.fixmedins_type))
+        return clause.value.admits(row.med_type, row.fixmedins_type) and not is_left_out(clause.value, row)
     return True
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from risk.policy_parameters import CREDIT_CORE
+from risk.policy_rules import Rule
 from risk.policy_values import UNRATED, LevelSet, LimitTable
 from risk.terms import Terms
 from risk.workdays import Workdays
@@ -29,6 +30,7 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
         )
     if ("D06" in terms or "H16" in terms) and "coded_items" not in terms:
         yield "coded_items", "D06 and H16 look at coded_items, and there are none. Add [[coded_items]]."
+    yield from _exclusions_fit(terms)
     if not offered:
         return
     missing = [name for name in CREDIT_CORE if name not in terms]
@@ -43,6 +45,20 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
     if not missing:
         yield from _levels_fit(terms)
         yield from _limits_fit(terms, offered)
+
+
+def _exclusions_fit(terms: Terms) -> Iterator[tuple[str, str]]:
+    told = terms.get("exclusions")
+    known = {row.name for row in told.value.rows} if told is not None else set()
+    for rule_id in terms:
+        value = terms[rule_id].value
+        for name in value.exclusions if isinstance(value, Rule) else ():
+            if name not in known:
+                yield (
+                    f"{rule_id} {name}",
+                    f"{rule_id} excepts {name}, which exclusions does not describe: such care would be alerted all the "
+                    f"same. Add a row to [[exclusions]], or remove it from except.",
+                )
 
 
 def _levels_fit(terms: Terms) -> Iterator[tuple[str, str]]:

@@ -2,15 +2,18 @@
 
 from typing import cast
 
-from risk.policy_measures import MEASURES, PERIOD_OF, Exclusion, Exclusions, Measure, MeasuredRule
+from risk.policy_measures import EXCLUSIONS, MEASURES, PERIOD_OF, Exclusion, Exclusions, Measure, MeasuredRule
 from risk.policy_reading import Table, read_flag, read_rows, read_texts, refuse_repeats, shown
 from risk.policy_rules import Kind, Level
-from risk.policy_shapes import KINDS, Shape, ascending
+from risk.policy_shapes import KINDS, Shape, ascending, excepted
 from risk.terms import PolicyError
 
 _GRAVEST = 4
 OF_CARE = ("distinct", "sum", "value", "supply_left", "gap_days", "overlap")
 """What any rule about fee lines or admissions may measure; a measure of settlements belongs to one rule."""
+OF_PLACES = ("repeated", "over_limit_price", "idle_days")
+"""What a rule about an institution may measure of one person's lines and stays there."""
+_WITHIN = ("repeated", "failed_checks")  # looks at one event, and back from it
 
 
 def measured_rule(*kinds: str) -> Shape:
@@ -36,7 +39,8 @@ def _rule(table: Table, where: str) -> MeasuredRule:
     measure = _measure(Table(table.take("measure"), table.place("measure")), counts)
     period = table.text("period", choices=PERIOD_OF.get(measure.kind, ("event",)))
     rows = table.rows("levels")
-    levels, of_levels = _levels(rows, period, at_most=measure.kind == "gap_days")
+    moving = period == "moving" or measure.kind in _WITHIN
+    levels, of_levels = _levels(rows, period, moving=moving, at_most=measure.kind == "gap_days")
     if not any(of_levels) and measure.kind != "gap_days":
         ascending(levels, table.place("levels"))
     rule = MeasuredRule(
@@ -52,7 +56,7 @@ def _rule(table: Table, where: str) -> MeasuredRule:
         stay_days=table.integer("stay_days", least=1) if table.has("stay_days") else 0,
         away=table.has("away") and read_flag(table.take("away"), table.place("away")),
         round_fen=table.integer("round_fen", least=2) if table.has("round_fen") else 0,
-        exclusions=_texts(table, "except"),
+        exclusions=excepted(table),
         precision_percent=table.integer("precision_percent", least=1, most=100),
         level_med_types=of_levels,
         levels=levels,
@@ -70,13 +74,6 @@ def _rule(table: Table, where: str) -> MeasuredRule:
 def _refuse_unread(rule: MeasuredRule, where: str) -> None:
     """What stands in the rule and no code reads for its measure."""
     kind = rule.measure.kind
-    of_bills = ("emergency",) if rule.period == "event" else ()
-    read = of_bills if rule.counts == "settlement" else rule.exclusions
-    if unread := [name for name in rule.exclusions if name not in read]:
-        raise PolicyError(
-            f"{where} excepts {', '.join(unread)}, which {kind} does not look at: such care would be alerted all the "
-            f"same. Remove it from except."
-        )
     if rule.counts != "fee_line" and any(rule.level_med_types):
         raise PolicyError(
             f"{where} has levels with med_types of their own, but {kind} judges one kind of treatment. "
@@ -90,11 +87,15 @@ def _refuse_unread(rule: MeasuredRule, where: str) -> None:
         raise PolicyError(f"{where} has stay_days, but {kind} looks at no length of a stay. Remove stay_days.")
     if kind == "idle_days" and rule.subject != "institution":
         raise PolicyError(f"{where} is about a person; an idle bed is an institution's. Write subject = institution.")
-    of_persons = rule.subject == "person" or kind == "idle_days"
-    if rule.counts != "settlement" and (not of_persons or rule.away or rule.fixmedins_type):
+    if rule.counts != "settlement" and (rule.away or rule.fixmedins_type):
         raise PolicyError(
-            f"{where} counts {rule.counts}s and has an institution as its subject, away or fixmedins_type. Only "
-            f"settlements are told apart so. Remove it."
+            f"{where} counts {rule.counts}s and has away or fixmedins_type. Only settlements are told apart so. "
+            f"Remove it."
+        )
+    if rule.subject == "institution" and rule.counts != "settlement" and kind not in OF_PLACES:
+        raise PolicyError(
+            f"{where} has an institution as its subject, but {kind} follows a person from place to place. "
+            f"Write person, or measure one of {', '.join(OF_PLACES)}."
         )
     if rule.round_fen and kind != "same_amount":
         raise PolicyError(f"{where} has round_fen, but {kind} looks at no amounts. Remove round_fen.")
@@ -104,15 +105,16 @@ def exclusions(content: object, where: str) -> Exclusions:
     """Rows of name, and by what that care is known: med_types, diag_groups (prefixes), emergency."""
     found = []
     for row in read_rows(content, where):
-        name = row.text("name")
+        name = row.text("name", choices=EXCLUSIONS)
         med_types, diag_groups = _texts(row, "med_types"), _texts(row, "diag_groups")
         emergency = row.has("emergency") and read_flag(row.take("emergency"), row.place("emergency"))
+        transfer = row.has("transfer") and read_flag(row.take("transfer"), row.place("transfer"))
         row.finish()
-        if not (med_types or diag_groups or emergency):
+        if not (med_types or diag_groups or emergency or transfer):
             raise PolicyError(
-                f"{row.where} excludes nothing. Facts must tell it. Add med_types, diag_groups or emergency."
+                f"{row.where} excludes nothing. Facts must tell it. Add med_types, diag_groups, emergency or transfer."
             )
-        found.append(Exclusion(name, med_types, diag_groups, emergency))
+        found.append(Exclusion(name, med_types, diag_groups, emergency, transfer))
     refuse_repeats([each.name for each in found], where)
     return Exclusions(tuple(found))
 
@@ -149,11 +151,13 @@ def _beside(table: Table, counts: str) -> tuple[Measure, ...]:
     return found
 
 
-def _levels(rows: list[Table], period: str, *, at_most: bool) -> tuple[tuple[Level, ...], tuple[tuple[str, ...], ...]]:
+def _levels(
+    rows: list[Table], period: str, *, moving: bool, at_most: bool
+) -> tuple[tuple[Level, ...], tuple[tuple[str, ...], ...]]:
     levels, of_levels = [], []
     for number, row in enumerate(rows, 1):
         theta = row.integer("theta", least=1, most=10**9)
-        window_ms = row.duration_ms("window") if period == "moving" else 0
+        window_ms = row.duration_ms("window") if moving else 0
         rearm = 0
         if period != "event" and not at_most:
             rearm = min(theta * 4 // 5, theta - 1)

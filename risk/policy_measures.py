@@ -20,6 +20,8 @@ MEASURES: Final = {
     ("fee_line", "sum"): ("cnt_x10000", "prd_days"),
     ("fee_line", "value"): ("prd_days",),
     ("fee_line", "supply_left"): ("prd_days",),
+    ("fee_line", "repeated"): ("mdtrt_id",),
+    ("fee_line", "over_limit_price"): ("amount_fen",),
     ("admission", "gap_days"): ("fixmedins_code",),
     ("admission", "overlap"): ("fixmedins_code",),
     ("admission", "idle_days"): ("feedetl_sn",),
@@ -30,16 +32,19 @@ MEASURES: Final = {
     ("settlement", "amount"): ("medfee_sumamt_fen",),
     ("settlement", "same_minute"): ("medfee_sumamt_fen",),
     ("settlement", "not_insured"): ("status",),
+    ("settlement", "failed_checks"): ("result",),
 }
 """What is counted, what is measured of it, and the fields it may be measured of.
 
 distinct, sum: over the period. value: of the event itself. supply_left: whole days of the same item that earlier lines
-still cover on the event's date. idle_days: whole local days of a stay without a fee line or a bed check, once it has
-ended and is settled. gap_days: whole days since the last discharge, an alert at theta or fewer. overlap: the open
-admissions elsewhere at an admission. inside_admission: the same at a settlement. same_amount: the most settlements of
-one amount, or of round ones. total, amount: of bills together, of one. same_minute: those at one place, in one local
-minute, of one amount. not_insured: 1 if the insurance was suspended or over at the settlement, and when its visit
-began. A rule about an institution looks at one person's settlements there.
+still cover on the event's date. repeated: the lines of the same item in the same visit, in a window back from the
+event. over_limit_price: by how many fen a line is dearer than the platform allows. idle_days: whole local days of a
+stay without a fee line or a bed check, once it has ended and is settled. gap_days: whole days since the last discharge,
+an alert at theta or fewer. overlap: the open admissions elsewhere at an admission. inside_admission: the same at a
+settlement. same_amount: the most settlements of one amount, or of round ones. total, amount: of bills together, of one.
+same_minute: those at one place, in one local minute, of one amount. not_insured: 1 if the insurance was suspended or
+over at the settlement, and when its visit began. failed_checks: face checks that failed before it, in a window, and
+that none passed since mended. A rule about an institution looks at one person's settlements or lines there.
 """
 
 PERIOD_OF: Final = {
@@ -75,7 +80,6 @@ class MeasuredRule(Rule):
     fixmedins_type: str = ""  # "" = any
     stay_days: int = 0  # only stays of at least so many days
     away: bool = False  # only what was settled away from home
-    exclusions: tuple[str, ...] = ()  # names of `exclusions`
     precision_percent: int
     level_med_types: tuple[tuple[str, ...], ...] = ()  # a level of its own for these; () = any
 
@@ -93,6 +97,10 @@ class MeasuredRule(Rule):
         return [level for level, med_types in pairs if not med_types or med_type.startswith(med_types)]
 
 
+EXCLUSIONS: Final = ("emergency", "dialysis", "oncology", "transplant", "maternity", "psychiatric", "transfer")
+"""Every kind of care that a policy may exclude: a bill remembers those that concern it by a bit each, in this order."""
+
+
 class Exclusion(NamedTuple):
     """Care that no rule may hold against anybody, by what facts say of it."""
 
@@ -100,6 +108,7 @@ class Exclusion(NamedTuple):
     med_types: tuple[str, ...]
     diag_groups: tuple[str, ...]
     emergency: bool
+    transfer: bool = False  # a transfer there was on file (2501)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ class Exclusions:
 
     rows: tuple[Exclusion, ...]
 
-    def of(self, med_type: str, diag_group: str, *, emergency: bool) -> tuple[str, ...]:
+    def of(self, med_type: str, diag_group: str, *, emergency: bool = False, transfer: bool = False) -> tuple[str, ...]:
         """The names under which this care is excluded."""
         return tuple(
             row.name
@@ -116,4 +125,5 @@ class Exclusions:
             if (row.med_types and med_type.startswith(row.med_types))
             or (row.diag_groups and diag_group.startswith(row.diag_groups))
             or (row.emergency and emergency)
+            or (row.transfer and transfer)
         )

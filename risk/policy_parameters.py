@@ -47,8 +47,9 @@ class Parameter(NamedTuple):
     en: str
 
 
-_COUNT = window_rule(rolling=True)
+_COUNT = window_rule(rolling=True, of_bills=True)
 _DATE = window_rule(rolling=False)
+_DATE_OF_BILLS = window_rule(rolling=False, of_bills=True)
 _BURST = window_rule(rolling=True, least=10)  # rules.md, D01: max(10, policy)
 _CARE = measured_rule(*OF_CARE)
 _DAYS = counter_rule("sum", "share", "growth", "over_peers")
@@ -56,7 +57,7 @@ _DAYS = counter_rule("sum", "share", "growth", "over_peers")
 _DECLARED = (
     # rules
     Parameter("P01", _COUNT, "visits", "短期频繁就诊", "frequent visits"),
-    Parameter("P02", _DATE, "hospitals", "同日多院就诊", "many hospitals on one day"),
+    Parameter("P02", _DATE_OF_BILLS, "hospitals", "同日多院就诊", "many hospitals on one day"),
     Parameter("P03", gap_rule(filtered=False), "s", "短时异地刷卡", "two places at once"),
     Parameter("P04", _CARE, "visits", "高频购药", "the same drug again and again in a month"),
     Parameter("P05", _CARE, "days", "超量开药", "more days than a prescription may cover"),
@@ -70,9 +71,10 @@ _DECLARED = (
     Parameter("H01", measured_rule("idle_days"), "days", "挂床住院", "a bed in which nothing was done"),
     Parameter("P12", share_rule, "%", "接近年度封顶线", "near the yearly cap"),
     Parameter("P13", amount_rule, "fen", "单笔大额", "large bill"),
+    Parameter("P14", measured_rule("failed_checks"), "checks", "冒名就医", "settled after a failed face check"),
     Parameter("P15", measured_rule("count"), "bills", "异地频繁大额", "many and large bills away from home"),
     Parameter("P16", measured_rule("not_insured"), "bills", "死亡或停保后结算", "settled after death or insurance end"),
-    Parameter("P17", _DATE, "bills", "同日多次购药", "many pharmacy bills on one day"),
+    Parameter("P17", _DATE_OF_BILLS, "bills", "同日多次购药", "many pharmacy bills on one day"),
     Parameter("P19", measured_rule("same_amount"), "bills", "整额或同额购药", "equal or round pharmacy bills"),
     Parameter("D01", _BURST, "settlements", "药店集中刷卡", "burst at a pharmacy"),
     Parameter("D02", _DAYS, "settlements or %", "药店夜间刷卡", "settlements in the small hours"),
@@ -89,6 +91,8 @@ _DECLARED = (
     Parameter("H05", _DAYS, "%", "次均费用突增", "growth of the mean inpatient bill"),
     Parameter("H07", quality_rule, "units", "进销存不符", "more sold than there was"),
     Parameter("H08", _DAYS, "%", "节假日集中入院", "admissions on days off"),
+    Parameter("H03", measured_rule("repeated"), "lines", "重复收费", "one item charged twice in one visit"),
+    Parameter("H04", measured_rule("over_limit_price"), "fen", "超限价", "dearer than the platform's limit"),
     Parameter("H11", _DAYS, "per mille", "自费率", "what inpatients pay all by themselves"),
     Parameter("H12", _DAYS, "%", "门诊费用增长", "growth of outpatient fees"),
     Parameter("H13", _DAYS, "per mille", "无诊断或无医师结算", "bills without diagnosis or doctor"),

@@ -24,6 +24,7 @@ class Rule:
     levels: tuple[Level, ...]
     text_zh: str
     text_en: str
+    exclusions: tuple[str, ...] = ()  # names of `exclusions`: such care is neither counted nor judged
 
     @property
     def kind(self) -> Kind:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from risk.local_time import SECOND_MS
+from risk.policy_measures import EXCLUSIONS
 from risk.policy_reading import UNITS_MS, Table, read_flag, read_texts
 from risk.policy_rules import (
     AmountRule,
@@ -69,8 +70,17 @@ def fixmedins_type_of(table: Table) -> str | None:
     return table.text("fixmedins_type", choices=("1", "2")) if table.has("fixmedins_type") else None
 
 
-def window_rule(*, rolling: bool, least: int = 2) -> Shape:
-    """Counts over a moving window (each level names its length) or over one local date (no length)."""
+def excepted(table: Table) -> tuple[str, ...]:
+    """The kinds of care that a rule leaves out."""
+    if not table.has("except"):
+        return ()
+    return read_texts(table.take("except"), table.place("except"), choices=EXCLUSIONS)
+
+
+def window_rule(*, rolling: bool, least: int = 2, of_bills: bool = False) -> Shape:
+    """Counts over a moving window (each level names its length) or over one local date (no length). What a rule
+    `of_bills` counts remembers which exclusions concern it.
+    """
 
     def read(content: object, where: str) -> WindowRule:
         table = Table(content, where)
@@ -83,6 +93,7 @@ def window_rule(*, rolling: bool, least: int = 2) -> Shape:
             levels=ascending(levels, table.place("levels")),
             med_types=med_types_of(table),
             fixmedins_type=fixmedins_type_of(table),
+            exclusions=excepted(table) if of_bills else (),
             text_zh=table.sentence("text_zh"),
             text_en=table.sentence("text_en"),
         )
@@ -131,6 +142,7 @@ def amount_rule(content: object, where: str) -> AmountRule:
     rule = AmountRule(
         levels=(level,),
         med_types=read_texts(table.take("med_types"), table.place("med_types")),
+        exclusions=excepted(table),
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),
     )

@@ -25,6 +25,7 @@ from risk.activity import (
     hash64,
     receipt_of,
     row_of,
+    visit_of,
     with_receipt,
     with_row_state,
     with_settlement,
@@ -93,7 +94,7 @@ def filled(fact: SettlementCompleted, visit: Visit | None) -> SettlementComplete
 
 
 def row_of_settlement(
-    fact: SettlementCompleted, at_ms: int, setl: int, *, marks: int, state: int, beside: Beside
+    fact: SettlementCompleted, at_ms: int, setl: int, *, marks: int, bill_marks: int, state: int, beside: Beside
 ) -> Row:
     """What a window may need of a settlement; a placeholder is no place, and no rule counts by it."""
     return Row(
@@ -108,7 +109,7 @@ def row_of_settlement(
         fact.medfee_sumamt_fen,
         fact.fund_pay_sumamt_fen,
         state,
-        marks_of_bill(fact),
+        bill_marks,
         beside,
     )
 
@@ -128,7 +129,11 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     state = SILENCED if early else COUNTED
     marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms) | (EMERGENCY if fact.emergency else 0)
     more = beside(activity, fact, marks=marks, policy=moment.policy, terms=moment.terms)
-    row = row_of_settlement(fact, moment.occurred_ms, setl, marks=marks, state=state, beside=more)
+    visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
+    bill_marks = marks_of_bill(fact, visit, moment.terms, at_ms=moment.occurred_ms, insured=activity.insured)
+    row = row_of_settlement(
+        fact, moment.occurred_ms, setl, marks=marks, bill_marks=bill_marks, state=state, beside=more
+    )
     receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)
     after = with_settlement(
         activity,

@@ -10,6 +10,7 @@ from risk.activity import Visit
 from risk.care import Above, Care, Stay, admitted, stay_of, with_stay
 from risk.facts import Fact, VisitOpened, VisitUpdated
 from risk.heard import Heard, alert_of, exclusions_of, rules_of
+from risk.insured import Insured, was_transferred
 from risk.local_time import DAY_MS
 from risk.moment import Moment
 from risk.outputs import Output
@@ -17,8 +18,10 @@ from risk.policy_measures import MeasuredRule
 from risk.terms import Terms
 
 
-def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:
-    """An admission begins, is recorded, ends, or never was."""
+def stay_told(
+    care: Care, visit: Visit, fact: Fact, moment: Moment, *, insured: Insured | None
+) -> tuple[Care, list[Output]]:
+    """An admission begins, is recorded, ends, or never was. `insured`: the transfers on file."""
     known = stay_of(care, visit.mdtrt_id)
     if known is None:
         if not isinstance(fact, VisitOpened):
@@ -36,16 +39,16 @@ def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment) -> tuple[Car
         for name, clause in rules_of(moment.terms, "admission"):
             if clause.value.measure.kind == "idle_days":
                 continue  # judged when it has ended and is settled
-            alert = None if name in stay.told else _stay_judged(Heard(name, clause, fact, moment), care, stay)
+            alert = None if name in stay.told else _stay_judged(Heard(name, clause, fact, moment), care, stay, insured)
             if alert is not None:
                 said.append(alert)
                 stay = replace(stay, told=(*stay.told, name))
     return with_stay(care, stay), said
 
 
-def _stay_judged(heard: Heard, care: Care, stay: Stay) -> Output | None:
+def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) -> Output | None:
     rule, terms = heard.clause.value, heard.moment.terms
-    if not rule.admits_treatment(stay.med_type) or _is_excluded(rule, terms, stay):
+    if not rule.admits_treatment(stay.med_type) or _is_excluded(rule, terms, stay, insured):
         return None
     others = [
         each
@@ -54,7 +57,7 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay) -> Output | None:
         and not each.cancelled
         and each.opened_ms <= stay.opened_ms
         and rule.admits_treatment(each.med_type)
-        and not _is_excluded(rule, terms, each)
+        and not _is_excluded(rule, terms, each, insured)
     ]
     level = rule.levels[0]
     above = Above(heard.name, level.level, 0, 0, heard.moment.event_id, 0, level.theta)
@@ -81,5 +84,6 @@ def _same(one: Stay, other: Stay) -> bool:
     return one.fixmedins_code == other.fixmedins_code or one.diag_group == other.diag_group != ""
 
 
-def _is_excluded(rule: MeasuredRule, terms: Terms, stay: Stay) -> bool:
-    return any(name in rule.exclusions for name in exclusions_of(terms, stay))
+def _is_excluded(rule: MeasuredRule, terms: Terms, stay: Stay, insured: Insured | None) -> bool:
+    transfer = was_transferred(insured, stay.opened_ms, stay.fixmedins_code)
+    return any(name in rule.exclusions for name in exclusions_of(terms, stay, transfer=transfer))

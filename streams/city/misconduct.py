@@ -53,6 +53,8 @@ ACTS = (
     Act(people.large_bill_of_an_admission),
     Act(people.many_pharmacy_bills, straddles=True),
     Act(people.wrong_box_returned),
+    Act(people.another_face, straddles=True),
+    Act(people.face_in_bad_light),
     Act(second_hop.burst_at_a_pharmacy, straddles=True),
     Act(second_hop.flu_evening),
     Act(second_hop.beyond_human_capacity, straddles=True),

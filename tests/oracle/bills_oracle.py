@@ -1,20 +1,32 @@
-"""P15, P16, P19, D03, D04 and H14 as naively as they can be written: every measure anew over one person's whole log.
+"""Rules about bills as naively as they can be written, P01 to H14: every measure anew over one person's whole log.
 
 It shares no line with the engine's rules. Logs are small and seeded: bills late, undone and undone before they came, at
-home and away, dates that turn, insurance that ends and is resumed.
+home and away, dates that turn, insurance that ends and is resumed, care that is excluded. P01, P02, P13 and P17 are
+rules.md's, with the exclusions of a city; rules_oracle.py knows them without.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-from risk.facts import Fact, InsuredStatusChanged, SettlementCompleted, SettlementReversed, VisitOpened
+from risk.facts import (
+    Fact,
+    IdentityChecked,
+    InsuredStatusChanged,
+    SettlementCompleted,
+    SettlementReversed,
+    TransferFiled,
+    VisitOpened,
+    VisitUpdated,
+)
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, local_day, to_datetime, to_ms
 
 START_MS = 1_772_000_000_000
 LATE_MS = 48 * HOUR_MS
 P15, P15_FEN, P15_MS = 3, 150_001, 20 * DAY_MS
+P01, P01_MS = 5, 30 * DAY_MS
 """Lines that a dozen bills reach; `small` writes them into a policy."""
 
 Said = tuple[int, str, str, str, int]  # fact, rule, subject, episode, observed
@@ -24,8 +36,9 @@ def small(rules: str, *names: str) -> str:
     """Of a city's rules these, with these lines; fewer are read faster."""
     entries = [f"[[{entry}" for entry in rules.split("\n[[")[1:]]
     rules = "\n".join(entry for entry in entries if entry.startswith(tuple(f"[[{name}]]" for name in names)))
-    rules = rules.replace("least = 5_000_001", f"least = {P15_FEN}", 1)
-    return rules.replace("theta = 5, window_days = 90", f"theta = {P15}, window_days = 20", 1)
+    rules = rules.replace("theta = 15, window_days = 30", f"theta = {P01}, window_days = 30")
+    rules = rules.replace("least = 5_000_001", f"least = {P15_FEN}")
+    return rules.replace("theta = 5, window_days = 90", f"theta = {P15}, window_days = 20")
 
 
 class Bill(NamedTuple):
@@ -33,6 +46,8 @@ class Bill(NamedTuple):
 
     fact: SettlementCompleted
     at_ms: int
+    left_out: bool  # as its visit told until it came
+    left_out_away: bool  # and the transfers on file
 
     @property
     def day(self) -> int:
@@ -83,8 +98,19 @@ def _bought(bill: Bill) -> bool:
     return bill.fact.med_type == "41"
 
 
+def _clinic(bill: Bill) -> bool:
+    return bill.fact.med_type in ("11", "14", "41") and not bill.left_out
+
+
+def _hospital(bill: Bill) -> bool:
+    return bill.fact.fixmedins_type == "1" and bill.place != "" and not bill.left_out
+
+
 RULES = (
-    Episodic("P15", lambda bill: bill.away, False, P15_MS, P15, 2, _away),
+    Episodic("P01", _clinic, False, P01_MS, P01, P01 - 1, lambda bills: len({bill.fact.mdtrt_id for bill in bills})),
+    Episodic("P02", _hospital, False, 0, 3, 2, lambda bills: len({bill.place for bill in bills})),
+    Episodic("P17", lambda bill: _bought(bill) and not bill.left_out, False, 0, 3, 2, len),
+    Episodic("P15", lambda bill: bill.away and not bill.left_out_away, False, P15_MS, P15, 2, _away),
     Episodic("P19", _bought, False, 0, 3, 2, _alike),
     Episodic("D04", lambda b: _bought(b) and b.fact.fixmedins_type == "2" and b.place != "", True, 0, 3, 2, len),
 )
@@ -97,7 +123,10 @@ class BillsOracle:
     known: dict[str, Bill] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
     statuses: list[InsuredStatusChanged] = field(default_factory=list)
+    failed: list[IdentityChecked] = field(default_factory=list)
+    filed: list[TransferFiled] = field(default_factory=list)
     opened: dict[str, int] = field(default_factory=dict)
+    diag: dict[str, str] = field(default_factory=dict)
     open: dict[tuple[str, str, int], int] = field(default_factory=dict)
     newest_ms: int = 0
 
@@ -106,12 +135,28 @@ class BillsOracle:
         match fact:
             case InsuredStatusChanged():
                 self.statuses.append(fact)
+            case IdentityChecked(result="failed"):
+                self.failed.append(fact)
+            case IdentityChecked():
+                self.failed = [each for each in self.failed if each.occurred_at > fact.occurred_at]
+            case TransferFiled():
+                self.filed.append(fact)
             case VisitOpened():
                 self.opened[fact.mdtrt_id] = at_ms
+            case VisitUpdated():
+                self.diag[fact.mdtrt_id] = fact.diag_group or ""
             case SettlementReversed():
                 return self._reversed(index, fact.setl_id or "", at_ms)
             case SettlementCompleted():
-                return self._settled(index, Bill(fact, at_ms))
+                ill = self.diag.get(fact.mdtrt_id, "").startswith(("N18", "C", "O"))
+                sent_here = any(
+                    (each.to_fixmedins_code or fact.fixmedins_code) == fact.fixmedins_code
+                    and each.valid_from <= fact.occurred_at
+                    and (each.valid_to is None or fact.occurred_at < each.valid_to)
+                    for each in self.filed
+                )
+                left_out = fact.emergency or fact.med_type == "13" or ill
+                return self._settled(index, Bill(fact, at_ms, left_out, left_out or sent_here))
         return []
 
     def _counted(self) -> list[Bill]:
@@ -152,6 +197,8 @@ class BillsOracle:
     def _alone(self, index: int, bill: Bill) -> list[Said]:
         said: list[Said] = []
         fact, place = bill.fact, bill.place
+        if _clinic(bill) and fact.medfee_sumamt_fen >= 200_000:
+            said.append((index, "P13", "", "opened", fact.medfee_sumamt_fen))
         if _bought(bill) and fact.fixmedins_type == "2" and place and fact.medfee_sumamt_fen > 100_000:
             said.append((index, "D03", place, "opened", fact.medfee_sumamt_fen))
         alike = [
@@ -166,6 +213,14 @@ class BillsOracle:
             (each for each in self.statuses if to_ms(each.occurred_at) <= bill.at_ms),
             key=lambda each: each.occurred_at,
         )
+        faces = [
+            each
+            for each in self.failed
+            if fact.occurred_at - timedelta(days=1) < each.occurred_at <= fact.occurred_at
+            and (each.fixmedins_code or fact.fixmedins_code) == fact.fixmedins_code
+        ]
+        if faces:
+            said.append((index, "P14", "", "opened", len(faces)))
         began_before = bool(told) and self.opened.get(fact.mdtrt_id, 2**60) < to_ms(told[-1].occurred_at)
         if told and told[-1].status != "normal" and not began_before:
             said.append((index, "P16", "", "opened", 1))
@@ -190,6 +245,9 @@ class BillsOracle:
 PLACES = (
     ("H1", "1", "11"),
     ("H2", "1", "21"),
+    ("H2", "1", "11"),
+    ("H3", "1", "14"),
+    ("H4", "1", "13"),
     ("P1", "2", "41"),
     ("P1", "2", "41"),
     ("P2", "2", "41"),
@@ -197,7 +255,7 @@ PLACES = (
 )
 
 
-def bills_log(seed: int, moves: int = 18) -> list[Fact]:
+def bills_log(seed: int, moves: int = 20) -> list[Fact]:
     """A small log of one person."""
     draw, clock_ms = Random(seed), START_MS
     facts: list[Fact] = []
@@ -208,9 +266,18 @@ def bills_log(seed: int, moves: int = 18) -> list[Fact]:
         facts.append(kind(event_id=f"e{len(facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
 
     for n in range(moves):
-        clock_ms += draw.choice((0, 20_000, HOUR_MS, HOUR_MS, 7 * HOUR_MS, DAY_MS, 6 * DAY_MS))
+        clock_ms += draw.choice((0, 20_000, HOUR_MS, HOUR_MS, HOUR_MS, 7 * HOUR_MS, 7 * HOUR_MS, DAY_MS, 6 * DAY_MS))
         at_ms = clock_ms - draw.choice((0, 0, 0, 30_000, 10 * HOUR_MS, LATE_MS, LATE_MS + 1))
-        move = draw.choice(("bill",) * 8 + ("undo", "undo", "status", "ahead"))
+        move = draw.choice(("bill",) * 8 + ("undo", "undo", "status", "ahead", "face", "transfer"))
+        if move == "face":
+            where = {"fixmedins_code": draw.choice((None, "H1", "P1"))}
+            said(IdentityChecked, at_ms, **where, result=draw.choice(("passed", "failed", "failed")))
+            continue
+        if move == "transfer":
+            until = draw.choice((None, to_datetime(at_ms + 3 * DAY_MS)))
+            there = {"fixmedins_code": "H9", "to_fixmedins_code": draw.choice((None, "H1", "P1", "P2"))}
+            said(TransferFiled, at_ms, **there, valid_from=to_datetime(at_ms - HOUR_MS), valid_to=until)
+            continue
         if move == "status":
             said(InsuredStatusChanged, at_ms, status=draw.choice(("normal", "normal", "suspended", "deceased")))
             continue
@@ -222,15 +289,17 @@ def bills_log(seed: int, moves: int = 18) -> list[Fact]:
             said(SettlementReversed, at_ms, setl_id=f"s{n}")
         if draw.random() < 0.8:  # else one like the last
             code, kind, med_type = draw.choice(PLACES)
-            fen = draw.choice((9_900, 9_900, 10_000, 50_000, 100_000, 100_001))
+            fen = draw.choice((9_900, 9_900, 10_000, 50_000, 100_000, 100_001, 200_000))
         amounts = {"fund_pay_sumamt_fen": 0, "acct_pay_fen": 0, "psn_cash_pay_fen": fen, "psn_part_amt_fen": fen}
         areas = draw.choice((("430500", "430502"), ("440100", "430502"), ("440100", "430502"), (None, "430502")))
         place = {"mdtrt_id": f"v{n}", "fixmedins_code": code, "fixmedins_type": kind, "med_type": med_type}
         if kind == "1" and draw.random() < 0.5:
             said(VisitOpened, at_ms - draw.choice((0, MINUTE_MS, 5 * HOUR_MS)), **place)
+            if draw.random() < 0.5:
+                said(VisitUpdated, at_ms, mdtrt_id=f"v{n}", diag_group=draw.choice(("N18", "C34", "J06", "O80")))
         said(
             SettlementCompleted, at_ms, **place, **amounts, setl_id=f"s{n}", medfee_sumamt_fen=fen,
-            insuplc_admdvs=areas[0], mdtrtarea_admvs=areas[1],
+            insuplc_admdvs=areas[0], mdtrtarea_admvs=areas[1], emergency=draw.random() < 0.1,
         )  # fmt: skip
         bills.append(f"s{n}")
     return facts

@@ -1,4 +1,4 @@
-"""P04-P07, P10 and P11 as naively as they can be written: every measure anew over one person's whole log.
+"""P04-P07, P10, P11, H03 and H04 as naively as they can be written: every measure anew over one person's whole log.
 
 It shares no line with the engine's rules. Logs are small and seeded: lines late and taken back, whole and in part,
 excluded care, months that turn, admissions that overlap, follow, or never were.
@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
 
-from risk.facts import Fact, FeeAdded, FeeReversed, VisitCancelled, VisitClosed, VisitOpened, VisitUpdated
+from risk.facts import (
+    Fact,
+    FeeAdded,
+    FeeReversed,
+    TransferFiled,
+    VisitCancelled,
+    VisitClosed,
+    VisitOpened,
+    VisitUpdated,
+)
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, local_day, to_date, to_datetime, to_ms
 
 START_MS = to_ms(to_datetime(1_772_000_000_000))
@@ -49,6 +58,7 @@ class CareOracle:
     diag: dict[str, str] = field(default_factory=dict)
     ended: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    filed: list[TransferFiled] = field(default_factory=list)
     told: set[tuple[str, str]] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
     open: dict[tuple[str, str, int], int] = field(default_factory=dict)
@@ -63,6 +73,8 @@ class CareOracle:
             case VisitUpdated():
                 self.diag[fact.mdtrt_id] = fact.diag_group or ""
                 return self._stay(index, fact.mdtrt_id)
+            case TransferFiled():
+                self.filed.append(fact)
             case VisitClosed():
                 self.ended[fact.mdtrt_id or ""] = at_ms
             case VisitCancelled():
@@ -78,6 +90,15 @@ class CareOracle:
 
     def _line(self, index: int, fact: FeeAdded, at_ms: int) -> list[Said]:
         visit = self.opened[fact.mdtrt_id]
+        dear = self._dear(index, fact) if at_ms >= self.newest_ms - LATE_MS else []
+        return dear + self._drug(index, fact, at_ms, visit)
+
+    def _dear(self, index: int, fact: FeeAdded) -> list[Said]:
+        allowed_fen = -(-fact.cnt_x10000 * (fact.pric_uplmt_fen or 0) // 10_000)
+        too_much = fact.amount_fen - allowed_fen
+        return [(index, "H04", 1, "opened", too_much)] if fact.pric_uplmt_fen and too_much > 0 else []
+
+    def _drug(self, index: int, fact: FeeAdded, at_ms: int, visit: VisitOpened) -> list[Said]:
         line = Line(fact, at_ms, visit.med_type or "", self._left_out(fact.mdtrt_id), fact.cnt_x10000)
         if not fact.med_list_codg.startswith(("X", "Z")) or line.med_type not in MOST_DAYS:
             return []
@@ -96,6 +117,15 @@ class CareOracle:
         left = self._supply(line, earlier)
         if plain and fact.prd_days and left >= 8:
             said.append((index, "P06", 1, "opened", left))
+        if line.med_type in ("11", "14"):
+            twice = [
+                each
+                for each in self.lines
+                if each.fact.mdtrt_id == fact.mdtrt_id
+                and each.fact.med_list_codg == fact.med_list_codg
+                and at_ms - DAY_MS < each.at_ms <= at_ms
+            ]
+            said += [(index, "H03", 1, "opened", len(twice))] if len(twice) >= 2 else []
         return said + (self._episodes(index, "P07", line, earlier) if plain else [])
 
     def _left_out(self, mdtrt_id: str) -> bool:
@@ -172,13 +202,13 @@ class CareOracle:
 
     def _stay(self, index: int, mdtrt_id: str) -> list[Said]:
         new = self.opened[mdtrt_id]
-        if new.med_type != "21" or mdtrt_id in self.cancelled or self._left_out(mdtrt_id):
+        if new.med_type != "21" or mdtrt_id in self.cancelled or self._left_out(mdtrt_id) or self._sent(new):
             return []
         said, at_ms = [], to_ms(new.occurred_at)
         others = [
             each for each in self.opened.values()
             if each.med_type == "21" and each.mdtrt_id != mdtrt_id and each.mdtrt_id not in self.cancelled
-            and to_ms(each.occurred_at) <= at_ms
+            and to_ms(each.occurred_at) <= at_ms and not self._sent(each)
         ]  # fmt: skip
         overlapping = [
             each for each in others
@@ -199,6 +229,12 @@ class CareOracle:
             self.told.add(("P11", mdtrt_id))
             said.append((index, "P11", 1, "opened", min(near) // DAY_MS))
         return said
+
+    def _sent(self, stay: VisitOpened) -> bool:
+        """Was a transfer there on file when he was admitted?"""
+        return any(
+            each.to_fixmedins_code == stay.fixmedins_code and each.valid_from <= stay.occurred_at for each in self.filed
+        )
 
 
 def _month(at_ms: int) -> int:
@@ -222,17 +258,19 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
         code, visit = draw.choice(("H1", "H2", "H3")), f"v{n}"
         diag = draw.choice((None, None, "J18", "J18", "N18", "C34"))
         here = {"mdtrt_id": visit, "fixmedins_code": code}
-        move = draw.choice(("line", "line", "line", "line", "back", "admit", "admit", "end", "cancel"))
+        move = draw.choice(("line", "line", "line", "line", "back", "admit", "admit", "end", "cancel", "file"))
         if move == "line":
             med_type = draw.choice(("11", "11", "11", "14", "41", "13"))
             said(VisitOpened, at_ms, **here, fixmedins_type="1", med_type=med_type, emergency=med_type == "13")
             if diag:
                 said(VisitUpdated, at_ms, mdtrt_id=visit, diag_group=diag)
-            for _ in range(draw.choice((1, 1, 2))):
+            for _ in range(draw.choice((1, 1, 2, 3))):
                 count, days = draw.choice((10_000, 20_000, 30_000)), draw.choice((None, 3, 4, 7, 8, 30, 84, 85))
                 item = draw.choice(("XA", "XA", "XB", "TA"))
                 more = {"feedetl_sn": str(len(facts)), "med_list_codg": item, "cnt_x10000": count, "prd_days": days}
-                said(FeeAdded, at_ms + MINUTE_MS, **here, **more, amount_fen=100)
+                limit = {"pric_uplmt_fen": draw.choice((None, None, 0, 33, 50, 100))}
+                later_ms = draw.choice((MINUTE_MS, MINUTE_MS, 5 * HOUR_MS))
+                said(FeeAdded, at_ms + later_ms, **here, **more, **limit, amount_fen=100)
                 lines.append(facts[-1])  # type: ignore[arg-type]
         elif move == "back" and lines:
             line = draw.choice(lines[-4:])
@@ -244,6 +282,8 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
             stays.append(visit)
             if diag:
                 said(VisitUpdated, clock_ms, mdtrt_id=visit, diag_group=diag)
+        elif move == "file" and draw.random() < 0.5:
+            said(TransferFiled, clock_ms, fixmedins_code="H9", to_fixmedins_code=code, valid_from=to_datetime(at_ms))
         elif move in ("end", "cancel") and stays:
             kind = VisitClosed if move == "end" else VisitCancelled
             said(kind, clock_ms, mdtrt_id=stays.pop(draw.randrange(len(stays))))

@@ -15,6 +15,8 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
     { at = "2026-03-02 08:00", bed = "present", visit = "V1" }      looked for in his bed (9604): present, absent
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
+    { at = "2026-03-02 08:00", face = "failed" }           his face was compared (9601), at the institution
+    { at = "2026-03-02 08:00", transfer = "H2", until = "2026-04-01 00:00" }  a transfer there is on file from then on
     { at = "2026-03-01 00:00", peers = ["inpatient_fee_fen", "inpatient_bills"], members = 12, p50 = 3000, p90 = 4000 }
                                                            what peers had in common on the 30 days before (least = 30)
     { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
@@ -41,6 +43,7 @@ from risk.facts import (
     Fact,
     FeeAdded,
     FeeReversed,
+    IdentityChecked,
     InsuredStatusChanged,
     PeersPublished,
     SettlementCompleted,
@@ -49,6 +52,7 @@ from risk.facts import (
     StaffPointsDetermined,
     StaffStatusChanged,
     StockMoved,
+    TransferFiled,
     VisitCancelled,
     VisitClosed,
     VisitOpened,
@@ -87,13 +91,15 @@ def rule_books() -> dict[str, dict[str, Any]]:
 
 
 def rule_cases(policy: str = "") -> list[RuleCase]:
-    """Every case of every file that is judged under the page's numbers, or of those that name a place's `policy`."""
+    """Every case that is judged under the page's numbers; with `policy`, those that name that place's, or whose file
+    does.
+    """
     cases = []
     for book in rule_books().values():
-        if book.get("policy", "") != policy:
-            continue
         caps = [(row["insured_at"], row["insutype"], row["cap_fen"]) for row in book.get("cap", [])]
         for case in book["case"]:
+            if case.get("policy", book.get("policy", "")) != policy:
+                continue
             facts = facts_of(case, book.get("usual", {}))
             cases.append(RuleCase(book["rule"], case["name"], case["shows"], facts, caps, case["alerts"]))
     return cases
@@ -142,6 +148,8 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
     if "peers" in line:
         return _peers(number, line)
     common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": line["at"], "psn_no": line["person"]}
+    if (told := _of_the_person(common, line)) is not None:
+        return told
     place = {"fixmedins_code": line["institution"], "fixmedins_type": line["type"]}
     moved = _of_staff(common, line) or _of_a_visit(common, number, line, place)
     if moved is not None:
@@ -151,8 +159,6 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         return SettlementReversed(**common, setl_id=f"S{line['reverse']}")
     if "reinstate" in line:
         return SettlementReinstated(**common, setl_id=f"S{line['reinstate']}")
-    if "status" in line:
-        return InsuredStatusChanged(**common, status=line["status"])
     if "register" in line:
         return VisitOpened(**common, **place, **known, mdtrt_id=line["register"], med_type=line["med_type"])
     return SettlementCompleted(
@@ -164,8 +170,8 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         mdtrt_id=line.get("visit", f"V{number}"),
         med_type=line["med_type"],
         mdtrtarea_admvs=line.get("here"),
-        fulamt_ownpay_amt_fen=line.get("own_fen"),
         emergency=line.get("emergency", False),
+        fulamt_ownpay_amt_fen=line.get("own_fen"),
     )
 
 
@@ -183,6 +189,19 @@ def _of_staff(common: dict[str, Any], line: Mapping[str, Any]) -> Fact | None:
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+def _of_the_person(common: dict[str, Any], line: Mapping[str, Any]) -> Fact | None:
+    """What the scheme says of him, how his face looked, where he may go."""
+    if "status" in line:
+        return InsuredStatusChanged(**common, status=line["status"])
+    if "face" in line:
+        return IdentityChecked(**common, result=line["face"], fixmedins_code=line.get("institution"))
+    if "transfer" in line:
+        until = _instant(line["until"]) if "until" in line else None
+        place = {"fixmedins_code": line["institution"], "to_fixmedins_code": line["transfer"]}
+        return TransferFiled(**common, **place, valid_from=line["at"], valid_to=until)
+    return None
 
 
 def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], place: dict[str, Any]) -> Fact | None:
@@ -209,8 +228,9 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
             feedetl_sn=f"L{number}",
             fixmedins_code=line["institution"],
             med_list_codg=line["dispense"],
-            cnt_x10000=line.get("quantity", 1) * 10_000,
+            cnt_x10000=line.get("quantity_x10000", line.get("quantity", 1) * 10_000),
             amount_fen=line.get("amount_fen", 1_000),
+            pric_uplmt_fen=line.get("limit_fen"),
             prd_days=line.get("days"),
             rx_flag="signed" in line or None,
             rxno=line.get("signed", {}).get("prescription"),

@@ -10,12 +10,13 @@ from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
 from tests.risk.test_rule_cases import shaoyang_files
 
-RULES = ("P04", "P05", "P06", "P07", "P10", "P11")
+RULES = ("P04", "P05", "P06", "P07", "P10", "P11", "H03", "H04")
 CITY = shaoyang_files()
 _RULES = CITY["rules.toml"]
 FILES = {
     "policy.toml": CITY["policy.toml"],
-    "rules.toml": small(_RULES[_RULES.index("[[exclusions]]") : _RULES.index("[[P19]]")]),
+    "rules.toml": small(_RULES[_RULES.index("[[exclusions]]") : _RULES.index("[[P15]]")])
+    + _RULES[_RULES.index("[[H03]]") : _RULES.index("[[H14]]")],
 }
 
 

@@ -3,8 +3,10 @@
 import pytest
 
 from risk.local_time import DAY_MS
+from risk.policy import parse_policy
 from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
 from risk.terms import PolicyError
+from tests.risk.test_rule_cases import shaoyang_files
 
 read_care = measured_rule(*OF_CARE)
 LEVEL = {"theta": 3, "window_days": 180, "kind": "suspicion", "sev": 2}
@@ -77,8 +79,9 @@ OF_TWO_KINDS = [
 @pytest.mark.parametrize(
     ("kinds", "changes", "says"),
     [
-        (["same_amount"], SAME | {"except": ["dialysis"]}, "excepts dialysis, which same_amount does not look at"),
-        (["inside_admission"], INSIDE | {"except": ["emergency", "dialysis"]}, "excepts dialysis, which inside_adm"),
+        (["same_amount"], SAME | {"except": ["kind people"]}, "Only emergency, dialysis"),
+        (OF_CARE, {"away": True}, "Only settlements are told apart so"),
+        (OF_CARE, {"subject": "institution"}, "follows a person from place to place"),
         (["same_amount"], INSIDE, "measures 'inside_admission', and this rule's code evaluates another"),
         (["inside_admission"], SAME, "Write one of inside_admission"),
         (OF_CARE, SAME, "Write one of distinct, sum"),
@@ -112,7 +115,19 @@ def test_what_its_code_reads_is_taken(kinds, changes):
 
 def test_an_exclusion_that_no_fact_can_tell_is_refused():
     with pytest.raises(PolicyError, match="excludes nothing"):
-        exclusions([{"name": "kind people"}], "exclusions")
+        exclusions([{"name": "dialysis"}], "exclusions")
+
+
+def test_an_exclusion_that_no_bill_can_remember_is_refused():
+    with pytest.raises(PolicyError, match="Only emergency, dialysis"):
+        exclusions([{"name": "kind people", "med_types": ["11"]}], "exclusions")
+
+
+def test_a_rule_may_only_except_what_the_exclusions_describe():
+    files = shaoyang_files()
+    files["rules.toml"] = files["rules.toml"].replace('name = "dialysis"', 'name = "psychiatric"')
+    with pytest.raises(PolicyError, match="P01 excepts dialysis, which exclusions does not describe"):
+        parse_policy(files)
 
 
 def test_care_is_excluded_by_diagnosis_kind_or_emergency():

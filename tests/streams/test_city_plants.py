@@ -29,7 +29,6 @@ CATALOGUE = {
 }
 WAITING = {
     "P08": "needs hashed telephone numbers, which no edge takes in; off by default (L01)",
-    "P14": "waits for face checks (9601) and a person's sex and age on the bus",
     "H06": "waits for the items of fee lines on the shards of institutions, beside their stock",
     "H10": "waits for approved beds and machines as a reference table",
     "H15": "waits for overdue credit visits on the second hop",

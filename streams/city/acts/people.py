@@ -1,7 +1,10 @@
-"""Insured persons: too many visits, places, bills, and too much money (P01, P02, P03, P12, P13, P17)."""
+"""Insured persons: too many visits, places, bills, too much money, another face (P01, P02, P03, P12-P14, P17)."""
 
-from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS
-from streams.city.stage import Stage
+from typing import Literal
+
+from risk.facts import IdentityChecked
+from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, to_datetime
+from streams.city.stage import Stage, paper
 
 VISITS_IN_30_DAYS = 15
 HOSPITALS_A_DAY = 3
@@ -135,3 +138,30 @@ def wrong_box_returned(stage: Stage) -> None:
         stage.settle(stage.visit(person, "41", stage.pharmacy(n)), stage.at(11 + n), 5_500, 20) for n in range(2)
     ]
     stage.innocent("P17", person.psn_no, "one of three purchases was returned", events)
+
+
+def another_face(stage: Stage) -> None:
+    """P14: the face at the counter is not his, and it is settled all the same; below, a day later."""
+    person, code = stage.person(), stage.hospital()
+    checked_ms = stage.at(9) - stage.excess * 2 * HOUR_MS if stage.excess >= 0 else stage.at(15) - DAY_MS
+    _checked(stage, checked_ms, code, "failed")
+    event = stage.settle(stage.visit(person, "11", code), stage.at(15), 15_000)
+    stage.label("P14", person.psn_no, [event])
+
+
+def face_in_bad_light(stage: Stage) -> None:
+    """Twin of P14: the camera takes an old woman for somebody else, and knows her at the window."""
+    person, code = stage.person(), stage.hospital()
+    _checked(stage, stage.at(9), code, "failed")
+    _checked(stage, stage.at(9.1), code, "passed")
+    event = stage.settle(stage.visit(person, "11", code), stage.at(10), 15_000)
+    stage.innocent("P14", person.psn_no, "the second try passed", [event])
+
+
+def _checked(stage: Stage, at_ms: int, code: str, result: Literal["passed", "failed"]) -> None:
+    psn_no = stage.person().psn_no
+    event_id = f"9601:{psn_no}:{at_ms}"
+    fact = IdentityChecked(
+        event_id=event_id, occurred_at=to_datetime(at_ms), psn_no=psn_no, fixmedins_code=code, result=result
+    )
+    stage.add(iter([paper(fact, at_ms)]))
