@@ -5,11 +5,13 @@ forgotten on absolute local-day boundaries (pruning.py; design.md 4). Hashes are
 """
 
 from hashlib import blake2b
+from operator import attrgetter
 from struct import Struct
 
 import msgspec
 from msgspec.structs import astuple, replace
 
+from risk.event_ids import joined
 from risk.insured import Insured
 from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day
 
@@ -40,11 +42,12 @@ class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Row(Stored, frozen=True):
-    """A settlement that a window may still need."""
+    """A settlement that a window may still need. `stem`, `number`: its event id (event_ids.py)."""
 
     at_ms: int
     setl: int
-    event_id: str
+    stem: bytes
+    number: int
     mdtrt: int  # hash of mdtrt_id: visits are only told apart
     fixmedins_code: str
     fixmedins_type: str
@@ -55,6 +58,11 @@ class Row(Stored, frozen=True):
     state: int = COUNTED
     marks: int = 0  # bills.py: what else a rule may ask of it, a bit each
     beside: tuple[tuple[int, int], ...] = ()  # what it added to its institution's day beside itself (counters.py)
+
+    @property
+    def event_id(self) -> str:
+        """The event that told of it: evidence."""
+        return joined(self.stem, self.number, self.fixmedins_code)
 
 
 class Receipt(Stored, frozen=True):
@@ -145,6 +153,7 @@ class Activity(Stored, frozen=True):
 
 
 NOTHING = Activity()
+at_ms_of = attrgetter("at_ms")  # by what rows are ordered
 
 
 # --- visits ----------------------------------------------------------------------------------------------------------
@@ -178,7 +187,7 @@ def visit_end_ms(visit: Visit, grace_ms: int) -> int:
     return day_start_ms(local_day(visit.newest_ms) + 1) + grace_ms
 
 
-# --- receipts --------------------------------------------------------------------------------------------------------
+# --- receipts and business keys --------------------------------------------------------------------------------------
 
 
 def _find(packed: bytes, record: Struct, key: int, at: int = 0) -> int:
@@ -203,9 +212,6 @@ def with_receipt(activity: Activity, receipt: Receipt) -> Activity:
     packed, start = activity.receipts, _find(activity.receipts, RECEIPT, receipt.setl)
     assert start >= 0, "only a counted settlement changes its receipt"
     return replace(activity, receipts=packed[:start] + RECEIPT.pack(*astuple(receipt)) + packed[start + RECEIPT.size :])
-
-
-# --- business keys ---------------------------------------------------------------------------------------------------
 
 
 def seen_content(activity: Activity, key: int) -> int | None:
@@ -261,11 +267,6 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
         activity.insured,
         activity.boxes,
     )
-
-
-def at_ms_of(row: Row) -> int:
-    """By what rows are ordered."""
-    return row.at_ms
 
 
 def _added(years: tuple[tuple[int, int], ...], year: int, delta_fen: int) -> tuple[tuple[int, int], ...]:

@@ -52,7 +52,7 @@ def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: 
         row.at_ms,
         moved_ms,
         event_id,
-        row.event_id,
+        event_id if sign > 0 and not marks & SILENT else row.event_id,  # it is the settlement itself: not read again
         person_hash(psn_no),
         row.fixmedins_type,
         row.med_type,

@@ -41,6 +41,7 @@ from risk.contributions import (
     Contribution,
     contributions,
 )
+from risk.event_ids import split
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
 from risk.local_time import day_start_ms
@@ -100,7 +101,7 @@ def row_of_settlement(
     return Row(
         at_ms,
         setl,
-        fact.event_id,
+        *split(fact.event_id, fact.fixmedins_code),
         hash64(fact.mdtrt_id),
         fact.fixmedins_code,
         "" if marks & BAD_INSTITUTION_CODE else fact.fixmedins_type,
@@ -244,7 +245,7 @@ def has_second_hop(terms: Terms) -> bool:
 def _of_old(receipt: Receipt) -> Row:
     """What is left of a settlement older than any window: it counts in its year only."""
     at_ms = day_start_ms(receipt.day)
-    return Row(at_ms, receipt.setl, "", 0, "", "", "", "", 0, receipt.fund_fen)
+    return Row(at_ms, receipt.setl, *split("", ""), 0, "", "", "", "", 0, receipt.fund_fen)
 
 
 def content_of(fact: SettlementCompleted) -> int:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from risk.activity import Row
 from risk.care import NO_CARE, Above, Care, Line, Stay
 from risk.event_ids import joined, split
 from risk.kept_care import packed, unpacked
@@ -66,3 +67,10 @@ def test_a_line_more_of_a_message_costs_less_than_twenty_bytes() -> None:
     one, three = (len(packed(Care(1, tuple(line(n) for n in range(count))))) for count in (1, 3))
     assert (three - one) / 2 < 20
     assert one < 90
+
+
+def test_a_settlement_row_names_its_event_in_a_third_of_the_bytes() -> None:
+    event_id = f"2207:{CODE}202605310827000001:0"
+    row = Row(1, 2, *split(event_id, CODE), 3, CODE, "1", "11", "D1", 4, 5)
+    assert row.event_id == event_id
+    assert 3 * (len(row.stem) + 1) < len(event_id)
