@@ -28,6 +28,7 @@ from risk.handling import (
     suppression_id_of,
 )
 from risk.local_time import to_datetime
+from risk.policy_parameters import PARAMETERS
 
 DURABLE_WITHIN_S = 3.0
 
@@ -48,6 +49,8 @@ class AlertActs:
         asked = decode_body(SuppressionBody, call.body)
         if asked.psn_no and asked.dr_code:
             raise Problem("FIELD_INVALID", "dr_code", why="give psn_no or dr_code, not both")
+        if asked.rule_id and asked.rule_id not in PARAMETERS:
+            raise Problem("FIELD_INVALID", "rule_id", why="the id of a rule, such as P03; no rule is called so")
         at_ms = self.wall_ms()
         subject_id = self.pseudonym(asked.psn_no) if asked.psn_no else asked.dr_code
         scope = (asked.rule_id, subject_id, asked.institution)

@@ -76,6 +76,7 @@ def test_lifting_acknowledging_and_judging_are_acts_about_what_the_path_names():
     ("body", "field"),
     [
         (suppression(rule_id=""), "rule_id"),
+        (suppression(rule_id="P999"), "rule_id"),
         (suppression(until="2026-03-10T07:59:59+08:00"), "until"),
         (suppression(until="2026-04-10T08:00:00+08:00"), "until"),
         (suppression(until="2026-03-10T12:00:00"), "until"),
