@@ -28,7 +28,7 @@ CATALOGUE = {
     *("U01", "T01", "E01"),
 }
 WAITING = {
-    "P08": "needs hashed telephone numbers, which no edge takes in; off by default (L01)",
+    "P08": "needs telephones: no edge takes one in (L01), and a hash of eleven digits is undone by trying all",
     "H06": "waits for the items of fee lines on the shards of institutions, beside their stock",
     "H10": "waits for approved beds and machines as a reference table",
     "H15": "waits for overdue credit visits on the second hop",
