@@ -49,7 +49,7 @@ def test_every_rule_has_a_case_below_at_rearmed_and_reversed() -> None:
 
 
 WITHOUT = {  # people rules of domain.md 4.1 that are not judged, and why
-    "P08": "needs telephones of agents: no edge takes one in (L01), and a hash of eleven digits is undone by trying all",
+    "P08": "needs telephones: no edge takes one in (L01), and a hash of eleven digits is undone by trying all",
     "P18": "pairs at one place grow with the square of its half hour: 124,750 of 500 people, each to be kept 30 days",
 }
 
