@@ -39,13 +39,13 @@ def busy_week(stage: Stage) -> None:
 def clinic_doubles(stage: Stage) -> None:
     """H12: a hospital's outpatients cost in two weeks twice what they cost in the two before; below, one bill less."""
     code = stage.hospital()
-    stage.label("H12", code, _bills(stage, code, "11", ((14, 14), (14, 28 + stage.excess))))
+    stage.label("H12", code, _bills(stage, code, "11", ((14, 56), (14, 112 + stage.excess))))
 
 
 def clinic_does_well(stage: Stage) -> None:
     """Twin of H12: half as much again."""
     code = stage.hospital()
-    stage.innocent("H12", code, "half as much again", _bills(stage, code, "11", ((14, 14), (14, 21))))
+    stage.innocent("H12", code, "half as much again", _bills(stage, code, "11", ((14, 56), (14, 84))))
 
 
 def _bills(stage: Stage, code: str, med_type: str, spans: tuple[tuple[int, int], ...]) -> list[str]:
