@@ -57,8 +57,12 @@ class VisitBook:
         """No first attempt of a debit leaves before every visit in it has ended. `services`: the pool of each bill."""
         if (order["kind"], order["attempt"]) != ("debit", 1):
             return
+        stays = [bill for bill, pool in services.items() if pool == "deposit_free"]
+        if any(item["setl_id"] in stays for item in order["items"]):
+            return  # the last bill of a stay that nobody registered ends it
+        ended = {self.visits.get(bill) for bill in stays}
         for item in order["items"]:
-            if item["setl_id"] in self.ends and services[item["setl_id"]] == "visit_first":
+            if item["setl_id"] in self.ends and self.visits[item["setl_id"]] not in ended:
                 self.checked += 1
                 end, leaves = self.ends[item["setl_id"]], datetime.fromisoformat(order["not_before"])
                 assert leaves >= end, f"{item['setl_id']} is debited at {leaves}; its visit ends at {end}"
