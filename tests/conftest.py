@@ -14,6 +14,7 @@ _prefixes = count(1)
 _SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast things first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka.
 
