@@ -14,15 +14,9 @@ _prefixes = count(1)
 _SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast things first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka.
-
-    Run in several processes, each takes a module's tests of one cost together, for they share what is dear to set up.
-    """
+    """Fast things first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka."""
     items.sort(key=_cost)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(f"{_cost(item)} {item.path.stem}"))
 
 
 def _cost(item: pytest.Item) -> int:
