@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from risk.activity import LATE_MS, Episode
 from risk.alerts import Crossing
-from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, INSTITUTION, SILENT, STAFF, Contribution
+from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, INSTITUTION, NO_BILL, SILENT, STAFF, Contribution
 from risk.counters import count
 from risk.day_rules import Scene, ended, followed, found_on, open_looks
 from risk.local_time import DAY_MS, MINUTE_MS, OFFSET_MS
@@ -96,7 +96,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     if subject.episodes:
         followed(subject, day, plan)
     newest_ms = subject.newest_ms
-    if sign > 0 and at_ms > newest_ms:
+    if sign > 0 and at_ms > newest_ms and not marks & NO_BILL:  # a fee line makes no bill late
         subject.newest_ms = at_ms
     late_by_ms = newest_ms - (at_ms if sign > 0 else given.moved_ms)
     watched = filtered.bursts or filtered.signed or filtered.opens or subject.standing
@@ -105,7 +105,7 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         return ()
     said = _Said(given, heard, plan)
     quality = _placeholders(day, said) if marks & _BAD_CODE and given.subject_kind == INSTITUTION else []
-    found = _earlier_dates_end(subject, day, said) if subject.episodes else []
+    found = _earlier_dates_end(subject, day, said, touched) if subject.episodes else []
     if filtered.bursts and late_by_ms <= SHORT_LATE_MS:
         found += _burst(subject, said)
     if filtered.signed or subject.standing:
@@ -187,14 +187,18 @@ def _signed(subject: Subject, said: _Said, newest_ms: int) -> list[Output]:
     return [_alert(each.episode, each.observed, said, word=each.word, evidence=each.evidence) for each in found]
 
 
-def _earlier_dates_end(subject: Subject, day: Day, said: _Said) -> list[Output]:
-    """Anything counted of a later date ends the episodes of the dates before it."""
+def _earlier_dates_end(subject: Subject, day: Day, said: _Said, touched: int) -> list[Output]:
+    """A bill of a later date ends the episodes of the dates before it; a fee line those that count such lines."""
     outputs: list[Output] = []
-    if said.given.sign < 0:
+    given, plan = said.given, said.plan
+    if given.sign < 0:
         return outputs
     for episode in sorted(each for each in subject.episodes if each.period and each.period < day.date):
+        look = plan.looks.get((episode.rule_id, episode.level)) if given.marks & NO_BILL else None
+        if given.marks & NO_BILL and not (look is not None and look.touching & touched):
+            continue
         ended(subject, episode)
-        if episode.rule_id in said.plan.terms:  # a rule that is no longer in force has nothing more to say
+        if episode.rule_id in plan.terms:  # a rule that is no longer in force has nothing more to say
             outputs.append(_alert(episode, episode.reached, said, word="closed"))
     return outputs
 
