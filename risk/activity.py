@@ -94,7 +94,7 @@ class Visit(Stored, frozen=True):
     message: int = 0  # hash of the message that opened it: 2601 names it so
     lines: bytes = b""
     diag_group: str = ""
-    noted: tuple[tuple[int, int, int], ...] = ()  # line, batch, counter: what its bills add to a day (line_counts.py)
+    noted: tuple[tuple[int, int, int, int], ...] = ()  # line, batch, counter, and the bill it is on (line_counts.py)
 
     @property
     def admission(self) -> bool:

@@ -1,19 +1,24 @@
 """What a fee line makes a bill of its visit count as: a prescription without a signature, or for too long.
 
-The visit notes such lines; one of which anything is taken back is noted no longer.
+The visit notes such lines; one of which anything is taken back is noted no longer. A line is on the first bill that
+finds it noted, and on the next one if that is undone: whether a bill stands is its receipt's word, so that a note
+neither comes nor goes with a reversal.
 """
 
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from risk.activity import Visit, hash32
+from risk.activity import COUNTED, Activity, Row, Visit, hash32, receipt_of
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed
 from risk.heard import exclusions_of
 from risk.terms import Terms
 
 _UNSIGNED, _LONG = place_of("unsigned_rx_bills"), place_of("long_rx_bills")
+
+Note = tuple[int, int, int, int]
+"""A fee line, its batch, the counter of a day, and the bill that adds to it (hash of its setl_id; 0: none yet)."""
 
 
 def with_noted(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
@@ -22,7 +27,7 @@ def with_noted(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
     if not places:
         return visit
     line, batch = hash32(fact.feedetl_sn), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
-    return replace(visit, noted=(*visit.noted, *((line, batch, place) for place in places)))
+    return replace(visit, noted=(*visit.noted, *((line, batch, place, 0) for place in places)))
 
 
 def without_noted(visit: Visit, fact: FeeReversed) -> Visit:
@@ -32,6 +37,25 @@ def without_noted(visit: Visit, fact: FeeReversed) -> Visit:
         return replace(visit, noted=tuple(each for each in visit.noted if each[0] != line))
     batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else None
     return replace(visit, noted=tuple(each for each in visit.noted if batch is not None and each[1] != batch))
+
+
+def open_notes(activity: Activity, visit: Visit) -> list[Note]:
+    """What is noted and on no bill that stands."""
+    return [note for note in visit.noted if not note[3] or _is_undone(activity, note[3])]
+
+
+def with_billed(before: Activity, visit: Visit, row: Row) -> Visit:
+    """The visit whose open notes are on this bill, where it counts them; `before` is the activity without it."""
+    places = {place for place, _ in row.beside}
+    taken = {note for note in open_notes(before, visit) if note[2] in places}
+    if not taken:
+        return visit
+    return replace(visit, noted=tuple((*note[:3], row.setl) if note in taken else note for note in visit.noted))
+
+
+def _is_undone(activity: Activity, setl: int) -> bool:
+    known = receipt_of(activity, setl)
+    return known is not None and known.state != COUNTED
 
 
 def _wrong(visit: Visit, fact: FeeAdded, terms: Terms) -> Iterator[int]:

@@ -15,7 +15,7 @@ from risk.pruning import on_a_new_day
 from risk.settlement_counts import beside
 from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
 from risk.terms import Terms
-from risk.visits import moved_on
+from risk.visits import billed
 
 Ordinary = tuple[Activity, list[Contribution]]
 
@@ -57,7 +57,7 @@ def ordinary(
     )
     if concerns(after, row, terms, (place, fact.insutype or "")):
         return None
-    after = moved_on(after, visit, at_ms)
+    after = billed(activity, after, visit, row)
     after = on_a_new_day(activity, after, at=at, policy=policy, terms=terms)
     if not has_second_hop(terms):
         return after, []

@@ -65,7 +65,7 @@ from risk.settlements import Counted, amounts_add_up, filled
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement
 from risk.settlements import reverse as reverse_settlement
-from risk.visits import VisitFact, content_of, moved_on, visited
+from risk.visits import VisitFact, billed, content_of, moved_on, visited
 
 FOLD_VERSION = 1
 
@@ -187,8 +187,8 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if counted.result == "conflict":
         said = [*said, dead_letter(as_told, moment, CONFLICT)]
     activity = counted.activity
-    if counted.result == "applied":
-        activity = moved_on(activity, visit, moment.occurred_ms)
+    if counted.row is not None:
+        activity = billed(person.activity, activity, visit, counted.row)
     after = Person(activity, credit)
     applied = Applied(after, counted.result, list(said), counted.contributions)
     on_credit = credit is not None or fact.credit_fen or fact.authorization_id

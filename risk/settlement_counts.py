@@ -11,6 +11,7 @@ from risk.counters import place_of
 from risk.facts import SettlementCompleted
 from risk.heard import exclusions_of
 from risk.kept_care import unpacked
+from risk.line_counts import open_notes
 from risk.local_time import DAY_MS, local_day
 from risk.policy import Policy
 from risk.terms import Terms
@@ -41,7 +42,7 @@ def beside(activity: Activity, fact: SettlementCompleted, *, marks: int, policy:
         if fact.med_type.startswith("2"):
             said += _of_a_stay(activity, fact, visit, policy=policy, terms=terms)
     if visit is not None and visit.noted:
-        said += [(place, 1) for place in {each[2] for each in visit.noted}]
+        said += [(place, 1) for place in {note[2] for note in open_notes(activity, visit)}]
     return tuple(sorted(said)) if said else ()
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import Activity, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
+from risk.activity import Activity, Row, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
 from risk.facts import (
     Fact,
     FeeAdded,
@@ -16,7 +16,7 @@ from risk.facts import (
     VisitReopened,
     VisitUpdated,
 )
-from risk.line_counts import with_noted, without_noted
+from risk.line_counts import with_billed, with_noted, without_noted
 from risk.settlements import message_of
 from risk.terms import Terms
 
@@ -75,6 +75,16 @@ def moved_on(activity: Activity, visit: Visit | None, occurred_ms: int) -> Activ
     if visit is None or occurred_ms <= visit.newest_ms:
         return activity
     return with_visit(activity, replace(visit, newest_ms=occurred_ms))
+
+
+def billed(before: Activity, activity: Activity, visit: Visit | None, row: Row) -> Activity:
+    """The activity with a bill of this visit, moved on; what the visit noted is on the bill."""
+    if visit is None:
+        return activity
+    noting = with_billed(before, visit, row) if visit.noted else visit
+    if noting is visit:
+        return moved_on(activity, visit, row.at_ms)
+    return with_visit(activity, replace(noting, newest_ms=max(visit.newest_ms, row.at_ms)))
 
 
 def _key(fact: VisitFact) -> str:

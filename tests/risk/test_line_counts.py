@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from risk.activity import Visit
-from risk.contributions import Beside
 from risk.counters import place_of
-from risk.facts import Fact, FeeAdded, FeeReversed, SettlementCompleted, SettlementReversed
+from risk.facts import Fact, FeeAdded, FeeReversed, SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.line_counts import with_noted, without_noted
 from risk.local_time import to_datetime
 from risk.policy import parse_policy
@@ -71,23 +70,42 @@ def test_what_is_taken_back_is_noted_no_longer(what: dict[str, Any], left: int) 
     assert len(without_noted(visit, back(**what)).noted) == left
 
 
-def test_a_reversal_takes_away_what_its_bill_added_whatever_became_of_the_lines_since() -> None:
-    bill = SettlementCompleted(
-        event_id="e1", occurred_at=to_datetime(AT_MS + 1), psn_no="A", setl_id="S1", mdtrt_id="V1",
-        fixmedins_code="P43050000101", fixmedins_type="2", med_type="41", medfee_sumamt_fen=900,
+def bill(serial: str, code: str = "P43050000101") -> SettlementCompleted:
+    return SettlementCompleted(
+        event_id=f"2207:{serial}:0", occurred_at=to_datetime(AT_MS + 1), psn_no="A", setl_id=serial, mdtrt_id="V1",
+        fixmedins_code=code, fixmedins_type="2", med_type="41", medfee_sumamt_fen=900,
         fund_pay_sumamt_fen=400, psn_part_amt_fen=500, acct_pay_fen=0, psn_cash_pay_fen=500,
     )  # fmt: skip
-    undone = SettlementReversed(event_id="e3", occurred_at=to_datetime(AT_MS + 3), psn_no="A", setl_id="S1")
-    facts: list[Fact] = [line("L1", rx_flag=True), bill, back(feedetl_sn="L1"), undone]
-    engine, told = Engine(Parameters(), files=shaoyang_files()), list[tuple[int, Beside]]()
-    apply = engine.people.apply
 
-    def heard(record: Any, fact: Any) -> Any:
-        effects = apply(record, fact)
-        told.extend((each.contribution.sign, each.contribution.beside) for each in effects.numbered)
-        return effects
 
-    engine.people.apply = heard  # type: ignore[method-assign]
-    engine.fold(facts)
-    added = ((place_of("first_seen"), 1), (UNSIGNED, 1))
-    assert [each for each in told if each[1] == added] == [(1, added), (-1, added)]
+def undone(serial: str) -> SettlementReversed:
+    return SettlementReversed(event_id=f"no{serial}", occurred_at=to_datetime(AT_MS + 3), psn_no="A", setl_id=serial)
+
+
+def again(serial: str) -> SettlementReinstated:
+    return SettlementReinstated(event_id=f"re{serial}", occurred_at=to_datetime(AT_MS + 4), psn_no="A", setl_id=serial)
+
+
+BAD = line("L1", rx_flag=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ([BAD, bill("S1"), bill("S2"), bill("S3")], [1]),
+        ([BAD, bill("S1"), line("L2", rx_flag=True), bill("S2"), bill("S3")], [1, 1]),
+        ([BAD, bill("S1"), back(feedetl_sn="L1"), undone("S1"), bill("S2")], [1, -1]),
+        ([BAD, bill("S1"), undone("S1"), bill("S2"), bill("S3")], [1, -1, 1]),
+        ([BAD, bill("S1"), undone("S1"), again("S1"), bill("S2")], [1, -1, 1]),
+        ([BAD, bill("S1"), bill("S2"), undone("S2"), bill("S3")], [1]),
+        ([BAD, undone("S1"), bill("S1"), bill("S2")], [1]),
+        ([BAD, undone("S1"), bill("S1"), again("S1"), bill("S2")], [1]),
+        ([BAD, bill("S1", "99999"), bill("S2")], [1]),
+    ],
+    ids=["once", "a second line", "taken back since", "made again", "reinstated", "another undone", "undone before",
+         "undone before and reinstated", "under a code that is none"],
+)  # fmt: skip
+def test_a_line_is_on_one_bill_that_stands_and_goes_and_comes_with_it(facts: list[Fact], told: list[int]) -> None:
+    engine = Engine(Parameters(), files=shaoyang_files())
+    engine.fold(facts, cuts=range(len(facts)))
+    assert [each.sign for each in engine.contributed if (UNSIGNED, 1) in each.beside] == told
