@@ -5,7 +5,8 @@ A line sells its boxes; they come back when the line is taken back, its settleme
 of a line, and a settlement that is corrected and made again, are in doubt, and a doubt is a return. Not told: a line by
 the unit (trdn_flag, or another count than codes), a second line of a visit with the same box (it was opened), and the
 lines of an admission: a ward opens boxes for many. Lines are remembered 92 days. A line whose item the policy lists
-(coded_items) and that has no code, or one that is none, counts as one line without a code, once, at its institution.
+(coded_items) and that has no code, or one that is none, counts as one line without a code, once, at its institution,
+until the line is taken back or its visit cancelled: a settlement that is undone gives it no code.
 """
 
 from collections.abc import Callable
@@ -126,7 +127,7 @@ def _named(activity: Activity, fact: BoxFact) -> Callable[[Box], bool] | None:
         case SettlementReversed():
             known = receipt_of(activity, hash64(fact.setl_id or ""), hash64(fact.medins_setl_id or ""))
             row = row_of(activity, known.setl) if known is not None else None
-            return (lambda box: box.visit == row.mdtrt) if row is not None else None
+            return (lambda box: box.visit == row.mdtrt and box.code != _NO_CODE) if row is not None else None
     return None
 
 

@@ -5,7 +5,7 @@ It is kept in the settlement's row, so that its reversal takes away the same.
 
 from collections.abc import Iterator
 
-from risk.activity import Activity, Visit, hash64, visit_of
+from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, Beside
 from risk.counters import place_of
 from risk.facts import SettlementCompleted
@@ -47,8 +47,8 @@ def beside(activity: Activity, fact: SettlementCompleted, *, marks: int, policy:
 
 
 def _was_here(activity: Activity, code: str) -> bool:
-    """Was anything settled here for this person, as far as rows reach back?"""
-    return any(row.fixmedins_code == code for row in activity.rows)
+    """Does anything that was settled here for this person stand, as far as rows reach back?"""
+    return any(row.fixmedins_code == code and row.state == COUNTED for row in activity.rows)
 
 
 def _of_a_stay(
