@@ -8,6 +8,7 @@ from bisect import bisect_right
 from functools import lru_cache
 
 from risk.activity import COUNTED, Activity, Row, Visit, at_ms_of
+from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE
 from risk.facts import SettlementCompleted
 from risk.insured import Insured, was_transferred
 from risk.local_time import MINUTE_MS, local_day
@@ -17,9 +18,11 @@ from risk.terms import Terms
 
 AWAY = 1
 """A row's mark: settled in another prefecture (the first four digits) than the one that insures him. The marks above it
-are those of EXCLUSIONS.
+are those of EXCLUSIONS, and above them which codes meant none when it was counted: what means none may change.
 """
 
+_BAD_CODES = BAD_INSTITUTION_CODE | BAD_DOCTOR_CODE
+_BAD_CODES_SHIFT = 1 + len(EXCLUSIONS)
 _PREFECTURE = 4
 _TRANSFERRED = 2
 _MOST_EVIDENCE = 100
@@ -38,6 +41,16 @@ def marks_of_bill(
     if insured is not None and was_transferred(insured, at_ms, fact.fixmedins_code):
         told += _TRANSFERRED
     return away | _marks_of_care(terms, fact.med_type, visit.diag_group if visit is not None else "", told)
+
+
+def with_bad_codes(bill_marks: int, marks: int) -> int:
+    """A row's marks with those of a contribution that say which codes are placeholders."""
+    return bill_marks | (marks & _BAD_CODES) << _BAD_CODES_SHIFT
+
+
+def bad_codes_of(row: Row) -> int:
+    """Which codes were placeholders when the row was counted, as a contribution marks them."""
+    return row.marks >> _BAD_CODES_SHIFT & _BAD_CODES
 
 
 @lru_cache(maxsize=4096)

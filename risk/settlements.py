@@ -31,7 +31,7 @@ from risk.activity import (
     with_settlement,
     with_year_sum,
 )
-from risk.bills import marks_of_bill
+from risk.bills import bad_codes_of, marks_of_bill, with_bad_codes
 from risk.contributions import (
     BAD_DOCTOR_CODE,
     BAD_INSTITUTION_CODE,
@@ -110,7 +110,7 @@ def row_of_settlement(
         fact.medfee_sumamt_fen,
         fact.fund_pay_sumamt_fen,
         state,
-        bill_marks,
+        with_bad_codes(bill_marks, marks),
         beside,
     )
 
@@ -193,7 +193,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         sign=-1,
         event_id=fact.event_id,
         moved_ms=moment.occurred_ms,
-        marks=marks_of(row.fixmedins_code, row.dr_code or None, moment.terms),
+        marks=bad_codes_of(row),
     )
     return Counted(after, "applied", in_order(outputs), moved, row, known)
 
@@ -223,7 +223,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         sign=1,
         event_id=fact.event_id,
         moved_ms=moment.occurred_ms,
-        marks=SILENT | marks_of(row.fixmedins_code, row.dr_code or None, moment.terms),
+        marks=SILENT | bad_codes_of(row),
     )
     return Counted(after, "applied", [], moved, replace(row, state=COUNTED), known)
 

@@ -1,9 +1,14 @@
 """A day's counters hold what the contributions of that day added, whatever policy was in force when they came."""
 
 import re
+from itertools import permutations
+
+import pytest
+from msgspec.structs import replace
 
 from connectors.codec import encode_fact
-from risk.facts import Fact, PolicyActivated, SettlementCompleted, SettlementReversed
+from risk.contributions import SILENT
+from risk.facts import Fact, PolicyActivated, SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.local_time import HOUR_MS, MINUTE_MS, day_start_ms, to_datetime
 from risk.policy import parse_policy
 from tests.oracle.production import SOON, Engine
@@ -62,3 +67,19 @@ def test_what_was_added_before_the_rule_counts_under_it() -> None:
     engine.fold([bill(number) for number in range(8)])
     switched(engine, shaoyang_files())
     assert night_alerts(engine, [bill(number) for number in range(8, 12)]) == [1]
+
+
+@pytest.mark.parametrize(("then", "now"), list(permutations(("unheard", "D430501000001", "P43050000101"), 2)))
+def test_a_bill_leaves_and_returns_as_it_came_whatever_means_no_code_since(then: str, now: str) -> None:
+    """`then`, `now`: what stands among the codes that mean none, beside the usual ones."""
+    rules = [shaoyang_files() for _ in range(2)]
+    for files, code in zip(rules, (then, now), strict=True):
+        files["rules.toml"] = files["rules.toml"].replace('"unknown"]', f'"unknown", "{code}"]')
+    engine = Engine(Parameters(), files=rules[0])
+    engine.fold([replace(bill(1), dr_code="D430501000001")])
+    came = [(each.subject_kind, each.subject_id, each.marks) for each in engine.contributed]
+    switched(engine, rules[1])
+    back = SettlementReinstated(event_id="b1", occurred_at=to_datetime(NIGHT_MS + HOUR_MS), psn_no="P1", setl_id="S1")
+    engine.fold([undo(1), back])
+    told = [(each.sign, each.subject_kind, each.subject_id, each.marks & ~SILENT) for each in engine.contributed]
+    assert told == [(sign, *each) for sign in (1, -1, 1) for each in came]
