@@ -5,16 +5,29 @@ function of the applied records. What is old goes with each such fact, on day bo
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from risk.activity import LATE_MS, Stored, Visit, hash32, hash64
 from risk.event_ids import joined, split
 from risk.facts import FeeAdded, FeeReversed, VisitOpened
-from risk.local_time import day_start_ms, local_day
+from risk.local_time import DAY_MS, day_start_ms, local_day
+
+UNSETTLED_MS = 92 * DAY_MS
+"""How long a discharge waits for its settlement: a quarter of a year, ours."""
 
 STAYS_MOST = 16
 """Admissions that nobody ever closes do not pile up."""
+
+
+class Reach(NamedTuple):
+    """How long the longest rule of a policy looks back, over fee lines, admissions, and those that nobody settled."""
+
+    lines_ms: int
+    stays_ms: int
+    unsettled_ms: int
+    any_rule: bool
 
 
 class Line(Stored, frozen=True):
@@ -171,10 +184,21 @@ def admitted(fact: VisitOpened, visit: Visit, at_ms: int) -> Stay:
     )
 
 
-def forgetting(care: Care, at_ms: int, lines_ms: int, stays_ms: int) -> Care:
-    """The care without what no rule can need any more on the local day of `at_ms`, the newest record's."""
-    floor_ms = day_start_ms(local_day(care.newest_ms - lines_ms - LATE_MS))
-    since_ms = day_start_ms(local_day(at_ms - stays_ms - LATE_MS))
+def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[int], bool]) -> Care:
+    """The care without what no rule can need any more on the local day of `at_ms`, the newest record's.
+
+    `is_settled`: has the visit of that hash a counted bill? An admission that ended waits for one.
+    """
+    floor_ms = day_start_ms(local_day(care.newest_ms - reach.lines_ms - LATE_MS))
+    since_ms, unsettled_ms = (
+        day_start_ms(local_day(at_ms - each - LATE_MS)) for each in (reach.stays_ms, reach.unsettled_ms)
+    )
     lines = tuple(line for line in care.lines if line.at_ms >= floor_ms)
-    stays = tuple(stay for stay in care.stays if not stay.ended_ms or stay.ended_ms >= since_ms)
+    stays = tuple(
+        stay
+        for stay in care.stays
+        if not stay.ended_ms
+        or stay.ended_ms >= since_ms
+        or (stay.ended_ms >= unsettled_ms and not stay.cancelled and not is_settled(stay.mdtrt_id))
+    )
     return replace(care, lines=lines, stays=stays)

@@ -7,16 +7,17 @@ first line of a later month that the rule counts. Excluded care is neither count
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
 
 from msgspec.structs import replace
 
 from risk.activity import COUNTED, LATE_MS, Activity, Visit, hash64, visit_of
 from risk.care import (
+    UNSETTLED_MS,
     Above,
     Care,
     Line,
+    Reach,
     forgetting,
     line_of,
     stay_of,
@@ -49,18 +50,10 @@ _MONTH_DAYS = 31
 _MOST_EVIDENCE = 100
 
 
-class Kept(NamedTuple):
-    """How long the longest rule of a policy looks back, over fee lines and over admissions."""
-
-    lines_ms: int
-    stays_ms: int
-    any_rule: bool
-
-
 @lru_cache(maxsize=16)
-def kept(policy: Policy) -> Kept:
+def kept(policy: Policy) -> Reach:
     """What the state must hold for any version of any rule in this policy."""
-    lines, stays, any_rule = 0, 0, False
+    lines, stays, unsettled, any_rule = 0, 0, 0, False
     for dated in policy.entries.values():
         for rule in (entry.clause.value for entry in dated if entry.clause is not None):
             if not isinstance(rule, MeasuredRule):
@@ -71,7 +64,8 @@ def kept(policy: Policy) -> Kept:
                     lines = max(lines, level.window_ms, _days_back(rule) * DAY_MS)
                 elif rule.counts == "admission":
                     stays = max(stays, level.theta * DAY_MS + DAY_MS)
-    return Kept(lines, stays, any_rule)
+                    unsettled = max(unsettled, UNSETTLED_MS if rule.measure.kind == "idle_days" else 0)
+    return Reach(lines, stays, unsettled, any_rule)
 
 
 def _days_back(rule: MeasuredRule) -> int:
@@ -89,19 +83,20 @@ def cared(before: Activity, activity: Activity, fact: CareFact, moment: Moment) 
     care = after = unpacked(activity.care)
     if isinstance(fact, FeeAdded):
         visit = visit_of(activity, fact.mdtrt_id)
-        after, said = _line_added(served(care, visit, fact, moment), visit, fact, moment)
+        after, said = _line_added(served(care, fact, moment), visit, fact, moment)
     elif isinstance(fact, FeeReversed):
         after, said = _line_reversed(care, activity, fact, moment)
     else:
         visit = _visit_told(before, activity, fact)
         if visit is not None and visit.admission:
             after, said = stay_told(care, visit, fact, moment, insured=activity.insured)
-            if isinstance(fact, VisitClosed) and is_settled(activity, visit.mdtrt_id):
+            if isinstance(fact, VisitClosed) and is_settled(activity, hash64(visit.mdtrt_id)):
                 after, idle = idle_judged(after, stay_of(after, visit.mdtrt_id), fact, moment)
                 said += idle
     if after is care:
         return activity, said
-    return replace(activity, care=packed(forgetting(after, activity.touched_ms, span.lines_ms, span.stays_ms))), said
+    after = forgetting(after, activity.touched_ms, span, is_settled=partial(is_settled, activity))
+    return replace(activity, care=packed(after)), said
 
 
 def _visit_told(before: Activity, activity: Activity, fact: CareFact) -> Visit | None:

@@ -9,7 +9,7 @@ from struct import Struct
 
 from msgspec.structs import replace
 
-from risk.activity import COUNTED, Activity, Visit, hash32, hash64
+from risk.activity import COUNTED, Activity, hash32
 from risk.care import Above, Care, Stay, stay_of, with_stay
 from risk.facts import BedChecked, Fact, FeeAdded, FeeReversed, SettlementCompleted
 from risk.heard import Heard, alert_of, exclusions_of, rules_of
@@ -28,9 +28,9 @@ def idle_rules(terms: Terms) -> list[tuple[str, Clause]]:
     return [each for each in rules_of(terms, "admission") if each[1].value.measure.kind == "idle_days"]
 
 
-def served(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment) -> Care:
-    """The care with one line more on its stay."""
-    stay = stay_of(care, visit.mdtrt_id) if visit is not None and visit.admission else None
+def served(care: Care, fact: FeeAdded, moment: Moment) -> Care:
+    """The care with one line more on its stay, which is remembered longer than its visit."""
+    stay = stay_of(care, fact.mdtrt_id)
     if stay is None or not idle_rules(moment.terms):
         return care
     batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
@@ -75,17 +75,16 @@ def idle_days(stay: Stay) -> int:
 
 def stay_settled(activity: Activity, fact: SettlementCompleted, moment: Moment) -> tuple[Activity, list[Output]]:
     """A settlement of a stay that has ended already."""
-    if not activity.care or not idle_rules(moment.terms):
+    if not activity.care or not any(each.value.admits_treatment(fact.med_type) for _, each in idle_rules(moment.terms)):
         return activity, []
     care = unpacked(activity.care)
     after, said = idle_judged(care, stay_of(care, fact.mdtrt_id), fact, moment)
     return (replace(activity, care=packed(after)) if said else activity), said
 
 
-def is_settled(activity: Activity, mdtrt_id: str) -> bool:
-    """Is a bill of this visit counted?"""
-    visit = hash64(mdtrt_id)
-    return any(row.mdtrt == visit and row.state == COUNTED for row in activity.rows)
+def is_settled(activity: Activity, mdtrt: int) -> bool:
+    """Is a bill of this visit (the hash of its number) counted, as far as rows reach back?"""
+    return any(row.mdtrt == mdtrt and row.state == COUNTED for row in activity.rows)
 
 
 def idle_judged(care: Care, stay: Stay | None, fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:

@@ -62,6 +62,8 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
     rows = activity.rows
     if is_told_against(activity.insured) or (reach.admissions and _is_admitted(activity)):
         return True
+    if activity.care and any(rule.admits_treatment(row.med_type) for rule in reach.idle):
+        return True
     size = len(rows)
     if activity.episodes or size >= reach.fewest or row.medfee_fen >= reach.large_fen:
         return True
@@ -92,6 +94,7 @@ class _Reach(NamedTuple):
     fewest_on_date: int  # rows of one date
     fewest_away: int  # rows, if this one is away from home
     admissions: bool  # a bill is looked at while the person is admitted
+    idle: tuple[MeasuredRule, ...]  # a bill of their kind may settle a stay, whose visit may be forgotten by then
     gap_ms: int
     large_fen: int
     sum_fen: int
@@ -117,7 +120,8 @@ def _reach(terms: Terms) -> _Reach:
         min(least("P01"), fewest(period="moving", away=False)),
         min(least("P02", "P17"), fewest(period="date", away=False), fewest(period="date", away=True)),
         fewest(period="moving", away=True),
-        "inside_admission" in alone or bool(idle_rules(terms)),
+        "inside_admission" in alone,
+        tuple(clause.value for _, clause in idle_rules(terms)),
         max(terms["P03"].value.gap_ms if "P03" in terms else 0, MINUTE_MS if "same_minute" in alone else 0),
         min(
             terms["P13"].value.threshold_fen if "P13" in terms else _NEVER,
