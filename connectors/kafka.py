@@ -187,6 +187,15 @@ def published_marks(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     return {mark.partition: mark.offset for mark in marks if mark.offset >= 0}
 
 
+def group_has_members(bootstrap: str, group: str) -> bool:
+    """Whether anybody reads in the name of a group; a lane that has just ended still counts, for its session."""
+    admin = _admin(bootstrap)  # by name: one that is collected never answers
+    try:
+        return bool(admin.describe_consumer_groups([group], request_timeout=_TIMEOUT_S)[group].result().members)
+    except KafkaException as e:
+        raise _failure(e) from e
+
+
 def _as_bystander(bootstrap: str, group: str, ask: Callable[[Consumer], Any], *, again_on: tuple[int, ...] = ()) -> Any:
     """Ask in the name of a group without becoming a member; a young cluster has no coordinator yet: ask again.
 
@@ -223,8 +232,8 @@ def _metadata(admin: AdminClient, bootstrap: str) -> tuple[str, dict[str, int]]:
         metadata = admin.list_topics(timeout=_METADATA_TIMEOUT_S)
     except KafkaException as e:
         raise ConnectorError("kafka", f"no broker answers at {bootstrap} ({e.args[0]})", retryable=True) from e
-    counts = {name: len(topic.partitions) for name, topic in metadata.topics.items() if not topic.error}
-    return str(metadata.cluster_id), counts
+    existing = metadata.topics.items()
+    return str(metadata.cluster_id), {name: len(topic.partitions) for name, topic in existing if not topic.error}
 
 
 def _topic_settings(name: str, topics: Topics, replication: int, retention_ms: Mapping[str, int]) -> dict[str, str]:

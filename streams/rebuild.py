@@ -1,6 +1,7 @@
 """Empty each shard and fill it again by the same fold the lanes run, publishing nothing; one process a core.
 
-Lanes must not be running: a rebuilt shard is claimed, so a lane that still ran would be fenced and would claim it back.
+Lanes must not be running, and while they do it refuses: a rebuilt shard is claimed, so a lane that still ran would be
+fenced and would claim it back.
 """
 
 import sys
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 import orjson
 
 from connectors.errors import ConnectorError
-from connectors.kafka import cluster_identity, is_mock
+from connectors.kafka import cluster_identity, group_has_members, is_mock
 from connectors.log_reader import log_end, read_log
 from connectors.store import Store
 from streams.owned import Moved, Owned
 from streams.ownership import topology_of
 from streams.shards import Record
 from streams.snapshots import load_snapshot, newest_snapshot
+from streams.stop import Stop
 from streams.verify import Log, logs
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _NEVER = 2**62  # a published mark no record reaches: all of the log is the past, and the past is folded silently
 _RECORDS_PER_STEP = 2_000
+_NOTICED_WITHIN_S = 3.0
 
 
 def rebuild_log(kafka: str, redis: str, log: Log, *, topology: str, snapshots: Path | None = None) -> int:
@@ -79,12 +82,26 @@ def _rebuild_partition(settings: "Settings", index: int) -> tuple[str, int]:
     return log.tag, rebuild_log(settings.kafka, settings.redis, log, topology=topology, snapshots=settings.snapshots)
 
 
+def _refuse_beside_lanes(settings: "Settings") -> None:
+    """Lanes that have just ended stay members of their group for a session: so long it waits."""
+    until_s = time.monotonic() + settings.tuning.session_timeout_ms / 1_000 + _NOTICED_WITHIN_S
+    while group_has_members(settings.kafka, settings.group):
+        if time.monotonic() > until_s:
+            raise Stop(
+                f"lane 仍在运行（消费组 {settings.group}），Redis 未改动；请先停止 worker 或 xinmai up，再重新运行",
+                f"lanes are running (group {settings.group}) and would take the shards back; Redis is left as it is. "
+                "Stop the workers, or xinmai up, then run xinmai rebuild again",
+            )
+        time.sleep(0.2)
+
+
 def rebuild(settings: "Settings", *, as_json: bool) -> int:
     """The command: 0 rebuilt, 2 cannot be done here."""
     cluster_id, _ = cluster_identity(settings.kafka, ())
     if is_mock(cluster_id):
         print("log truncated: the in-process broker forgets; a rebuild needs a real Kafka", file=sys.stderr)
         return 2
+    _refuse_beside_lanes(settings)
     started = time.monotonic()
     count = len(logs(settings.kafka, settings.topics, settings.clock))
     records = 0
