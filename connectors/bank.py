@@ -208,7 +208,8 @@ class BankGateway:
     async def _call(self, bank_code: str, method: str, path: str, order: BankOrder | None) -> httpx.Response:
         access = self._banks.get(bank_code, self._other_banks)
         if access is None:
-            raise ConnectorError(_name(bank_code), "no address in the settings", retryable=False)
+            unknown = "no address in the settings: set XINMAI_BANK and XINMAI_BANK_SECRET, or name it in XINMAI_BANKS"
+            raise ConnectorError(_name(bank_code), unknown, retryable=False)
         breaker = self._breakers.setdefault(bank_code, self._new_breaker())
         if not breaker.allows():
             raise ConnectorError(_name(bank_code), "left alone for a moment after several failures", retryable=True)

@@ -15,12 +15,13 @@
 | XINMAI_PARTITIONS, XINMAI_SUBJECTS_PARTITIONS, XINMAI_REPLICATION | for topics create and check | settings.toml |
 | XINMAI_WORKER, XINMAI_LANES | stable name of this worker among workers; its lanes | host name; 1 |
 | XINMAI_PROBES | host:port of the worker's /livez /readyz /metrics | 127.0.0.1:0 |
-| XINMAI_BANK, XINMAI_BANK_SECRET | the gateway of all banks without an entry of their own | none: orders wait |
-| XINMAI_BANKS | TOML, [[banks]] with bank_code, url, secret (connectors/bank_access.py) | none |
+| XINMAI_BANK, XINMAI_BANK_SECRET | the gateway of all banks without an entry of their own | a running `up` |
+| XINMAI_BANKS | TOML, [[banks]] with bank_code, url, secret (connectors/bank_access.py) | none: orders wait |
 | XINMAI_ALERTMANAGER | Prometheus Alertmanager | none |
 | XINMAI_WEBHOOK, XINMAI_WECOM, XINMAI_DINGTALK, XINMAI_DINGTALK_SECRET | where alerts are told | none |
 
 XINMAI_KAFKA and XINMAI_REDIS are taken together: one from here and one from a running `up` would mix two worlds.
+The simulator of a running `up` is the bank of that engine only.
 """
 
 import json
@@ -37,7 +38,7 @@ from streams.stop import Stop
 
 UP_FILE = Path(".xinmai/up.json")
 SOURCE = Path(__file__).resolve().parents[1]
-OUTSIDE = ("bank", "bank_secret", "alertmanager", "webhook", "wecom", "dingtalk", "dingtalk_secret")
+OUTSIDE = ("alertmanager", "webhook", "wecom", "dingtalk", "dingtalk_secret")
 LOOPBACK = ("127.", "localhost", "[::1]")
 Clock = Literal["wall", "log"]
 
@@ -180,11 +181,16 @@ def load_settings(
 
 
 def _addresses(told: Mapping[str, str], up_file: Path) -> dict[str, str]:
-    """kafka, redis, api, token, clock and prefix: from the environment, or from a running `up` of this folder."""
-    names = ("kafka", "redis", "api", "token", "clock", "prefix")
+    """kafka to bank_secret: from the environment, or from a running `up` of this folder."""
+    names = ("kafka", "redis", "api", "token", "clock", "prefix", "bank", "bank_secret")
     own = {name: told[f"XINMAI_{name.upper()}"] for name in names if told.get(f"XINMAI_{name.upper()}")}
     running = {} if own.keys() & {"kafka", "redis"} else _running(up_file)
-    defaults = {"kafka": "", "redis": "", "api": "", "token": "", "clock": "wall", "prefix": "xinmai."}
+    simulator = str(running.pop("bank", "")).removeprefix("http://")
+    if "bank" not in own and simulator.startswith(LOOPBACK):  # its word is known to all: never for a bank elsewhere
+        from connectors.bank_simulator import SIMULATOR_SECRET
+
+        running |= {"bank": f"http://{simulator}", "bank_secret": SIMULATOR_SECRET}
+    defaults = dict.fromkeys(names, "") | {"clock": "wall", "prefix": "xinmai."}
     found = defaults | {name: str(running[name]) for name in names if name in running} | own
     if found["clock"] not in ("wall", "log"):
         raise _senseless("XINMAI_CLOCK", found["clock"], "wall, log")

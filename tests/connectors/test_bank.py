@@ -198,7 +198,7 @@ def test_a_bank_without_an_address_is_an_error_of_the_settings():
         finally:
             await gateway.close()
 
-    with pytest.raises(ConnectorError, match="no address in the settings"):
+    with pytest.raises(ConnectorError, match=r"no address in the settings: set XINMAI_BANK .*XINMAI_BANKS"):
         asyncio.run(run())
 
 

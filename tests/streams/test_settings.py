@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.bank import BankAccess
+from connectors.bank_simulator import SIMULATOR_SECRET
 from streams.banks import named_banks, other_banks
 from streams.settings import SOURCE, Address, Settings, load_settings
 from streams.stop import Stop
@@ -63,6 +65,19 @@ def test_an_up_that_is_gone_is_not_found(tmp_path: Path) -> None:
 def test_two_worlds_are_never_mixed(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="set XINMAI_REDIS,"):
         load_settings({"XINMAI_KAFKA": "127.0.0.1:2"}, up_file=_up_file(tmp_path, os.getpid()))
+
+
+def test_the_bank_simulator_of_a_running_up_is_found_with_its_word(tmp_path: Path) -> None:
+    up_file = _up_file(tmp_path, os.getpid(), bank="http://127.0.0.1:9")
+    assert other_banks(load_settings({}, up_file=up_file)) == BankAccess(
+        url="http://127.0.0.1:9", secret=SIMULATOR_SECRET
+    )
+    own = load_settings({"XINMAI_BANK": "http://bank", "XINMAI_BANK_SECRET": "own"}, up_file=up_file)
+    assert other_banks(own) == BankAccess(url="http://bank", secret="own")
+    with pytest.raises(Stop, match="XINMAI_BANK_SECRET"):
+        other_banks(load_settings({"XINMAI_BANK": "http://bank"}, up_file=up_file))
+    assert other_banks(load_settings(HERE, up_file=up_file)) is None
+    assert other_banks(load_settings({}, up_file=_up_file(tmp_path, os.getpid(), bank="http://bank"))) is None
 
 
 @pytest.mark.parametrize(
