@@ -108,6 +108,11 @@ def _say(alert: dict[str, Any], as_json: bool) -> None:
 
 def markup_of(alert: dict[str, Any]) -> str:
     """One alert on one line."""
+    return f"{words_of(alert)} [dim]{alert['alert_id']}[/]"
+
+
+def words_of(alert: dict[str, Any]) -> str:
+    """One alert on one line, without its id."""
     from rich.markup import escape
 
     colour = _COLOURS.get(alert["kind"], "white")
@@ -116,5 +121,5 @@ def markup_of(alert: dict[str, Any]) -> str:
     text = escape(str(alert.get("vola_cont_zh", "")))
     return (
         f"[dim]{time}[/] [{colour}]{alert['rule_id']}·{alert['level']}[/]{closed} "
-        f"{alert['subject_kind']} {escape(str(alert['subject_id']))} {text} [dim]{alert['alert_id']}[/]"
+        f"{alert['subject_kind']} {escape(str(alert['subject_id']))} {text}"
     )

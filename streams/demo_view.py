@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from risk.yuan import yuan
-from streams.alerts_reader import markup_of
+from streams.alerts_reader import words_of
 
 SHOWN = 5
 
@@ -100,30 +100,33 @@ def tallied(counts: Counter[tuple[str, str]]) -> str:
 def view(seen: Seen, headline: str, note: str, finding: Callable[[dict[str, str]], str] | None = None) -> Group:
     """One screen; `finding` says how to find the ids while the servers live."""
     with seen.lock:
-        alerts = Table.grid()
-        alerts.add_column(no_wrap=True, overflow="ellipsis")
+        alerts = Table.grid(padding=(0, 1), expand=True)
+        alerts.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        id_width = max((len(each["alert_id"]) for each in seen.alerts), default=0)
+        alerts.add_column(no_wrap=True, style="dim", min_width=id_width)
         for body in reversed(seen.alerts):
-            alerts.add_row(Text.from_markup(markup_of(body), overflow="ellipsis"))
+            alerts.add_row(Text.from_markup(words_of(body), overflow="ellipsis"), str(body["alert_id"]))
         decisions = Table("decision", "authorization / visit", "yuan 元", "gravest reason", box=None, expand=True)
+        decisions.columns[1].no_wrap = True
         for body in reversed(seen.decisions):
             decisions.add_row(*_decision_row(body))
         orders = Table("order", "kind", "yuan 元", "bank says", box=None, expand=True)
+        orders.columns[0].no_wrap = True
         answers = {body["order_id"]: body["result"] for body in seen.results}
         for body in reversed(seen.orders):
             amount = yuan(body["amount_fen"])
             orders.add_row(body["order_id"], body["kind"], amount, answers.get(body["order_id"], "…"))
         counts = tallied(seen.counts)
         find = finding(dict(seen.firsts)) if finding else ""
-    panels = (
-        [Panel(Text(find, no_wrap=True), title="find it yourself 自己查 · kcat", title_align="left")] if find else []
-    )
+    title = "find it yourself 自己查 · kcat"  # wrapped between words: a command that is cropped loses its id
+    panels = [Panel(Text(find, overflow="fold"), title=title, title_align="left")] if find else []
     return Group(
         Text(headline, style="bold"),
         Text(note, style="dim"),
+        *panels,  # first: a low screen is cut at its foot
         Panel(alerts, title="alerts 预警 · xinmai.alerts.v1", title_align="left"),
         Panel(decisions, title="decisions 决定 · xinmai.decisions.v1", title_align="left"),
         Panel(orders, title="orders to the bank 扣款 · xinmai.withholding.v1", title_align="left"),
-        *panels,
         Text(counts, style="dim"),
     )
 

@@ -48,3 +48,18 @@ def test_the_first_of_each_kind_stands_on_the_screen_with_the_way_to_find_it():
     console = Console(width=100, record=True, file=StringIO())
     console.print(view(seen, "headline", "note", lambda firsts: f"grep {firsts['alert']}"))
     assert "grep al_1" in console.export_text()
+
+
+def test_on_a_narrow_and_low_screen_every_id_is_whole_and_the_way_to_find_it_stands_above():
+    seen = Seen()
+    alert_id, order_id, visit = "al_" + "a" * 32, "wh_" + "b" * 32, "H43050200001:" + "c" * 24
+    command = f"kcat -b 127.0.0.1:40000 -t xinmai.alerts.v1 -C -e -q | grep {alert_id}"
+    seen.alert(alert(1) | {"alert_id": alert_id, "vola_cont_zh": "大额" * 60})
+    seen.decision(decision(1, "approve") | {"authorization_id": visit, "reasons": [{"code": "X" * 30}]})
+    seen.order({"order_id": order_id, "attempt": 1, "kind": "withhold", "amount_fen": 100_000_000})
+    console = Console(width=80, height=24, record=True, file=StringIO())
+    console.print(view(seen, "headline", "note", lambda _firsts: "\n".join([command] * 7)))
+    lines = console.export_text().splitlines()
+    assert sum(alert_id in line for line in lines[:18]) == 7
+    for key in (alert_id, order_id, visit):
+        assert any(key in line for line in lines[18:]), key
