@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 CHUNK_LINES = 250
 SHOWN_MAX = 20
 LANES_WITHIN_S = 3.0
+HINT = (
+    "这些行是国家医保平台报文，请加 --format national / "
+    "these lines are messages of the national platform: add --format national"
+)
 
 Form = Literal["canonical", "national"]
 
@@ -35,6 +39,8 @@ class Tally:
     facts: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     shown: list[LineResult] = field(default_factory=list)
+    national: int = 0
+    """Lines read as canonical events that look like messages of the national platform."""
 
     def add(self, results: list[LineResult]) -> None:
         """Count one chunk."""
@@ -57,10 +63,16 @@ def run_ingest(settings: "Settings", file: str, *, format: Form, as_json: bool) 
     try:
         with _opened(file) as stream, Pacer(settings.redis, settings.topics.events) as pacer:
             tally, seconds = _send(settings, pacer, numbered_lines(stream), form=format, origin=origin_of(file))
+    except FileNotFoundError:
+        why = f"没有文件 {file}，请检查路径 / there is no file {file}: check the path, or give - for stdin"
+        print(f"xinmai ingest: {why}", file=sys.stderr)
+        return 2
     except (ConnectorError, OSError, ValueError) as error:
         print(f"xinmai ingest: {error}", file=sys.stderr)
         return 2
     _print(tally, seconds, as_json=as_json)
+    if tally.national and tally.national == sum(tally.counts.values()):
+        print(HINT, file=sys.stderr)
     return 1 if tally.turned_away else 0
 
 
@@ -85,6 +97,11 @@ def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, stripped
 
 
+def is_national(line: bytes) -> bool:
+    """Whether a line that is no event looks like a message of the national platform."""
+    return b'"infno"' in line and b'"event_type"' not in line
+
+
 def _send(
     settings: "Settings", pacer: Pacer, lines: Iterator[tuple[int, bytes]], *, form: Form, origin: str
 ) -> tuple[Tally, float]:
@@ -97,6 +114,7 @@ def _send(
     while chunk := list(islice(lines, CHUNK_LINES)):
         intake.wait_for_room()
         tally.add(intake.take(chunk, Sender(origin), form, origin))
+        tally.national += sum(form == "canonical" and is_national(line) for _, line in chunk)
     return tally, monotonic() - begun_s
 
 

@@ -144,7 +144,21 @@ def test_on_a_broker_that_forgets_nothing_is_sent_while_nobody_reads(settings, c
 
 def test_a_file_that_is_not_there_cannot_run(settings, capsys):
     assert run_ingest(settings, "nowhere.jsonl", format="canonical", as_json=False) == 2
-    assert "nowhere.jsonl" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "没有文件 nowhere.jsonl" in error
+    assert "no file nowhere.jsonl: check the path" in error
+
+
+@pytest.mark.usefixtures("lane")
+def test_national_messages_taken_for_events_bring_one_hint(settings, capsys, tmp_path):
+    messages = (SAMPLES / "hospital_day.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:3]
+    path = tmp_path / "day.jsonl"
+    path.write_text("".join(messages), encoding="utf-8")
+    assert run_ingest(settings, str(path), format="canonical", as_json=True) == 1
+    assert capsys.readouterr().err.count("add --format national") == 1
+    path.write_text("".join(messages) + visit(), encoding="utf-8")
+    assert run_ingest(settings, str(path), format="canonical", as_json=True) == 1
+    assert "--format" not in capsys.readouterr().err
 
 
 def test_the_edge_asks_kafka_how_many_partitions_there_are(settings):
