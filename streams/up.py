@@ -107,7 +107,8 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
     began_s = time.monotonic()
     with ExitStack() as stack:
         stack.callback(say, "已全部停止 / all of it has ended")
-        say("启动 / starting: broker, Redis, bank simulator …")
+        own = own_servers()
+        say(f"启动 / starting: {', '.join([*own, 'bank simulator'])} …")
         kafka, redis, embedded = _servers(stack, home)
         bank = stack.enter_context(BankSimulator(book_file=_book(home, embedded)))
         port = free_ports(1)[0]
@@ -145,7 +146,8 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         )
         _tell_clients(stack, home / "up.json", up)
         say(f"  就绪 / ready after {time.monotonic() - began_s:.0f} s")
-        stack.callback(say, "停止中 / stopping: API, worker, bank simulator, Redis, broker …")
+        stopping = ", ".join(["API", "worker", "bank simulator", *reversed(own)])
+        stack.callback(say, f"停止中 / stopping: {stopping} …")
         yield up, programs
 
 
@@ -178,6 +180,11 @@ def _refuse_a_second(home: Path) -> None:
     raise Stop(
         f"已有一个 xinmai up 在运行（进程 {pid}）", f"another xinmai up runs here (process {pid}); stop it first"
     )
+
+
+def own_servers() -> list[str]:
+    """The servers that are started here because no address is given, in that order."""
+    return [name for name, told in (("broker", "XINMAI_KAFKA"), ("Redis", "XINMAI_REDIS")) if not os.environ.get(told)]
 
 
 def _servers(stack: ExitStack, home: Path) -> tuple[str, str, bool]:
