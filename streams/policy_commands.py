@@ -85,7 +85,7 @@ def show(directory: Path | None, name: str | None, *, day: str | None, as_json: 
         try:
             shown = policy_show(policy, _SPELLED.get(name.casefold(), name), number)
         except PolicyError as error:
-            raise Stop(f"没有名为 {name} 的参数；xinmai policy show 列出全部", str(error), exit_code=1) from error
+            raise Stop(f"没有名为 {name} 的参数；xinmai policy show 列出全部", str(error)) from error
         print(orjson.dumps(shown).decode() if as_json else "\n".join(_whole(shown)))
         return 0
     rows = [policy_show(policy, row["parameter"], number) for row in policy_list(policy, number) if row["in_force"]]

@@ -107,7 +107,7 @@ def test_policy_show_explains_one_rule_with_an_example_and_its_history(capsys: p
     shown = capsys.readouterr().out
     assert "一笔 2,000.00 元：预警；1,999.99 元：不预警。" in shown
     assert "当前 in force" in shown
-    assert run(["policy", "show", "P999"]) == 1
+    assert run(["policy", "show", "P999"]) == 2
     assert "P13" in capsys.readouterr().err
 
 
