@@ -109,7 +109,7 @@ def rebuild(settings: "Settings", *, as_json: bool) -> int:
         for running in [pool.submit(_rebuild_partition, settings, index) for index in range(count)]:
             tag, folded = running.result()
             records += folded
-            print(f"{tag} {folded} records", file=sys.stderr, flush=True)
+            print(f"{tag} 已重建 {folded} 条 / rebuilt from {folded} records", file=sys.stderr, flush=True)
     seconds = time.monotonic() - started
     answer = {"records": records, "seconds": round(seconds, 2), "records_per_second": round(records / seconds)}
     print(orjson.dumps(answer).decode() if as_json else f"rebuilt: {records} records in {seconds:.1f} s")

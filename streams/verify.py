@@ -119,7 +119,7 @@ def prove(
         if b"offset" not in meta:
             findings.unproved.append(f"{log.tag}: Redis has no position; run xinmai rebuild")
             continue
-        shard, end = log.make(), int(meta[b"offset"]) + 1
+        shard, end, earlier = log.make(), int(meta[b"offset"]) + 1, findings.records
         topology = meta[b"topology"].decode()
         snapshot = newest_snapshot(snapshots, log.tag, topology=topology, up_to=end - 1)
         for said in folded(kafka, log, shard, (begun(shard, snapshot), end)):
@@ -135,7 +135,8 @@ def prove(
             continue
         if snapshots is not None and len(findings.differences) == known:
             write_snapshot(snapshots, _snapshot(shard, meta))
-        _progress(f"{log.tag} {int(meta[b'offset']) + 1} records in the log, {findings.records} folded in all")
+        done, total = findings.records - earlier, findings.records
+        _progress(f"{log.tag} 已核对 {done} 条，累计 {total} / {done} records folded and compared, {total} so far")
     if outputs and not findings.unproved:
         compare_outputs(kafka, topics, derived, findings)
     store.close()
