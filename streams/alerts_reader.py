@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from risk.handling import Act, Handling, NoticePrepared
+from risk.local_time import local_day, to_date, to_ms
 from risk.policy_parameters import PARAMETERS
 from streams.handling_board import read_acts
 from streams.stop import Stop
@@ -41,6 +43,8 @@ def run_alerts(settings: "Settings", wanted: Wanted, *, follow: bool, limit: int
     newest = sorted(_once(past, is_wanted, set()), key=lambda alert: (alert["detected_at"], alert["alert_id"]))[-limit:]
     for alert in newest:
         _say(alert, as_json)
+    if not newest and not as_json:
+        print("没有这样的预警 / there is no such alert" + (" yet" if follow else ""), file=sys.stderr)
     if follow:
         seen = {(alert["alert_id"], alert["episode"]) for alert in newest}
         with suppress(KeyboardInterrupt):  # the reader has seen enough
@@ -112,11 +116,13 @@ def markup_of(alert: dict[str, Any]) -> str:
 
 
 def words_of(alert: dict[str, Any]) -> str:
-    """One alert on one line, without its id."""
+    """One alert on one line, without its id; the year stands there when it is another than this."""
     from rich.markup import escape
 
     colour = _COLOURS.get(alert["kind"], "white")
-    time = str(alert["occurred_at"])[5:19].replace("T", " ")
+    occurred_at = str(alert["occurred_at"])
+    this_year = f"{to_date(local_day(to_ms(datetime.now(UTC)))).year}-"
+    time = occurred_at[:19].removeprefix(this_year).replace("T", " ")
     closed = " [dim]closed[/]" if alert["episode"] == "closed" else ""
     text = escape(str(alert.get("vola_cont_zh", "")))
     return (
