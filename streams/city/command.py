@@ -44,7 +44,8 @@ def run_city(
         answer |= {"not_yet": traffic.not_yet} if traffic.not_yet else {}  # patients who are still in hospital
     answer |= {"first_day": to_date(plan.first_day).isoformat(), "seconds": round(time.monotonic() - began_s, 3)}
     # stdout may carry the city itself; what was done is then said beside it
-    print(orjson.dumps(answer).decode(), file=sys.stderr if into is None and out == "-" else sys.stdout)
+    said = orjson.dumps(answer).decode() if as_json else _sentence(answer)
+    print(said, file=sys.stderr if into is None and out == "-" else sys.stdout)
     failed = sum(turned_away.values()) + sum(
         count for kind, count in answer.get("results", {}).items() if "http_" in kind
     )
@@ -55,6 +56,14 @@ def run_city(
             file=sys.stderr,
         )
     return 1 if failed else 0
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    """What was done, kind by kind."""
+    told = answer | answer.get("results", {}) | answer.get("decisions", {})
+    counted = [f"{kind} {count}" for kind, count in told.items() if isinstance(count, int) and kind != "lines"]
+    day, seconds = answer["first_day"], answer["seconds"]
+    return f"模拟城市自 {day} 起 / a city from {day} on, in {seconds:.1f} s: {', '.join(counted) or 'nothing'}"
 
 
 def _write(plan: CityPlan, form: str, out: str, speed: float) -> Counter[str]:

@@ -90,7 +90,7 @@ def test_a_city_sent_in_raises_the_alerts_it_planted(up):
     directory = up[1]
     labels = directory / "labels.ndjson"
     words = ["--people", "300", "--institutions", "6", "--days", "2", "--labels", str(labels)]
-    sent = xinmai(directory, "simulate", "city", *words, "--into", "http", "--format", "canonical")
+    sent = xinmai(directory, "simulate", "city", *words, "--into", "http", "--format", "canonical", "--json")
     assert sent.returncode == 0, sent.stderr
     results = json.loads(sent.stdout)["results"]
     assert set(results) == {"accepted"}

@@ -126,6 +126,8 @@ def test_a_city_is_written_with_its_labels(tmp_path, capsys: pytest.CaptureFixtu
         str(labels),
     ]
     assert run(["simulate", "city", *words]) == 0
+    assert "a city from 2026-03-01 on" in capsys.readouterr().out
+    assert run(["simulate", "city", *words, "--json"]) == 0
     assert orjson.loads(capsys.readouterr().out)["lines"] == len(out.read_bytes().splitlines())
     assert set(orjson.loads(labels.read_bytes().splitlines()[0])) == set(Label._fields)
 
