@@ -17,16 +17,23 @@ from risk.local_time import DAY_MS, day_start_ms, local_day
 UNSETTLED_MS = 92 * DAY_MS
 """How long a discharge waits for its settlement: a quarter of a year, ours."""
 
+COMES_BACK_MS = 15 * DAY_MS
+"""An admission within so much of a discharge there is a readmission (H02)."""
+
 STAYS_MOST = 16
 """Admissions that nobody ever closes do not pile up."""
 
 
 class Reach(NamedTuple):
-    """How long the longest rule of a policy looks back, over fee lines, admissions, and those that nobody settled."""
+    """How long the longest rule of a policy looks back, over fee lines, admissions, and those that nobody settled.
+
+    `pairs`: does one ask at the settlement of an admission for the discharge before it (H02)?
+    """
 
     lines_ms: int
     stays_ms: int
     unsettled_ms: int
+    pairs: bool
     any_rule: bool
 
 
@@ -184,21 +191,37 @@ def admitted(fact: VisitOpened, visit: Visit, at_ms: int) -> Stay:
     )
 
 
+def comes_back(admission: Visit | Stay, earlier: Stay) -> bool:
+    """Was he discharged there shortly before this admission?"""
+    return (
+        bool(earlier.ended_ms)
+        and not earlier.cancelled
+        and earlier.fixmedins_code == admission.fixmedins_code
+        and 0 <= admission.opened_ms - earlier.ended_ms <= COMES_BACK_MS
+    )
+
+
 def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[int], bool]) -> Care:
     """The care without what no rule can need any more on the local day of `at_ms`, the newest record's.
 
-    `is_settled`: has the visit of that hash a counted bill? An admission that ended waits for one.
+    `is_settled`: has the visit of that hash a counted bill? An admission that ended waits for one, and where pairs
+    are asked for, the discharge before an admission stays as long as that admission.
     """
     floor_ms = day_start_ms(local_day(care.newest_ms - reach.lines_ms - LATE_MS))
     since_ms, unsettled_ms = (
         day_start_ms(local_day(at_ms - each - LATE_MS)) for each in (reach.stays_ms, reach.unsettled_ms)
     )
     lines = tuple(line for line in care.lines if line.at_ms >= floor_ms)
-    stays = tuple(
+    needed = [
         stay
         for stay in care.stays
         if not stay.ended_ms
         or stay.ended_ms >= since_ms
         or (stay.ended_ms >= unsettled_ms and not stay.cancelled and not is_settled(stay.mdtrt_id))
+    ]
+    stays = tuple(
+        stay
+        for stay in care.stays
+        if stay in needed or (reach.pairs and any(comes_back(each, stay) for each in needed))
     )
     return replace(care, lines=lines, stays=stays)

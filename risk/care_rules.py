@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from risk.activity import COUNTED, LATE_MS, Activity, Visit, hash64, visit_of
 from risk.care import (
+    COMES_BACK_MS,
     UNSETTLED_MS,
     Above,
     Care,
@@ -65,7 +66,9 @@ def kept(policy: Policy) -> Reach:
                 elif rule.counts == "admission":
                     stays = max(stays, level.theta * DAY_MS + DAY_MS)
                     unsettled = max(unsettled, UNSETTLED_MS if rule.measure.kind == "idle_days" else 0)
-    return Reach(lines, stays, unsettled, any_rule)
+    if "H02" in policy.entries:
+        stays, unsettled = max(stays, COMES_BACK_MS + DAY_MS), UNSETTLED_MS
+    return Reach(lines, stays, unsettled, "H02" in policy.entries, any_rule)
 
 
 def _days_back(rule: MeasuredRule) -> int:

@@ -30,6 +30,8 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
         )
     if ("D06" in terms or "H16" in terms) and "coded_items" not in terms:
         yield "coded_items", "D06 and H16 look at coded_items, and there are none. Add [[coded_items]]."
+    if "H02" in terms and "P11" not in terms:
+        yield "P11", "H02 leaves out of readmissions what P11 leaves out, and there is no P11. Add [[P11]]."
     yield from _exclusions_fit(terms)
     if not offered:
         return

@@ -6,13 +6,14 @@ It is kept in the settlement's row, so that its reversal takes away the same.
 from collections.abc import Iterator
 
 from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
+from risk.care import Stay, comes_back, stay_of
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, Beside
 from risk.counters import place_of
 from risk.facts import SettlementCompleted
 from risk.heard import exclusions_of
 from risk.kept_care import unpacked
 from risk.line_counts import open_notes
-from risk.local_time import DAY_MS, local_day
+from risk.local_time import local_day
 from risk.policy import Policy
 from risk.terms import Terms
 from risk.workdays import WorkdayUnknown
@@ -20,7 +21,6 @@ from risk.workdays import WorkdayUnknown
 _OWN, _BLANK = place_of("inpatient_own_fen"), place_of("blank_records")
 _FIRST_SEEN = place_of("first_seen")
 _HOLIDAY, _AGAIN = place_of("holiday_admissions"), place_of("readmissions")
-READMITTED_DAYS = 15
 _INTERIM = "1"
 
 
@@ -57,11 +57,17 @@ def _of_a_stay(
     """What is all the patient's own; and once a stay, not at an interim bill: admitted on a day off, or again."""
     if fact.fulamt_ownpay_amt_fen:
         yield _OWN, fact.fulamt_ownpay_amt_fen
-    if visit is None or fact.mid_setl_flag == _INTERIM:
+    if fact.mid_setl_flag == _INTERIM:
         return
-    if _is_day_off(local_day(visit.opened_ms), policy):
+    care = unpacked(activity.care)
+    admission: Visit | Stay | None = visit
+    if visit is None or not visit.fixmedins_type:  # forgotten, or again there by a late line: its stay is remembered
+        admission = stay_of(care, fact.mdtrt_id) or visit
+    if admission is None:
+        return
+    if _is_day_off(local_day(admission.opened_ms), policy):
         yield _HOLIDAY, 1
-    if activity.care and _is_readmission(activity, visit, terms):
+    if any(_is_readmission(admission, stay, terms) for stay in care.stays if stay.mdtrt_id != hash64(fact.mdtrt_id)):
         yield _AGAIN, 1
 
 
@@ -73,18 +79,10 @@ def _is_day_off(day: int, policy: Policy) -> bool:
         return False
 
 
-def _is_readmission(activity: Activity, visit: Visit, terms: Terms) -> bool:
+def _is_readmission(admission: Visit | Stay, earlier: Stay, terms: Terms) -> bool:
     """Discharged here within fifteen days before, neither stay among what P11 leaves out (dialysis, oncology ...)."""
     clause = terms.get("P11")
     left_out = clause.value.exclusions if clause is not None else ()
-    if set(exclusions_of(terms, visit)) & set(left_out):
-        return False
-    return any(
-        stay.ended_ms
-        and not stay.cancelled
-        and stay.fixmedins_code == visit.fixmedins_code
-        and stay.mdtrt_id != hash64(visit.mdtrt_id)
-        and 0 <= visit.opened_ms - stay.ended_ms <= READMITTED_DAYS * DAY_MS
-        and not set(exclusions_of(terms, stay)) & set(left_out)
-        for stay in unpacked(activity.care).stays
+    return comes_back(admission, earlier) and not any(
+        name in left_out for each in (admission, earlier) for name in exclusions_of(terms, each)
     )

@@ -213,6 +213,17 @@ def test_a_rule_about_trace_codes_needs_the_items_that_have_one():
     assert "D06 and H16 look at coded_items" in problems(entry("H16", value=value))
 
 
+def test_readmissions_leave_out_what_p11_leaves_out_and_need_it():
+    value = (
+        '{ subject = "institution", measure = { share = ["readmissions", "inpatient_bills"], unit = "percent", '
+        'least = 20 }, precision_percent = 90, text_zh = "a", text_en = "a", levels = [{ theta = 1, '
+        'kind = "suspicion", sev = 2 }] }'
+    )
+    assert "H02 leaves out of readmissions what P11 leaves out, and there is no P11" in problems(
+        entry("H02", value=value)
+    )
+
+
 def test_an_item_without_a_code_is_taken_out_by_its_prefix():
     items = CodedItems(items=("X", "Z"), without=("XB05",))
     asked = {item: items.asks(item) for item in ("XA01", "ZA09", "XB05A", "T001", "0022")}
