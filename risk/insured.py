@@ -10,11 +10,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from risk.facts import Fact, IdentityChecked, InsuredStatusChanged, TransferFiled
-from risk.local_time import to_ms
+from risk.local_time import DAY_MS, to_ms
 
 _CODES: Final = {"normal": 0, "suspended": 1, "terminated": 2, "deceased": 3}
 _MOST = 16
 """A scheme that repeats itself every day does not pile up."""
+
+_TRANSFER_KEPT_MS: Final = 400 * DAY_MS
+"""A later admission is still held against the one that a transfer led to, and a stay may be long."""
 
 
 class Insured(Struct, frozen=True, array_like=True, gc=False):
@@ -22,28 +25,32 @@ class Insured(Struct, frozen=True, array_like=True, gc=False):
 
     `failures`: face checks that failed (ms, at which institution; "" = nobody said) and that none mended since.
     `transfers`: from when, until when (0: no end), to which institution ("" = any).
+    `passed_ms`: the newest face check that passed; a failure that comes late and is not newer is mended already.
     """
 
     statuses: tuple[tuple[int, int], ...] = ()
     failures: tuple[tuple[int, str], ...] = ()
     transfers: tuple[tuple[int, int, str], ...] = ()
+    passed_ms: int = 0
 
 
 NOBODY = Insured()
 
 
 def told(insured: Insured | None, fact: Fact, at_ms: int, floor_ms: int) -> Insured | None:
-    """What is known after this fact. No bill from before `floor_ms` is judged any more: what was over is forgotten."""
+    """What is known after this fact. No bill from before `floor_ms` is judged any more: a status over by then goes."""
     before = insured or NOBODY
     match fact:
         case InsuredStatusChanged():
             return replace(before, statuses=_with_status(before, at_ms, _CODES[fact.status], floor_ms))
         case IdentityChecked(result="failed"):
+            if at_ms <= before.passed_ms:
+                return insured
             failures = sorted((*before.failures, (at_ms, fact.fixmedins_code or "")))
             return replace(before, failures=tuple(failures[-_MOST:]))
-        case IdentityChecked() if before.failures:
-            after = replace(before, failures=tuple(each for each in before.failures if each[0] > at_ms))
-            return None if after == NOBODY else after
+        case IdentityChecked():
+            unmended = tuple(each for each in before.failures if each[0] > at_ms)
+            return replace(before, failures=unmended, passed_ms=max(before.passed_ms, at_ms))
         case TransferFiled():
             filed = (to_ms(fact.valid_from), to_ms(fact.valid_to) if fact.valid_to else 0, fact.to_fixmedins_code or "")
             return replace(before, transfers=tuple(sorted({*before.transfers, filed})[-_MOST:]))
@@ -54,6 +61,17 @@ def _with_status(before: Insured, at_ms: int, status: int, floor_ms: int) -> tup
     changes = sorted((*before.statuses, (at_ms, status)), key=lambda change: change[0])
     in_force = [place for place, (since_ms, _) in enumerate(changes) if since_ms <= floor_ms]
     return tuple(changes[in_force[-1] if in_force else 0 :][-_MOST:])
+
+
+def without_past(insured: Insured, floor_ms: int) -> Insured | None:
+    """What is left when no bill looks at a face check of before `floor_ms` any more; None if that is nothing."""
+    left = replace(
+        insured,
+        failures=tuple(each for each in insured.failures if each[0] >= floor_ms),
+        transfers=tuple(each for each in insured.transfers if not 0 < each[1] < floor_ms - _TRANSFER_KEPT_MS),
+        passed_ms=insured.passed_ms if insured.passed_ms >= floor_ms else 0,
+    )
+    return None if left == NOBODY else left
 
 
 def is_told_against(insured: Insured | None) -> bool:

@@ -33,8 +33,10 @@ class Reading(NamedTuple):
 
 @lru_cache(maxsize=16)
 def rows_kept_ms(policy: Policy) -> int:
-    """How far behind the newest settlement a row is needed: the longest window or a date, and how late one may come."""
-    return max(policy.longest_window_ms(("P01", "P15", "X01")), DAY_MS) + LATE_MS
+    """How far behind the newest settlement a row or a face check is needed: the longest window or a date, and how late
+    a settlement may come.
+    """
+    return max(policy.longest_window_ms(("P01", "P14", "P15", "X01")), DAY_MS) + LATE_MS
 
 
 def year_of(at_ms: int) -> int:

@@ -14,6 +14,7 @@ from risk.activity import (
     Visit,
     visit_end_ms,
 )
+from risk.insured import without_past
 from risk.local_time import HOUR_MS, day_start_ms, local_day
 from risk.person_rules import rows_kept_ms
 from risk.policy import Policy
@@ -65,6 +66,8 @@ def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
         )
     if activity.undone:
         changes["undone"] = tuple(each for each in activity.undone if activity.touched_ms - each.at_ms <= TOMBSTONE_MS)
+    if activity.insured is not None:
+        changes["insured"] = without_past(activity.insured, floor_ms)
     return replace(activity, **changes) if changes else activity
 
 

@@ -123,7 +123,7 @@ class BillsOracle:
     known: dict[str, Bill] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
     statuses: list[InsuredStatusChanged] = field(default_factory=list)
-    failed: list[IdentityChecked] = field(default_factory=list)
+    faces: list[IdentityChecked] = field(default_factory=list)
     filed: list[TransferFiled] = field(default_factory=list)
     opened: dict[str, int] = field(default_factory=dict)
     diag: dict[str, str] = field(default_factory=dict)
@@ -135,10 +135,8 @@ class BillsOracle:
         match fact:
             case InsuredStatusChanged():
                 self.statuses.append(fact)
-            case IdentityChecked(result="failed"):
-                self.failed.append(fact)
             case IdentityChecked():
-                self.failed = [each for each in self.failed if each.occurred_at > fact.occurred_at]
+                self.faces.append(fact)
             case TransferFiled():
                 self.filed.append(fact)
             case VisitOpened():
@@ -213,10 +211,13 @@ class BillsOracle:
             (each for each in self.statuses if to_ms(each.occurred_at) <= bill.at_ms),
             key=lambda each: each.occurred_at,
         )
+        passed = [each.occurred_at for each in self.faces if each.result == "passed"]
         faces = [
             each
-            for each in self.failed
-            if fact.occurred_at - timedelta(days=1) < each.occurred_at <= fact.occurred_at
+            for each in self.faces
+            if each.result == "failed"
+            and all(mended_at < each.occurred_at for mended_at in passed)
+            and fact.occurred_at - timedelta(days=1) < each.occurred_at <= fact.occurred_at
             and (each.fixmedins_code or fact.fixmedins_code) == fact.fixmedins_code
         ]
         if faces:
