@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import LATE_MS, Episode, Stored
+from risk.activity import Episode, Stored
 from risk.alerts import Crossing
 from risk.facts import StaffFact, StaffPointsDetermined, StaffStatusChanged
-from risk.local_time import local_day, to_date, to_ms
+from risk.local_time import DAY_MS, local_day, to_date, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
 
 _YEARS_KEPT = 3
+_ABSENCE_KEPT_MS = 400 * DAY_MS  # as every other key: an older word of its document may be sent again so long
 
 
 class Absence(Stored, frozen=True):
@@ -57,7 +58,7 @@ class Told(NamedTuple):
 
 
 def told(standing: Standing, fact: StaffFact, moment: Moment, newest_ms: int) -> Told:
-    """The standing after one word; `newest_ms` is the doctor's newest bill: nothing older is judged any more."""
+    """The standing after one word; `newest_ms` is the doctor's newest bill: what ended long before it is forgotten."""
     if isinstance(fact, StaffStatusChanged):
         until_ms = to_ms(fact.until) if fact.until is not None else 0
         absence = Absence(fact.document_no, fact.status, to_ms(fact.since), until_ms, moment.occurred_ms, fact.event_id)
@@ -65,7 +66,8 @@ def told(standing: Standing, fact: StaffFact, moment: Moment, newest_ms: int) ->
         if known is not None and (result := _settled(known, absence)):
             return Told(result, standing, [])
         others = (each for each in standing.absences if each is not known)
-        kept = tuple(each for each in others if not each.until_ms or each.until_ms >= newest_ms - LATE_MS)
+        floor_ms = newest_ms - _ABSENCE_KEPT_MS
+        kept = tuple(each for each in others if not each.until_ms or max(each.until_ms, each.said_ms) >= floor_ms)
         return Told("applied", replace(standing, absences=(*kept, absence)), [])
     assert isinstance(fact, StaffPointsDetermined), f"nothing is said of staff by {fact.event_type}"
     year = _year_of(to_ms(fact.determined_at))
@@ -76,11 +78,7 @@ def told(standing: Standing, fact: StaffFact, moment: Moment, newest_ms: int) ->
     points = (*(each for each in standing.points if each is not before), determined)
     newest = max(each.year for each in points)
     standing = replace(standing, points=tuple(each for each in points if each.year > newest - _YEARS_KEPT))
-    outputs: list[Output] = []
-    for changed in sorted({year, before.year} if before is not None else {year}):
-        standing, more = _counted(standing, fact.dr_code, changed, moment)
-        outputs += more
-    return Told("applied", standing, sorted(outputs, key=lambda each: each.body["episode"] == "opened"))
+    return Told("applied", *_counted(standing, fact.dr_code, year, moment))
 
 
 def _settled(known: Absence | Determined, new: Absence | Determined) -> str:
@@ -100,17 +98,20 @@ def _year_of(at_ms: int) -> int:
 
 
 def _counted(standing: Standing, dr_code: str, year: int, moment: Moment) -> tuple[Standing, list[Output]]:
-    """M07 at a word about `year`: levels opened and closed, and what an earlier year still had open ends."""
+    """M07 at a word about `year`: levels closed that are not reached any more or are an earlier year's, then opened.
+
+    A correction may take points from another year. Nothing opens there: what loses points reaches no line.
+    """
     clause = moment.terms.get("M07")
     if clause is None:
         return standing, []
     observed, said = points_of_year(standing, year), list[Output]()
     kept = []
     for episode in standing.episodes:
-        if episode.period > year or (episode.period == year and observed >= episode.ends_below):
+        left = points_of_year(standing, episode.period)
+        if episode.period >= year and left >= episode.ends_below:
             kept.append(episode)
         else:
-            left = observed if episode.period == year else points_of_year(standing, episode.period)
             said.append(_alert(episode, dr_code, left, moment, word="closed"))
     for level in clause.value.levels:
         is_open = any((each.level, each.period) == (level.level, year) for each in kept)
