@@ -110,7 +110,7 @@ def row_of_settlement(
         fact.medfee_sumamt_fen,
         fact.fund_pay_sumamt_fen,
         state,
-        with_bad_codes(bill_marks, marks),
+        with_bad_codes(bill_marks, marks) if marks else bill_marks,
         beside,
     )
 
