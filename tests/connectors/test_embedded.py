@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import stamina
 from redis import Redis
 from redis.cluster import RedisCluster
 
@@ -165,7 +166,10 @@ def test_the_check_passes_on_three_brokers_with_what_production_needs(real_kafka
     # real_kafka is asked for because it says whether a Kafka can run here at all
     with RealKafkaCluster() as kafka:
         create_topics(kafka.bootstrap, topics, replication=3)
-        assert check_topics(kafka.bootstrap, topics) == []
+        # a broker that had no part in creating them hears of them a moment later
+        for attempt in stamina.retry_context(on=AssertionError, timeout=30, attempts=None):
+            with attempt:
+                assert check_topics(kafka.bootstrap, topics) == []
 
 
 @pytest.mark.kafka
