@@ -1,5 +1,6 @@
 """Every policy parameter there is: its name, how its value is read, its unit, and what it means."""
 
+import re
 from typing import NamedTuple
 
 from risk.policy_counter_shapes import counter_rule
@@ -170,6 +171,15 @@ _DECLARED = (
 )
 
 PARAMETERS = {parameter.name: parameter for parameter in _DECLARED}
+
+RULES = tuple(name for name in PARAMETERS if re.fullmatch(r"[A-Z]+[0-9]+", name))
+"""The parameters that are rules: what an alert can be of."""
+
+
+def rule_called(name: str) -> str | None:
+    """The id of the rule, however it was spelt; None if there is none."""
+    return name.upper() if name.upper() in RULES else None
+
 
 # A place that offers credit must answer all of these on every day it does; a place without credit needs none.
 CREDIT_CORE = (

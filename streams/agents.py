@@ -51,7 +51,7 @@ def register_alert_agent(app: faust.App, topic_name: str, router: AlertRouter, a
                 continue
             appended(alert.get("detected_at"), event.message.timestamp)
             try:
-                await router.tell([Heard(alert, int(event.message.timestamp * 1000))])
+                await router.tell([Heard(alert, round(event.message.timestamp * 1000))])
             except ConnectorError:
                 continue  # said by the router; the delivered mark stays before it
 

@@ -2,7 +2,8 @@
 
     time s      0----5----10---        ---55---60
     H1 alerts   ^^ ^|                           |      three alerts, one message when the first has waited group_wait
-    H2 alerts        ^ (sev 4)                         told at once: it does not wait for others
+    H2 alerts        ^ (sev 4)                         told at once: it does not wait for others, nor for the
+                                                       next minute, up to as many messages again
     others                      ^^^^ ^^^ ^^ ^^^ |      beyond messages_per_minute: held, and one summary when it is over
 
 Nothing is dropped: what is held stays owed (alert_routes.py), and its place on the topic is not marked as delivered.
@@ -63,6 +64,7 @@ class Outbox:
         self._route = route
         self._pacing = pacing
         self._held: OrderedDict[AlertName, _Held] = OrderedDict()
+        self._gravest: dict[AlertName, Alert] = {}
         self._leaving: Message | None = None
         self._ready_ms = 0
         self._minute = 0
@@ -81,6 +83,8 @@ class Outbox:
         ready_ms = now_ms if at_once else now_ms + self._pacing.group_wait_ms
         self._ready_ms = min(self._ready_ms, ready_ms) if self._held else ready_ms
         self._held[name_of(alert)] = _Held(alert, ready_ms)
+        if at_once:
+            self._gravest[name_of(alert)] = alert
 
     def due(self, now_ms: int) -> Message | None:
         """The message that may leave now; the same again until it was `sent`."""
@@ -90,12 +94,13 @@ class Outbox:
             self._minute, self._sent = now_ms // MINUTE_MS, 0
         if self._sent >= self._pacing.messages_per_minute:
             self._is_flooded = True
-            return None
-        if self._is_flooded:
+            if self._gravest and self._sent < 2 * self._pacing.messages_per_minute:
+                self._leaving = self._group(next(iter(self._gravest.values())))
+        elif self._is_flooded:
             everything = [each.alert for each in self._held.values()]
             self._leaving = messages_of(self._route, "flood", everything)[0]
         elif self._ready_ms <= now_ms:
-            self._leaving = messages_of(self._route, "group", self._group(now_ms))[0]
+            self._leaving = self._group(next(each.alert for each in self._held.values() if each.ready_ms <= now_ms))
         return self._leaving
 
     def sent(self) -> tuple[Alert, ...]:
@@ -104,14 +109,15 @@ class Outbox:
         told = self._leaving.alerts
         for alert in told:
             self._held.pop(name_of(alert), None)
+            self._gravest.pop(name_of(alert), None)
         self._sent += 1
         self._leaving = None
         self._is_flooded = self._is_flooded and bool(self._held)
         self._ready_ms = min((each.ready_ms for each in self._held.values()), default=0)
         return told
 
-    def _group(self, now_ms: int) -> list[Alert]:
-        """All that waits of the institution whose first alert is ready; no institution is a group too."""
-        first = next(each for each in self._held.values() if each.ready_ms <= now_ms)
-        institution = institution_of(first.alert)
-        return [each.alert for each in self._held.values() if institution_of(each.alert) == institution]
+    def _group(self, first: Alert) -> Message:
+        """All that waits of that alert's institution; no institution is a group too."""
+        institution = institution_of(first)
+        together = [each.alert for each in self._held.values() if institution_of(each.alert) == institution]
+        return messages_of(self._route, "group", together)[0]

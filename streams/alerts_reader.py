@@ -1,6 +1,5 @@
 """`xinmai alerts`: the alert topic as a person reads it, each alert once however often it was sent."""
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -12,7 +11,7 @@ import orjson
 
 from risk.handling import Act, Handling, NoticePrepared
 from risk.local_time import local_day, to_date, to_ms
-from risk.policy_parameters import PARAMETERS
+from risk.policy_parameters import RULES, rule_called
 from streams.handling_board import read_acts
 from streams.stop import Stop
 from streams.topic_reader import stamped_bodies
@@ -20,7 +19,6 @@ from streams.topic_reader import stamped_bodies
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-RULES = tuple(name for name in PARAMETERS if re.fullmatch(r"[A-Z]+[0-9]+", name))
 Choice = Callable[[dict[str, Any], int], bool]
 _COLOURS = {"warning": "yellow", "over_limit": "red", "suspicion": "magenta", "data_quality": "cyan", "sla": "blue"}
 
@@ -56,8 +54,8 @@ def run_alerts(settings: "Settings", wanted: Wanted, *, follow: bool, limit: int
 
 def known_rule(rule_id: str) -> str:
     """A rule that exists, however it was spelt; nothing found for a rule that nobody has would look like peace."""
-    named = rule_id.upper()
-    if named not in RULES:
+    named = rule_called(rule_id)
+    if named is None:
         raise Stop(
             f"没有规则 {rule_id}；现有 {'、'.join(RULES)}", f"no rule is called {rule_id}; there are {', '.join(RULES)}"
         )

@@ -71,9 +71,9 @@ class Differences:
         if self.contributions:
             notes.append(
                 (
-                    f"有 {self.contributions} 条机构/医师计数会不同（占位编码），D01、M01 仍按原记录计算",
+                    f"有 {self.contributions} 条机构/医师计数会不同（占位编码），以这些计数判断的规则仍按原记录计算",
                     f"{self.contributions} counts of institutions and doctors would differ (placeholder codes); "
-                    "D01, M01, Q01, Q02 were judged over the recorded ones",
+                    "every rule over such counts was judged over the recorded ones",
                 )
             )
         return notes

@@ -28,7 +28,7 @@ from risk.handling import (
     suppression_id_of,
 )
 from risk.local_time import to_datetime
-from risk.policy_parameters import PARAMETERS
+from risk.policy_parameters import rule_called
 
 DURABLE_WITHIN_S = 3.0
 
@@ -49,11 +49,12 @@ class AlertActs:
         asked = decode_body(SuppressionBody, call.body)
         if asked.psn_no and asked.dr_code:
             raise Problem("FIELD_INVALID", "dr_code", why="give psn_no or dr_code, not both")
-        if asked.rule_id and asked.rule_id not in PARAMETERS:
+        rule_id = rule_called(asked.rule_id) if asked.rule_id else ""
+        if rule_id is None:
             raise Problem("FIELD_INVALID", "rule_id", why="the id of a rule, such as P03; no rule is called so")
         at_ms = self.wall_ms()
         subject_id = self.pseudonym(asked.psn_no) if asked.psn_no else asked.dr_code
-        scope = (asked.rule_id, subject_id, asked.institution)
+        scope = (rule_id, subject_id, asked.institution)
         act = AlertSuppressed(
             at=to_datetime(at_ms),
             by=asked.by,
@@ -61,7 +62,7 @@ class AlertActs:
             suppression_id=suppression_id_of(scope, at_ms, asked.by),
             until=asked.until,
             reason=asked.reason,
-            rule_id=asked.rule_id,
+            rule_id=rule_id,
             subject_id=subject_id,
             institution=asked.institution,
         )

@@ -61,6 +61,17 @@ def test_beyond_the_ceiling_the_rest_of_the_minute_is_one_summary_that_names_eve
     assert leave(box, NOON_MS + MINUTE_MS) == [("flood", [f"al_{number}" for number in range(2, 10)])]
 
 
+def test_the_gravest_do_not_wait_for_the_next_minute_and_have_a_ceiling_of_their_own():
+    box = outbox(per_minute=1)
+    for number in (1, 2):
+        box.hold(alert(number, f"H{number}"), NOON_MS)
+    assert leave(box, NOON_MS + WAIT_MS) == [("group", ["al_1"])]
+    for number in (3, 4):
+        box.hold(alert(number, f"H{number}", sev=4), NOON_MS + WAIT_MS)
+    assert leave(box, NOON_MS + WAIT_MS) == [("group", ["al_3"])]
+    assert leave(box, NOON_MS + MINUTE_MS) == [("flood", ["al_2", "al_4"])]
+
+
 def test_after_a_flood_alerts_are_messages_again():
     box = outbox(per_minute=1)
     for number in (1, 2):

@@ -49,6 +49,11 @@ def test_a_suppression_is_in_the_log_with_author_and_token_before_it_is_answered
     assert answer.json()["suppression_id"] == act.suppression_id
 
 
+def test_a_rule_is_known_however_it_is_spelt():
+    api = made()
+    assert post(api, "/v1/suppressions", suppression(rule_id="p01")).json()["rule_id"] == "P01"
+
+
 def test_a_persons_number_never_reaches_the_log():
     api = made(key=KEY)
     post(api, "/v1/suppressions", suppression(psn_no="43050000000000000001"))
@@ -77,6 +82,7 @@ def test_lifting_acknowledging_and_judging_are_acts_about_what_the_path_names():
     [
         (suppression(rule_id=""), "rule_id"),
         (suppression(rule_id="P999"), "rule_id"),
+        (suppression(rule_id="annual_cap"), "rule_id"),
         (suppression(until="2026-03-10T07:59:59+08:00"), "until"),
         (suppression(until="2026-04-10T08:00:00+08:00"), "until"),
         (suppression(until="2026-03-10T12:00:00"), "until"),
