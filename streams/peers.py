@@ -1,7 +1,8 @@
 """`xinmai peers publish`: what institutions and doctors had in common on the days before one, appended for the rules
 that hold each beside the others (risk/peers.py). It reads Redis, judges nobody, and names nobody.
 
-It is an operator's cron: nightly, after midnight. Said again for the same day it changes nothing.
+It is an operator's cron: nightly, after midnight. Said again for the same day it appends what a partition has of it
+already: one that was cut short gives the rest the same baselines, whatever bills came in between.
 """
 
 from collections import defaultdict
@@ -14,13 +15,13 @@ import orjson
 from connectors.append import Record, append_all
 from connectors.codec import encode_fact
 from connectors.kafka import cluster_identity, producer
-from connectors.state_codec import unpack_history, unpack_subject
+from connectors.state_codec import unpack_baselines, unpack_history, unpack_subject
 from connectors.store import KEY_PREFIX, Store
 from connectors.topology import tags
 from risk.counters import COUNTERS
 from risk.facts import PeersPublished
 from risk.local_time import SHANGHAI, day_of, day_start_ms, to_date, to_datetime
-from risk.peers import ranked
+from risk.peers import Baseline, Baselines, ranked
 from risk.policy import Policy, parse_policy
 from risk.policy_counters import SUBJECTS
 from risk.subject_plan import Look, plan_of
@@ -68,10 +69,14 @@ def publish_peers(settings: "Settings", day: int) -> Published:
     store = Store(settings.redis)
     try:
         looks = _looks(store, partitions, day)
-        sums = _sums(store, partitions, looks, day)
+        baselines = _recorded(store, partitions, day)
+        missing = {key: asked for key, asked in looks.items() if key not in baselines}
+        sums = _sums(store, partitions, missing, day)
     finally:
         store.close()
-    facts = [_fact(look, kind, sums[key], day) for key, (look, kind) in looks.items()]
+    for key, (look, _) in missing.items():
+        baselines[key] = Baseline(day - 1, *ranked(sums[key], look.measure.least))
+    facts = [_fact(look, kind, baselines[key], day) for key, (look, kind) in looks.items()]
     records = [Record(topic, "", encode_fact(fact), partition) for fact in facts for partition in range(partitions)]
     if records:
         append_all(producer(settings.kafka), records, timeout_s=_ACK_WITHIN_S)
@@ -100,6 +105,13 @@ def _subject(policy: Policy, look: Look, day: int) -> str:
     return str(policy.on(day)[look.rule_id].value.subject)
 
 
+def _recorded(store: Store, partitions: int, day: int) -> Baselines:
+    """What any partition has of this day already."""
+    stored = [value for tag in tags("q", partitions) for _, value in store.values_at(f"{KEY_PREFIX}{tag}:peers")]
+    known = [each for value in stored for each in unpack_baselines(value).items()]
+    return {key: baseline for key, baseline in known if baseline.day == day - 1}
+
+
 def _sums(
     store: Store, partitions: int, looks: dict[str, tuple[Look, str]], day: int
 ) -> dict[str, list[tuple[int, int]]]:
@@ -125,8 +137,7 @@ def _subjects(store: Store, partitions: int) -> Iterator[tuple[str, Subject, His
                 yield kind, unpack_subject(values["w"]) if values.get("w") else Subject(), history
 
 
-def _fact(look: Look, subject: str, sums: list[tuple[int, int]], day: int) -> PeersPublished:
-    members, p50, p90 = ranked(sums, look.measure.least)
+def _fact(look: Look, subject: str, baseline: Baseline, day: int) -> PeersPublished:
     return PeersPublished(
         event_id=f"peers:{look.peers}:{to_date(day)}",
         occurred_at=to_datetime(day_start_ms(day)),
@@ -136,7 +147,7 @@ def _fact(look: Look, subject: str, sums: list[tuple[int, int]], day: int) -> Pe
         counters=tuple(COUNTERS[place] for place in look.measure.of),
         window_days=look.days,
         least=look.measure.least,
-        members=members,
-        p50_x1000000=p50,
-        p90_x1000000=p90,
+        members=baseline.members,
+        p50_x1000000=baseline.p50_x1000000,
+        p90_x1000000=baseline.p90_x1000000,
     )

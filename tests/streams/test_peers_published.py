@@ -72,6 +72,10 @@ def test_a_hospital_dearer_than_nine_tenths_is_found_by_what_was_published(world
     world.drain(lane)
     found = [each for each in world.outputs(world.topics.alerts) if each["rule_id"] == "H17"]
     assert [(each["subject_id"], each["observed"], each["allowed"]) for each in found] == [("H430500011", 150, 150)]
+    more = [stay(n, 9_000_000, FIRST + timedelta(hours=2)) for n in range(HOSPITALS)]
+    world.append((fact.psn_no, encode_fact(fact)) for fact in more)
+    world.drain(lane)
+    assert publish_peers(settings, TONIGHT) == published, "late bills of the day change nothing that was said of it"
     assert world.proof().told == [], "folded again from the log it is the same"
 
 
