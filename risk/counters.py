@@ -15,7 +15,6 @@ COUNTERS: Final = (
     "fund_fen",
     "small_hours",
     "night",
-    "large_bills",
     "inpatient_bills",
     "inpatient_fee_fen",
     "outpatient_bills",
@@ -29,18 +28,17 @@ COUNTERS: Final = (
     "unsigned_rx_bills",
     "long_rx_bills",
 )
-"""Their names, in the order of a day's numbers. Every bill tells the first ten.
+"""Their names, in the order of a day's numbers. Every bill tells the first nine.
 
-small_hours, night: purchases (med_type 41*) at a pharmacy from 00:00 to 05:00, from 22:00 to 06:00. large_bills: of
-those, above 1,000 yuan. inpatient: med_type 2*; outpatient: 11*, 13*, 14*. The others come with a contribution that has
-something to say of them (settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py).
+small_hours, night: purchases (med_type 41*) at a pharmacy from 00:00 to 05:00, from 22:00 to 06:00. inpatient:
+med_type 2*; outpatient: 11*, 13*, 14*. The others come with a contribution that has something to say of them
+(settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py).
 """
 
 _PLACE: Final = {name: place for place, name in enumerate(COUNTERS)}
-LARGE_FEN: Final = 100_000
 _SMALL_HOURS_END_MS = 5 * HOUR_MS
 _NIGHT_END_MS, _NIGHT_START_MS = 6 * HOUR_MS, 22 * HOUR_MS
-_SMALL_HOURS, _NIGHT, _LARGE = (_PLACE[name] for name in ("small_hours", "night", "large_bills"))
+_SMALL_HOURS, _NIGHT = (_PLACE[name] for name in ("small_hours", "night"))
 _FEES = {
     "2": (_PLACE["inpatient_bills"], _PLACE["inpatient_fee_fen"]),
     "11": (_PLACE["outpatient_bills"], _PLACE["outpatient_fee_fen"]),
@@ -93,7 +91,4 @@ def _at_a_pharmacy(counters: list[int], given: Contribution) -> int:
     if since_midnight_ms < _NIGHT_END_MS or since_midnight_ms >= _NIGHT_START_MS:
         counters[_NIGHT] += sign
         touched |= 1 << _NIGHT
-    if given.medfee_fen > LARGE_FEN:
-        counters[_LARGE] += sign
-        touched |= 1 << _LARGE
     return touched
