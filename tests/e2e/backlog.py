@@ -26,13 +26,14 @@ PER_S = 50
 AT_ONCE_S = 0.5  # of a deadline of one second
 NOTICED_S = 2.5
 DRAINED_PER_S = 3_000
+PEOPLE_MIN, BILLS_EACH = 5_000, 10
 
 
 def run(kafka: RealKafka, redis: RedisServer, topics: Topics, *, records: int, say: Say = print) -> dict[str, Any]:
     """Settlements nobody paced are appended past the edge; patients ask before, meanwhile and after."""
     within_s = 20 + records // DRAINED_PER_S
     asked = questions(within_s * PER_S)
-    backlog = list(preencoded(records, 5_000, 1))
+    backlog = list(preencoded(records, max(PEOPLE_MIN, records // BILLS_EACH), 1))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xinmai-backlog-")))
         engine = LiveEngine(kafka.bootstrap, redis.url, topics, folder)
@@ -57,7 +58,7 @@ def run(kafka: RealKafka, redis: RedisServer, topics: Topics, *, records: int, s
             say(line)
         for api in engine.apis:
             api.stop()
-        engine.wait_until_drained(60)
+        engine.wait_until_drained(60 + records // DRAINED_PER_S)
         engine.worker.stop()
     assert_answered_in_time(counter.answers)
     books = assert_approvals_stand(kafka.bootstrap, redis.url, topics, counter.answers)
