@@ -15,6 +15,6 @@ def test_no_answered_approval_is_lost_while_redis_is_restarted_short_failed_over
     real_kafka: RealKafka, topics: Topics
 ):
     with Redis() as redis:
-        answer = run(real_kafka.bootstrap, redis, topics, seconds=10, rate=50)
+        answer = run(real_kafka.bootstrap, redis, topics, seconds=10, rate=100)
     print(json.dumps(answer, indent=2))
     assert answer["approved_and_held"] > answer["asked"] / 2
