@@ -13,7 +13,7 @@ from msgspec.structs import fields
 from connectors.amounts import AMOUNT_MAX_FEN, NotFinite
 from connectors.refusals import Refused
 from risk.facts import ENGINE_ONLY, FACTS, Fact, SubjectFact
-from risk.facts.base import PSN_NO_LENGTH_MAX
+from risk.facts.base import AGE_MOST, PSN_NO_LENGTH_MAX
 from risk.facts.staff import POINTS_MOST
 
 ID_LENGTH_MAX = 128
@@ -25,7 +25,7 @@ _DIGITS_MAX = len(str(AMOUNT_MAX_FEN))
 FREE_TEXT = frozenset({"reason", "basis", "outcome", "clause", "about", "authority"})
 # Present but empty is itself a finding (rules.md Q01, Q02), so these pass.
 MAY_BE_EMPTY = frozenset({"dr_code", "fixmedins_code"})
-MOST_OF = {"points": POINTS_MOST}
+MOST_OF = {"points": POINTS_MOST, "age": AGE_MOST}
 """Whole numbers that end before an amount does."""
 _UNPRINTABLE = pattern("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _LAST_INSTANT = datetime(9999, 12, 31, 15, 59, 59, tzinfo=UTC)  # beyond it Shanghai's clock has no date

@@ -1,6 +1,7 @@
 """What each transaction of the national interface means as facts (contract.md, National messages)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from connectors.amounts import canonical_shares
 from connectors.national_fees import fees_added, fees_reversed
 from connectors.national_fields import Fields, Making, Message, head, institution
 from connectors.national_stock import stock_moved, transfer_filed
+from connectors.refusals import Refused
 from risk.facts import (
     Fact,
     SettlementCompleted,
@@ -20,6 +22,7 @@ from risk.facts import (
     VisitReopened,
     VisitUpdated,
 )
+from risk.facts.base import AGE_MOST
 
 _EMERGENCY_TYPES = ("13", "24")  # 急诊, 急诊转住院
 _PHARMACY_TYPE = "41"  # 定点药店购药: what 210x is when the message does not say
@@ -73,6 +76,18 @@ def _visit_ended(kind: type[VisitClosed] | type[VisitCancelled] | type[VisitReop
     return make
 
 
+def _whom(message: Message) -> dict[str, Any]:
+    """Sex and age as the platform states them beside a bill; what it does not know, or nobody could be, is left out."""
+    answer = message.answered
+    known: dict[str, Any] = {}
+    with suppress(Refused):
+        known["gend"] = gend if (gend := answer.text("gend")) in ("1", "2") else None
+    with suppress(Refused):
+        tenths = answer.scaled("age", 1)
+        known["age"] = tenths // 10 if tenths is not None and tenths // 10 <= AGE_MOST else None
+    return known
+
+
 def _amounts(message: Message) -> dict[str, int | None]:
     """The bill as the canonical identities have it."""
     answer = message.answered
@@ -99,6 +114,7 @@ def _estimated(message: Message) -> Fact:
     return SettlementEstimated(
         **head(message, message.output, "setl_time"),
         **amounts,
+        **_whom(message),
         mdtrt_id=message.answered.required("mdtrt_id"),
         fixmedins_code=institution(message)["fixmedins_code"],
     )
@@ -114,6 +130,7 @@ def _settled(message: Message) -> Fact:
         **institution(message),
         **amounts,
         **_place(message),
+        **_whom(message),
         setl_id=message.output.required("setl_id"),
         mdtrt_id=answer.required("mdtrt_id"),
         med_type=med_type,

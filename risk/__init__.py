@@ -55,6 +55,7 @@ Reading order
                      in one straight line where no rule has anything to say; stock.py, stock_ledger.py: what an
                      institution has left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`;
                      trace_codes.py: where each box was last sold (D05), boxes.py: what fee lines tell of boxes;
+                     item_limits.py: lines that do not fit whose bill they are on (M06, P14);
                      beside it care.py, care_rules.py, line_rules.py, stay_rules.py, idle_days.py, heard.py (lines and
                      admissions), bills.py, bill_rules.py, insured.py (bills, and what was told of him whose they are);
                      kept_care.py and event_ids.py: how little is kept of them

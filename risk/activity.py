@@ -95,6 +95,7 @@ class Visit(Stored, frozen=True):
     lines: bytes = b""
     diag_group: str = ""
     noted: tuple[tuple[int, int, int, int], ...] = ()  # line, batch, counter, and the bill it is on (line_counts.py)
+    limited: tuple[tuple[int, int, str, str, str, bool], ...] = ()  # lines on no bill yet (item_limits.py: Limited)
 
     @property
     def admission(self) -> bool:
@@ -179,9 +180,7 @@ def with_visit(activity: Activity, visit: Visit) -> Activity:
 
 
 def visit_end_ms(visit: Visit, grace_ms: int) -> int:
-    """When the visit ends: as told, else the first local midnight after its newest event + grace; 0 = an open
-    admission.
-    """
+    """When the visit ends: as told, else the first local midnight after its newest event + grace; 0: in bed."""
     if visit.ended_ms or visit.admission:
         return visit.ended_ms
     return day_start_ms(local_day(visit.newest_ms) + 1) + grace_ms

@@ -10,9 +10,11 @@ from risk.activity import COUNTED, Activity, Row, visit_of_row
 from risk.bills import admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
 from risk.heard import rules_of
 from risk.insured import abnormal_since, failed_checks
+from risk.item_limits import Limited
 from risk.local_time import local_day
 from risk.person_rules import Reading
-from risk.policy_measures import MeasuredRule
+from risk.policy_measures import Measure, MeasuredRule
+from risk.policy_rules import Level
 from risk.terms import Terms
 
 
@@ -39,16 +41,16 @@ def bill_readings(activity: Activity, row: Row, terms: Terms) -> Iterator[Readin
             )
 
 
-def bill_singles(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
-    """P09, P16, D03, H14: what is found in this settlement by itself."""
+def bill_singles(activity: Activity, row: Row, terms: Terms, misfits: tuple[Limited, ...]) -> Iterator[Reading]:
+    """P09, P14, P16, D03, H14: what is found in this settlement by itself; `misfits` are item_limits.py's."""
     if row.state != COUNTED:
         return
     for name, clause in rules_of(terms, "settlement"):
         rule = clause.value
         if rule.period != "event" or not admits_bill(rule, row):
             continue
-        observed, evidence = _found(rule, activity, row)
         for level in rule.levels:
+            observed, evidence = _found((rule.measure_of(level), level), activity, row, misfits)
             if observed >= level.theta:
                 yield Reading(name, level.level, 0, 0, observed, 0, 0, level.theta, evidence, _place(rule, row))
 
@@ -57,9 +59,12 @@ def _place(rule: MeasuredRule, row: Row) -> str:
     return row.fixmedins_code if rule.subject == "institution" else ""
 
 
-def _found(rule: MeasuredRule, activity: Activity, row: Row) -> tuple[int, tuple[str, ...]]:
-    """The measure of one event by itself, and what it rests on; no evidence where that is no settlement."""
-    match rule.measure.kind:
+def _found(
+    of: tuple[Measure, Level], activity: Activity, row: Row, misfits: tuple[Limited, ...]
+) -> tuple[int, tuple[str, ...]]:
+    """The measure of one event by itself, and what it rests on; no evidence where that is the event alone."""
+    measure, level = of
+    match measure.kind:
         case "amount":
             return row.medfee_fen, ()
         case "same_minute":
@@ -68,11 +73,13 @@ def _found(rule: MeasuredRule, activity: Activity, row: Row) -> tuple[int, tuple
         case "not_insured":
             return int(_not_insured(activity, row)), ()
         case "failed_checks":
-            after_ms = row.at_ms - rule.levels[0].window_ms
+            after_ms = row.at_ms - level.window_ms
             return failed_checks(activity.insured, after_ms, row.at_ms, row.fixmedins_code), ()
         case "inside_admission":
             return _admissions_elsewhere(activity, row), ()
-    raise AssertionError(f"no measure of one bill: {rule.measure.kind}")
+        case "misfits":
+            return len(misfits), tuple(line.event_id for line in misfits)
+    raise AssertionError(f"no measure of one bill: {measure.kind}")
 
 
 def _not_insured(activity: Activity, row: Row) -> bool:

@@ -28,6 +28,7 @@ from risk.care import (
 from risk.facts import (
     FeeAdded,
     FeeReversed,
+    SettlementEstimated,
     VisitCancelled,
     VisitClosed,
     VisitOpened,
@@ -36,6 +37,7 @@ from risk.facts import (
 )
 from risk.heard import Heard, alert_of, closed, exclusions_of, rules_of
 from risk.idle_days import idle_judged, is_settled, served, unserved
+from risk.item_limits import estimated
 from risk.kept_care import packed, unpacked
 from risk.line_rules import SUPPLY_DAYS, by_itself, counts, has_a_subject
 from risk.local_time import DAY_MS, local_day, to_date
@@ -46,7 +48,16 @@ from risk.policy_measures import Measure, MeasuredRule
 from risk.policy_rules import Level
 from risk.stay_rules import stay_told
 
-CareFact = VisitOpened | VisitUpdated | VisitClosed | VisitReopened | VisitCancelled | FeeAdded | FeeReversed
+CareFact = (
+    VisitOpened
+    | VisitUpdated
+    | VisitClosed
+    | VisitReopened
+    | VisitCancelled
+    | FeeAdded
+    | FeeReversed
+    | SettlementEstimated
+)
 _MONTH_DAYS = 31
 _MOST_EVIDENCE = 100
 
@@ -79,6 +90,8 @@ def _days_back(rule: MeasuredRule) -> int:
 
 def cared(before: Activity, activity: Activity, fact: CareFact, moment: Moment) -> tuple[Activity, list[Output]]:
     """Fold one applied fact about a visit or a line into the care that the activity after it keeps."""
+    if isinstance(fact, SettlementEstimated):
+        return estimated(activity, fact, moment)
     span = kept(moment.policy)
     if not span.any_rule:
         return activity, []

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import Activity, Episode, Row, year_sum
+from risk.activity import Activity, Episode, Row, visit_of, year_sum
 from risk.alerts import Crossing
 from risk.bill_rules import bill_readings, bill_singles
 from risk.bills import AWAY, counted_between
@@ -13,6 +13,7 @@ from risk.facts import SettlementCompleted
 from risk.heard import rules_of
 from risk.idle_days import idle_rules, stay_settled
 from risk.insured import is_told_against
+from risk.item_limits import misfits, misfits_told
 from risk.local_time import MINUTE_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output
@@ -32,9 +33,12 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     activity, of_stay = stay_settled(activity, fact, moment)
     outputs: list[Output] = []
     found = [*readings(activity, row, moment.terms, place), *bill_readings(activity, row, moment.terms)]
-    alone = [*singles(activity, row, moment.terms), *bill_singles(activity, row, moment.terms)]
+    visit = visit_of(activity, fact.mdtrt_id)
+    lines = misfits(visit, fact, moment.terms)
+    alone = [*singles(activity, row, moment.terms), *bill_singles(activity, row, moment.terms, lines)]
+    told = [*of_stay, *misfits_told(visit, lines, fact, moment)]
     if not found and not alone and not activity.episodes:
-        return activity, of_stay
+        return activity, told
     episodes = list(activity.episodes)
     for episode in sorted(activity.episodes):
         if episode.period and episode.period < period_of(episode, row.at_ms):
@@ -53,7 +57,7 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
             episodes.append(_episode(reading, row.event_id))
             opened.append(_opened(fact, reading, moment))
     opened += [_opened(fact, single, moment) for single in alone]
-    return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order([*opened, *of_stay])
+    return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order([*opened, *told])
 
 
 def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str]) -> bool:
@@ -63,6 +67,8 @@ def concerns(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
     if is_told_against(activity.insured) or (reach.admissions and _is_admitted(activity)):
         return True
     if activity.care and any(rule.admits_treatment(row.med_type) for rule in reach.idle):
+        return True
+    if activity.visits and any(visit.limited for visit in activity.visits):
         return True
     size = len(rows)
     if activity.episodes or size >= reach.fewest or row.medfee_fen >= reach.large_fen:

@@ -147,7 +147,7 @@ def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
 
 def _cared(person: Person, applied: Applied, fact: VisitFact, moment: Moment) -> Applied:
     """What a visit or its lines say of what was dispensed and of admissions."""
-    if applied.result != "applied" or isinstance(fact, SettlementEstimated):
+    if applied.result != "applied":
         return applied
     activity, said = cared(person.activity, applied.person.activity, fact, moment)
     if activity is applied.person.activity and not said:

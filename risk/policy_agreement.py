@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from risk.policy_measures import MeasuredRule
 from risk.policy_parameters import CREDIT_CORE
 from risk.policy_rules import Rule
 from risk.policy_values import UNRATED, LevelSet, LimitTable
 from risk.terms import Terms
 from risk.workdays import Workdays
+
+_OF_ITEMS = ("P14", "M06")
 
 
 def disagreements(spans: Iterable[Terms], workdays: Workdays) -> list[str]:
@@ -30,6 +33,8 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
         )
     if ("D06" in terms or "H16" in terms) and "coded_items" not in terms:
         yield "coded_items", "D06 and H16 look at coded_items, and there are none. Add [[coded_items]]."
+    if "item_limits" not in terms and any(rule in terms and _looks_at_misfits(terms[rule].value) for rule in _OF_ITEMS):
+        yield "item_limits", "P14 and M06 look at item_limits, and there are none. Add [[item_limits]]."
     if "H02" in terms and "P11" not in terms:
         yield "P11", "H02 leaves out of readmissions what P11 leaves out, and there is no P11. Add [[P11]]."
     yield from _exclusions_fit(terms)
@@ -47,6 +52,10 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
     if not missing:
         yield from _levels_fit(terms)
         yield from _limits_fit(terms, offered)
+
+
+def _looks_at_misfits(rule: MeasuredRule) -> bool:
+    return any(rule.measure_of(level).kind == "misfits" for level in rule.levels)
 
 
 def _exclusions_fit(terms: Terms) -> Iterator[tuple[str, str]]:

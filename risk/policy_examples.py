@@ -20,7 +20,16 @@ from risk.policy_rules import (
     WindowRule,
 )
 from risk.policy_staff_examples import OF_STAFF, Words, span
-from risk.policy_values import AnnualCap, BandEdge, CodedItems, DebitHours, InstitutionTable, LevelSet, LimitTable
+from risk.policy_values import (
+    AnnualCap,
+    BandEdge,
+    CodedItems,
+    DebitHours,
+    InstitutionTable,
+    ItemLimits,
+    LevelSet,
+    LimitTable,
+)
 from risk.terms import Terms
 from risk.workdays import WorkdayUnknown, WorkdayYear
 from risk.yuan import yuan
@@ -142,6 +151,19 @@ def _coded(rule: CodedItems, terms: Terms) -> Words:
     )
 
 
+def _limited(limits: ItemLimits, terms: Terms) -> Words:
+    row = limits.rows[0]
+    sexes = {"": ("", ""), "1": ("男性", "men"), "2": ("女性", "women")}[row.gend]
+    ages = f"{row.age_least or 0}-{'' if row.age_most is None else row.age_most}"
+    dated = row.age_least is not None or row.age_most is not None
+    zh, en = (f"{sex}{f' {ages}' if dated else ''}" for sex in sexes)
+    return (
+        f"{row.name}（{'、'.join(row.items)}）只用于{zh}；表中没有的项目、性别或年龄不明的，不作判断。",
+        f"{row.name} ({', '.join(row.items)}): for {en} only; nothing is said of an item without a row, nor where sex "
+        f"or age is unknown.",
+    )
+
+
 def _caps(caps: AnnualCap, terms: Terms) -> Words:
     row = caps.rows[0]
     place, cap = row.insuplc_prefix.ljust(6, "0"), yuan(row.cap_fen)
@@ -235,7 +257,8 @@ def _measured(rule: MeasuredRule, terms: Terms) -> Words:
         for text in (rule.text_zh, rule.text_en)
     )
     beside = "".join(f" & {each.kind}({each.of}) ≥ {each.least}" for each in rule.beside)
-    reads = f"{rule.counts}: {rule.measure.kind}({rule.measure.of}){beside}"
+    others = "".join(f" | {each.kind}({each.of})" for each in rule.level_measures if each)
+    reads = f"{rule.counts}: {rule.measure.kind}({rule.measure.of}){beside}{others}"
     sign, below = ("≤", level.theta + 1) if rule.measure.kind == "gap_days" else ("≥", level.theta - 1)
     left_out = ", ".join(rule.exclusions) or "-"
     return (
@@ -264,6 +287,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     UseRule: _use,
     PlaceholderCodes: _placeholders,
     CodedItems: _coded,
+    ItemLimits: _limited,
     AnnualCap: _caps,
     LimitTable: _limits,
     LevelSet: _levels,

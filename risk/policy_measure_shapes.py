@@ -21,9 +21,10 @@ def measured_rule(*kinds: str) -> Shape:
 
     def read(content: object, where: str) -> MeasuredRule:
         rule = _rule(Table(content, where), where)
-        if rule.measure.kind not in kinds:
+        unread = [each.kind for each in (rule.measure, *rule.level_measures) if each and each.kind not in kinds]
+        if unread:
             raise PolicyError(
-                f"{where} measures {shown(rule.measure.kind)}, and this rule's code evaluates another measure. "
+                f"{where} measures {shown(unread[0])}, and this rule's code evaluates another measure. "
                 f"Write one of {', '.join(kinds)}."
             )
         _refuse_unread(rule, where)
@@ -34,14 +35,12 @@ def measured_rule(*kinds: str) -> Shape:
 
 def _rule(table: Table, where: str) -> MeasuredRule:
     """Subject, counts, where, measure, beside, period, levels, except, precision and its two sentences."""
-    subject = table.text("subject", choices=("person", "institution"))
+    subject = table.text("subject", choices=("person", "institution", "staff"))
     counts = table.text("counts", choices=tuple(dict.fromkeys(counted for counted, _ in MEASURES)))
     measure = _measure(Table(table.take("measure"), table.place("measure")), counts)
     period = table.text("period", choices=PERIOD_OF.get(measure.kind, ("event",)))
-    rows = table.rows("levels")
-    moving = period == "moving" or measure.kind in _WITHIN
-    levels, of_levels = _levels(rows, period, moving=moving, at_most=measure.kind == "gap_days")
-    if not any(of_levels) and measure.kind != "gap_days":
+    levels, of_levels, measures = _levels(table.rows("levels"), measure, period=period, counts=counts)
+    if not any(of_levels) and not any(measures) and measure.kind != "gap_days":
         ascending(levels, table.place("levels"))
     rule = MeasuredRule(
         subject=subject,
@@ -59,6 +58,7 @@ def _rule(table: Table, where: str) -> MeasuredRule:
         exclusions=excepted(table),
         precision_percent=table.integer("precision_percent", least=1, most=100),
         level_med_types=of_levels,
+        level_measures=measures if any(measures) else (),
         levels=levels,
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),
@@ -78,6 +78,20 @@ def _refuse_unread(rule: MeasuredRule, where: str) -> None:
         raise PolicyError(
             f"{where} has levels with med_types of their own, but {kind} judges one kind of treatment. "
             f"Move med_types from the levels to the rule."
+        )
+    if rule.level_measures and (rule.counts, rule.period) != ("settlement", "event"):
+        raise PolicyError(
+            f"{where} has levels with a measure of their own, but {kind} judges all levels by one. "
+            f"Only a settlement by itself is looked at in more ways than one. Remove the level's measure."
+        )
+    if (rule.subject == "staff") != (rule.counts == "bill_line"):
+        raise PolicyError(
+            f"{where} is about {rule.subject} and counts {rule.counts}s. Of a doctor only his lines of a bill are "
+            f"judged, and they only of him. Write subject = staff beside counts = bill_line."
+        )
+    if rule.counts == "bill_line" and (rule.med_types or rule.exclusions or any(rule.level_med_types)):
+        raise PolicyError(
+            f"{where} has med_types or except, but {kind} looks at an item, whatever the care. Remove them."
         )
     if rule.counts == "admission" and len(rule.levels) > 1:
         raise PolicyError(f"{where} has {len(rule.levels)} levels, but {kind} judges one. Keep one level.")
@@ -151,20 +165,24 @@ def _beside(table: Table, counts: str) -> tuple[Measure, ...]:
     return found
 
 
-def _levels(
-    rows: list[Table], period: str, *, moving: bool, at_most: bool
-) -> tuple[tuple[Level, ...], tuple[tuple[str, ...], ...]]:
-    levels, of_levels = [], []
+_Levels = tuple[tuple[Level, ...], tuple[tuple[str, ...], ...], tuple[Measure | None, ...]]
+
+
+def _levels(rows: list[Table], usual: Measure, *, period: str, counts: str) -> _Levels:
+    """The levels; the kinds of treatment that one of them is for; the measure that one has for itself."""
+    levels, of_levels, measures = [], [], []
     for number, row in enumerate(rows, 1):
+        own = _measure(Table(row.take("measure"), row.place("measure")), counts) if row.has("measure") else None
         theta = row.integer("theta", least=1, most=10**9)
-        window_ms = row.duration_ms("window") if moving else 0
+        window_ms = row.duration_ms("window") if period == "moving" or (own or usual).kind in _WITHIN else 0
         rearm = 0
-        if period != "event" and not at_most:
+        if period != "event" and usual.kind != "gap_days":
             rearm = min(theta * 4 // 5, theta - 1)
             if row.has("rearm"):
                 rearm = row.integer("rearm", least=1, most=theta - 1)
         kind = cast("Kind", row.text("kind", choices=KINDS))
         of_levels.append(_texts(row, "med_types"))
+        measures.append(own)
         levels.append(Level(number, theta, rearm, window_ms, kind, row.integer("sev", least=1, most=_GRAVEST)))
         row.finish()
-    return tuple(levels), tuple(of_levels)
+    return tuple(levels), tuple(of_levels), tuple(measures)

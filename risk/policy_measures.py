@@ -33,6 +33,8 @@ MEASURES: Final = {
     ("settlement", "same_minute"): ("medfee_sumamt_fen",),
     ("settlement", "not_insured"): ("status",),
     ("settlement", "failed_checks"): ("result",),
+    ("settlement", "misfits"): ("med_list_codg",),
+    ("bill_line", "misfits"): ("med_list_codg",),
 }
 """What is counted, what is measured of it, and the fields it may be measured of.
 
@@ -44,7 +46,8 @@ an alert at theta or fewer. overlap: the open admissions elsewhere at an admissi
 settlement. same_amount: the most settlements of one amount, or of round ones. total, amount: of bills together, of one.
 same_minute: those at one place, in one local minute, of one amount. not_insured: 1 if the insurance was suspended or
 over at the settlement, and when its visit began. failed_checks: face checks that failed before it, in a window, and
-that none passed since mended. A rule about an institution looks at one person's settlements or lines there.
+that none passed since mended. misfits: lines whose item is not for the sex or age that the bill states (item_limits);
+of a bill_line, at the estimate too. A rule about an institution looks at one person's settlements or lines there.
 """
 
 PERIOD_OF: Final = {
@@ -82,6 +85,7 @@ class MeasuredRule(Rule):
     away: bool = False  # only what was settled away from home
     precision_percent: int
     level_med_types: tuple[tuple[str, ...], ...] = ()  # a level of its own for these; () = any
+    level_measures: tuple[Measure | None, ...] = ()  # a level's own measure of one event; None: the rule's
 
     def admits(self, med_type: str, item: str) -> bool:
         """Does it count this at all? An unknown med_type passes no filter."""
@@ -90,6 +94,11 @@ class MeasuredRule(Rule):
     def admits_treatment(self, med_type: str) -> bool:
         """Does it look at this kind of treatment?"""
         return not self.med_types or med_type.startswith(self.med_types)
+
+    def measure_of(self, level: Level) -> Measure:
+        """What this level looks at."""
+        own = self.level_measures[level.level - 1] if self.level_measures else None
+        return own or self.measure
 
     def levels_for(self, med_type: str) -> list[Level]:
         """The levels that look at this kind of treatment."""

@@ -28,6 +28,7 @@ from risk.policy_shapes import (
     coded_items,
     demand_rule,
     gap_rule,
+    item_limits,
     placeholder_codes,
     quality_rule,
     share_rule,
@@ -72,7 +73,9 @@ _DECLARED = (
     Parameter("H01", measured_rule("idle_days"), "days", "挂床住院", "a bed in which nothing was done"),
     Parameter("P12", share_rule, "%", "接近年度封顶线", "near the yearly cap"),
     Parameter("P13", amount_rule, "fen", "单笔大额", "large bill"),
-    Parameter("P14", measured_rule("failed_checks"), "checks", "冒名就医", "settled after a failed face check"),
+    Parameter(
+        "P14", measured_rule("failed_checks", "misfits"), "checks or lines", "冒名就医", "perhaps somebody else's visit"
+    ),
     Parameter("P15", measured_rule("count"), "bills", "异地频繁大额", "many and large bills away from home"),
     Parameter("P16", measured_rule("not_insured"), "bills", "死亡或停保后结算", "settled after death or insurance end"),
     Parameter("P17", _DATE_OF_BILLS, "bills", "同日多次购药", "many pharmacy bills on one day"),
@@ -106,6 +109,7 @@ _DECLARED = (
         "M04", standing_rule, "days", "暂停资格、停诊或住院期间执业", "signed while suspended, on leave or admitted"
     ),
     Parameter("M05", _DAYS, "per mille", "超量处方率", "prescriptions for too long"),
+    Parameter("M06", measured_rule("misfits"), "lines", "性别、年龄不符", "an item against sex or age"),
     Parameter("M07", points_rule, "points", "支付资格年度记分", "points of the payment qualification in one year"),
     Parameter("M09", pace_rule, "gaps", "开单间隔过密", "prescriptions too close together (M01, second form)"),
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
@@ -128,6 +132,7 @@ _DECLARED = (
     Parameter("X01", sum_rule, "fen", "滚动合计（基准测试）", "rolling sum (the benchmark's rule)"),
     Parameter("placeholder_codes", placeholder_codes, "codes", "占位编码", "codes that stand for nobody"),
     Parameter("coded_items", coded_items, "items", "应有追溯码的药品", "items that have a trace code"),
+    Parameter("item_limits", item_limits, "items", "限性别、年龄的项目", "items that are not for everybody"),
     Parameter("exclusions", exclusions, "kinds of care", "通用排除", "care that no rule holds against anybody"),
     Parameter("annual_cap", annual_caps, "fen", "年度最高支付限额", "the fund's yearly ceiling"),
     # who may use credit, and how much

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
 
+from risk.facts.base import AGE_MOST
 from risk.local_time import SECOND_MS
 from risk.policy_measures import EXCLUSIONS
-from risk.policy_reading import UNITS_MS, Table, read_flag, read_texts
+from risk.policy_reading import UNITS_MS, Table, read_flag, read_rows, read_texts, refuse_repeats
 from risk.policy_rules import (
     AmountRule,
     DemandRule,
@@ -20,7 +21,7 @@ from risk.policy_rules import (
     UseRule,
     WindowRule,
 )
-from risk.policy_values import CodedItems
+from risk.policy_values import CodedItems, ItemLimit, ItemLimits
 from risk.terms import PolicyError
 
 Shape = Callable[[object, str], Any]
@@ -242,3 +243,24 @@ def coded_items(content: object, where: str) -> CodedItems:
     )
     table.finish()
     return rule
+
+
+def item_limits(content: object, where: str) -> ItemLimits:
+    """Rows of name, items (prefixes), and for whom these are: gend, age_least, age_most."""
+    found = []
+    for row in read_rows(content, where):
+        limit = ItemLimit(
+            name=row.text("name"),
+            items=read_texts(row.take("items"), row.place("items")),
+            gend=row.text("gend", choices=("1", "2")) if row.has("gend") else "",
+            age_least=row.integer("age_least", least=1, most=AGE_MOST) if row.has("age_least") else None,
+            age_most=row.integer("age_most", most=AGE_MOST) if row.has("age_most") else None,
+        )
+        row.finish()
+        if not limit.gend and limit.age_least is None and limit.age_most is None:
+            raise PolicyError(f"{row.where} is for everybody. A row says for whom. Add gend, age_least or age_most.")
+        if limit.age_least is not None and limit.age_most is not None and limit.age_least > limit.age_most:
+            raise PolicyError(f"{row.where} is for nobody: age_least is above age_most. Correct one of them.")
+        found.append(limit)
+    refuse_repeats([prefix for limit in found for prefix in limit.items], where)
+    return ItemLimits(tuple(found))

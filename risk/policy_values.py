@@ -36,6 +36,51 @@ class CodedItems:
         return med_list_codg.startswith(self.items) and not med_list_codg.startswith(self.without)
 
 
+class ItemLimit(NamedTuple):
+    """Items, by prefix, that are for one sex or some ages only; "" and None: for any."""
+
+    name: str
+    items: tuple[str, ...]
+    gend: str
+    age_least: int | None
+    age_most: int | None
+
+    def excludes(self, gend: str | None, age: int | None) -> bool:
+        """Is the item not for such a person? What nobody stated excludes nobody."""
+        if self.gend and gend is not None and gend != self.gend:
+            return True
+        if age is None:
+            return False
+        return age < (self.age_least or 0) or (self.age_most is not None and age > self.age_most)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLimits:
+    """Items that are not for everybody; the longest prefix of a code wins, a code without a row is for everybody."""
+
+    rows: tuple[ItemLimit, ...]
+    _by_prefix: dict[str, ItemLimit] = field(init=False, repr=False, compare=False)
+    _lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_prefix = {prefix: row for row in self.rows for prefix in row.items}
+        object.__setattr__(self, "_by_prefix", by_prefix)
+        object.__setattr__(self, "_lengths", tuple(sorted({len(prefix) for prefix in by_prefix}, reverse=True)))
+
+    def find(self, med_list_codg: str) -> ItemLimit | None:
+        """The row that speaks for this item."""
+        for length in self._lengths:
+            row = self._by_prefix.get(med_list_codg[:length])
+            if row is not None:
+                return row
+        return None
+
+    def excludes(self, med_list_codg: str, gend: str | None, age: int | None) -> bool:
+        """Is this item not for a person of this sex and age?"""
+        row = self.find(med_list_codg)
+        return row is not None and row.excludes(gend, age)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelSet:
     """The levels of a place, best first. Their number, names and scale are data (domain.md 1.6 C13, C14)."""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import Activity, Row, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
+from risk.activity import COUNTED, Activity, Row, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
 from risk.facts import (
     Fact,
     FeeAdded,
@@ -16,6 +16,7 @@ from risk.facts import (
     VisitReopened,
     VisitUpdated,
 )
+from risk.item_limits import with_limited, without_limited
 from risk.line_counts import with_billed, with_noted, without_noted
 from risk.settlements import message_of
 from risk.terms import Terms
@@ -82,6 +83,8 @@ def billed(before: Activity, activity: Activity, visit: Visit | None, row: Row) 
     if visit is None:
         return activity
     noting = with_billed(before, visit, row) if visit.noted else visit
+    if noting.limited and row.state == COUNTED:
+        noting = replace(noting, limited=())
     if noting is visit:
         return moved_on(activity, visit, row.at_ms)
     return with_visit(activity, replace(noting, newest_ms=max(visit.newest_ms, row.at_ms)))
@@ -143,7 +146,7 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int, terms: Terms) -> V
         case VisitReopened():
             return replace(visit, ended_ms=0)
         case FeeAdded():
-            return with_noted(visit, fact, terms)
-        case FeeReversed() if visit.noted:
-            return without_noted(visit, fact)
+            return with_limited(with_noted(visit, fact, terms), fact, terms)
+        case FeeReversed() if visit.noted or visit.limited:
+            return without_limited(without_noted(visit, fact), fact)
     return visit

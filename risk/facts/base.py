@@ -14,6 +14,10 @@ Instant = Annotated[datetime, Meta(tz=True)]
 
 Service = Literal["visit_first", "deposit_free"]
 Scope = Literal["settlement", "visit"]
+Gend = Literal["1", "2"]
+"""Sex as the platform codes it: 1 male, 2 female (GB/T 2261.1); 0 and 9 are unknown, and unknown is absent."""
+AGE_MOST = 150
+Years = Annotated[int, Meta(ge=0, le=AGE_MOST)]
 FundingMode = Literal["card_withhold", "credit_line"]
 
 

@@ -1,8 +1,11 @@
-"""What happened to a bill: estimated, settled, undone, and the undoing undone."""
+"""What happened to a bill: estimated, settled, undone, and the undoing undone.
+
+`gend` and `age` (whole years, on that day) are held against the items of the bill and forgotten: rules P14 and M06.
+"""
 
 from typing import Literal
 
-from risk.facts.base import Fact, Whole
+from risk.facts.base import Fact, Gend, Whole, Years
 
 
 class SettlementEstimated(Fact, frozen=True, kw_only=True, tag="settlement.estimated"):
@@ -16,6 +19,8 @@ class SettlementEstimated(Fact, frozen=True, kw_only=True, tag="settlement.estim
     acct_pay_fen: Whole
     psn_cash_pay_fen: Whole
     hosp_part_amt_fen: Whole | None = None
+    gend: Gend | None = None
+    age: Years | None = None
 
 
 class SettlementCompleted(Fact, frozen=True, kw_only=True, tag="settlement.completed"):
@@ -44,6 +49,8 @@ class SettlementCompleted(Fact, frozen=True, kw_only=True, tag="settlement.compl
     mdtrtarea_admvs: str | None = None
     insuplc_admdvs: str | None = None
     emergency: bool = False
+    gend: Gend | None = None
+    age: Years | None = None
 
 
 class SettlementReversed(Fact, frozen=True, kw_only=True, tag="settlement.reversed"):

@@ -136,6 +136,8 @@ def _estimated(happening: Happening, common: dict[str, Any], occurred_at: dateti
             acct_pay_fen=bill.acct_fen,
             psn_cash_pay_fen=bill.cash_fen,
             hosp_part_amt_fen=0,
+            gend="1" if visit.gend == "1" else "2",
+            age=visit.age,
         )
     ]
 
@@ -160,6 +162,8 @@ def _completed(happening: Happening, common: dict[str, Any], occurred_at: dateti
             acct_pay_fen=bill.acct_fen,
             psn_cash_pay_fen=bill.cash_fen,
             hosp_part_amt_fen=0,
+            gend="1" if visit.gend == "1" else "2",
+            age=visit.age,
             credit_fen=bill.credit_fen,
             authorization_id=bill.authorization_id,
             fulamt_ownpay_amt_fen=bill.own_fen,

@@ -25,6 +25,9 @@ class Visit(NamedTuple):
     dr_code: str
     dept_code: str
     number: int
+    gend: str = ""
+    age: int = 0
+    """Whole years; with `gend` what the platform states beside a bill."""
     diag: str = ""
     """The first three characters of the diagnosis; '' = what the kind of visit suggests."""
 

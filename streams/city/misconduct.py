@@ -13,6 +13,7 @@ from streams.city.acts import (
     groups,
     growth,
     hospitals,
+    items,
     people,
     pharmacies,
     records,
@@ -160,6 +161,8 @@ ACTS = (
     Act(staff.points_withdrawn, 3),
     Act(shelves.more_sold_than_there_was, 4, straddles=True),
     Act(shelves.purchase_told_late, 4),
+    Act(items.item_for_somebody_else, straddles=True),
+    Act(items.slip_of_the_keyboard),
 )
 
 

@@ -162,6 +162,8 @@ def _bill(happening: Happening, time: str) -> Content:
         "psn_no": visit.psn_no,
         "mdtrt_id": visit.mdtrt_id,
         "med_type": visit.med_type,
+        "gend": visit.gend,
+        "age": f"{visit.age}.0",
         "insutype": visit.insutype,
         "setl_time": time,
         **_amounts(bill),

@@ -81,6 +81,8 @@ class Stage:
             dr_code="" if pharmacy else some if doctor is None else doctor,
             dept_code="" if pharmacy else DEPARTMENTS[self.place % len(DEPARTMENTS)],
             number=self.number,
+            gend=person.gend,
+            age=person.age,
         )
 
     def drug(self, offset: int = 0) -> str:

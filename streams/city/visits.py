@@ -34,6 +34,8 @@ def visit_of(world: World, person: Person, number: int, *, med_type: str, at_ms:
         dr_code="" if pharmacy else world.doctor(place, int(draws[2] * world.doctors)),
         dept_code="" if pharmacy else DEPARTMENTS[int(draws[2] * len(DEPARTMENTS))],
         number=number,
+        gend=person.gend,
+        age=person.age,
     )
 
 

@@ -26,6 +26,8 @@ class Person(NamedTuple):
     """An insured person, as far as the city knows."""
 
     psn_no: str
+    gend: str
+    age: int
     insutype: str
     insuplc_admdvs: str
     home_hospital: int
@@ -73,6 +75,8 @@ class World:
         elsewhere = bits % 100 < 3
         return Person(
             psn_no=number,
+            gend="12"[(bits >> 40) & 1],
+            age=(bits >> 41) % 90,
             insutype="310" if (bits >> 8) % 100 < 30 else "390",
             insuplc_admdvs="440100" if elsewhere else f"4305{DISTRICTS[(bits >> 16) % len(DISTRICTS)]}",
             home_hospital=(bits >> 24) % self.hospitals,

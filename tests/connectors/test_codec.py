@@ -127,6 +127,8 @@ def test_a_lane_survives_any_bytes(data):
         ({"medfee_sumamt_fen": -1}, "NUMBER_OUT_OF_RANGE"),
         ({"medfee_sumamt_fen": 1.5}, "BAD_FIELD"),
         ({"fixmedins_type": "张三"}, "BAD_FIELD"),
+        ({"gend": "0"}, "BAD_FIELD"),
+        ({"age": 151}, "NUMBER_OUT_OF_RANGE"),
         ({"setl_id": None}, "BAD_FIELD"),
         ({"occurred_at": "2026-03-10T08:00:00"}, "TIME_WITHOUT_ZONE"),
         ({"occurred_at": "0001-01-01T00:00:00+08:00"}, "TIME_OUT_OF_RANGE"),

@@ -451,3 +451,21 @@ def test_a_token_may_send_its_own_transactions_only():
     refused = read(settled(), allowed_types={"visit.opened"})[0].refused
     assert refused is not None
     assert refused.result == "forbidden"
+
+
+# --- whose bill ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("infno", ["2206", "2207", "2303", "2304", "2101", "2102"])
+def test_sex_and_whole_years_stand_beside_a_bill_and_its_estimate(infno):
+    fact = only(settled(infno, gend="2", age="41.9", brdy="1984-04-02", psn_name="n", certno="c"))
+    assert (fact.gend, fact.age) == ("2", 41)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [{"gend": "0", "age": ""}, {"gend": "9", "age": "-1"}, {"gend": {}, "age": "old"}, {"gend": "F", "age": "151.0"}],
+)
+def test_what_nobody_knows_of_sex_and_age_is_left_out_and_loses_no_bill(unknown):
+    fact = only(settled(**unknown))
+    assert (fact.gend, fact.age, fact.psn_cash_pay_fen) == (None, None, 3000)

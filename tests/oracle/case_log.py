@@ -13,6 +13,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { ..., signed = { prescription = "R1", pharmacist = "F1" } }   it is a prescription line, and who signed it
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
+    { at = "2026-03-01 09:00", estimate = "V1" }           what the bill of the visit would be (2206)
     { at = "2026-03-02 08:00", bed = "present", visit = "V1" }      looked for in his bed (9604): present, absent
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
     { at = "2026-03-02 08:00", face = "failed" }           his face was compared (9601), at the institution
@@ -27,9 +28,9 @@ A fee line or a stock movement may name its `boxes = [1, 2]`: box 1 has trace co
 sent.
 
 A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, here (where it is settled),
-insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, own_fen, `same_key_as = 3`, and
-`silent_about = ["doctor"]`. `person`, `institution` and `visit` may count: "P#" is P1, P2, P3 ... by repetition. Fact n
-is settlement `Sn` of event `En`, of a visit of its own unless it names one.
+insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, own_fen, gend and age (an estimate too),
+`same_key_as = 3`, and `silent_about = ["doctor"]`. `person`, `institution` and `visit` may count: "P#" is P1, P2 ... by
+repetition. Fact n is settlement `Sn` of event `En`, of a visit of its own unless it names one.
 """
 
 import tomllib
@@ -47,6 +48,7 @@ from risk.facts import (
     InsuredStatusChanged,
     PeersPublished,
     SettlementCompleted,
+    SettlementEstimated,
     SettlementReinstated,
     SettlementReversed,
     StaffPointsDetermined,
@@ -136,7 +138,7 @@ def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     amount, unit = str(line.get("every", "0 s")).split()
     step = timedelta(**{UNITS[unit]: int(amount)})
     for n in range(line.get("times", 1)):
-        counting = ("person", "institution", "visit", "register", "admit", "discharge", "record")
+        counting = ("person", "institution", "visit", "register", "admit", "discharge", "record", "estimate")
         named = {key: str(line[key]).replace("#", str(n + 1)) for key in counting if key in line}
         undone = {key: line[key] + n for key in ("reverse", "reinstate") if key in line}
         yield {**line, **named, **undone, "at": start + n * step}
@@ -159,12 +161,17 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         return SettlementReversed(**common, setl_id=f"S{line['reverse']}")
     if "reinstate" in line:
         return SettlementReinstated(**common, setl_id=f"S{line['reinstate']}")
+    whose = {"gend": line.get("gend"), "age": line.get("age")}
+    if "estimate" in line:
+        asked = {"mdtrt_id": line["estimate"], "fixmedins_code": line["institution"]}
+        return SettlementEstimated(**common, **asked, **_amounts(line), **whose)
     if "register" in line:
         return VisitOpened(**common, **place, **known, mdtrt_id=line["register"], med_type=line["med_type"])
     return SettlementCompleted(
         **common,
         **place,
         **known,
+        **whose,
         **_amounts(line),
         setl_id=f"S{line.get('same_key_as', number)}",
         mdtrt_id=line.get("visit", f"V{number}"),

@@ -14,7 +14,6 @@ WITHOUT = {  # rules of domain.md 4.2 to 4.4 that no fact on the log can carry, 
     "H10": "pending: needs a census of each institution, from admissions and discharges, and its approved beds",
     "H15": "pending: overdue credit visits are known on the person's shard only",
     "M02": "pending: needs the amounts of one drug by doctor, and those of his peers",
-    "M06": "needs a person's sex and age, which no edge takes in",
     "M08": "needs who executed an item: a fee line (2301, 2204) names who ordered it, no nurse and no technician",
 }
 

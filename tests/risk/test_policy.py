@@ -213,6 +213,14 @@ def test_a_rule_about_trace_codes_needs_the_items_that_have_one():
     assert "D06 and H16 look at coded_items" in problems(entry("H16", value=value))
 
 
+def test_rules_about_sex_and_age_need_the_items_that_are_not_for_everybody():
+    value = (
+        '{ subject = "staff", counts = "bill_line", measure = { misfits = "med_list_codg" }, period = "event", '
+        'precision_percent = 90, text_zh = "a", text_en = "a", levels = [{ theta = 1, kind = "warning", sev = 1 }] }'
+    )
+    assert "P14 and M06 look at item_limits" in problems(entry("M06", value=value))
+
+
 def test_readmissions_leave_out_what_p11_leaves_out_and_need_it():
     value = (
         '{ subject = "institution", measure = { share = ["readmissions", "inpatient_bills"], unit = "percent", '

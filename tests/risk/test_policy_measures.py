@@ -70,6 +70,10 @@ INSIDE = SAME | {"period": "event", "measure": {"inside_admission": "fixmedins_c
 AGAIN = SAME | {"counts": "admission", "period": "event", "measure": {"gap_days": "fixmedins_code"}}
 IDLE = AGAIN | {"measure": {"idle_days": "feedetl_sn"}, "subject": "institution"}
 VALUE = {"period": "event", "measure": {"value": "prd_days"}, "levels": SAME["levels"]}
+CHECKS = INSIDE | {"measure": {"failed_checks": "result"}}
+MISFITS = {"theta": 1, "measure": {"misfits": "med_list_codg"}, "kind": "suspicion", "sev": 1}
+OF_TWO_MEASURES = [{"theta": 1, "window_hours": 24, "kind": "suspicion", "sev": 3}, MISFITS]
+BILL_LINE = INSIDE | {"subject": "staff", "counts": "bill_line", "measure": {"misfits": "med_list_codg"}}
 OF_TWO_KINDS = [
     {"theta": 9, "kind": "suspicion", "sev": 2, "med_types": ["11"]},
     {"theta": 3, "kind": "suspicion", "sev": 2, "med_types": ["41"]},
@@ -92,6 +96,11 @@ OF_TWO_KINDS = [
         (OF_CARE, AGAIN | {"stay_days": 3}, "Remove stay_days"),
         (["idle_days"], IDLE | {"subject": "person"}, "Write subject = institution"),
         (OF_CARE, {"round_fen": 100}, "Remove round_fen"),
+        (["failed_checks"], CHECKS | {"levels": OF_TWO_MEASURES}, "measures 'misfits', and this rule's code"),
+        (["same_amount", "misfits"], SAME | {"levels": [MISFITS]}, "Remove the level's measure"),
+        (["misfits"], BILL_LINE | {"subject": "person"}, "Write subject = staff beside counts = bill_line"),
+        (["inside_admission"], INSIDE | {"subject": "staff"}, "Write subject = staff beside counts = bill_line"),
+        (["misfits"], BILL_LINE | {"except": ["emergency"]}, "whatever the care"),
     ],
 )
 def test_what_stands_in_a_rule_and_no_code_reads_is_refused(kinds, changes, says):
@@ -104,6 +113,8 @@ def test_what_stands_in_a_rule_and_no_code_reads_is_refused(kinds, changes, says
     [
         (["same_amount"], SAME | {"round_fen": 100}),
         (["inside_admission"], INSIDE | {"except": ["emergency"]}),
+        (["failed_checks", "misfits"], CHECKS | {"levels": OF_TWO_MEASURES}),
+        (["misfits"], BILL_LINE | {"med_types": None}),
         (OF_CARE, AGAIN | {"except": ["dialysis"]}),
         (["idle_days"], IDLE | {"stay_days": 3, "except": ["dialysis"]}),
         (OF_CARE, VALUE | {"beside": None, "levels": OF_TWO_KINDS, "except": ["dialysis"]}),

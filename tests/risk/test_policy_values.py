@@ -7,6 +7,7 @@ import pytest
 from risk.local_time import day_of
 from risk.policy import PolicyError, parse_policy
 from risk.policy_rules import PlaceholderCodes
+from risk.policy_shapes import item_limits
 from risk.policy_values import (
     AnnualCap,
     CapRow,
@@ -149,3 +150,51 @@ def test_a_code_that_looks_odd_is_still_a_code(code):
 
 def test_nines_are_codes_where_the_policy_says_so():
     assert not PlaceholderCodes(codes=frozenset({"0"}), all_nines=False).matches("9999")
+
+
+LIMITS = item_limits(
+    [
+        {"name": "women's", "items": ["0033"], "gend": "2"},
+        {"name": "men's, inside", "items": ["003312"], "gend": "1"},
+        {"name": "children's", "items": ["0012", "ZX"], "age_most": 17},
+        {"name": "of age", "items": ["0099"], "gend": "2", "age_least": 18, "age_most": 60},
+    ],
+    "item_limits",
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "gend", "age", "excluded"),
+    [
+        ("003313", "1", 30, True),
+        ("003313", "2", 30, False),
+        ("003312", "1", 30, False),
+        ("003312", "2", 30, True),
+        ("ZX1", "1", 17, False),
+        ("ZX1", "1", 18, True),
+        ("ZX1", "1", None, False),
+        ("003313", None, 30, False),
+        ("0099", "2", 17, True),
+        ("0099", "2", 60, False),
+        ("0099", None, 61, True),
+        ("0044", "1", 99, False),
+        ("", "1", 99, False),
+    ],
+)
+def test_an_item_is_for_whom_its_longest_row_says_and_an_unknown_one_for_everybody(item, gend, age, excluded):
+    assert LIMITS.excludes(item, gend, age) is excluded
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"name": "a", "items": ["X"]}], "is for everybody"),
+        ([{"name": "a", "items": ["X"], "age_least": 18, "age_most": 17}], "is for nobody"),
+        ([{"name": "a", "items": ["X"], "gend": "0"}], "gend"),
+        ([{"name": "a", "items": ["X"], "gend": "1"}, {"name": "b", "items": ["X"], "gend": "2"}], "X"),
+        ([{"name": "a", "items": ["X"], "gend": "1", "age": 3}], "age"),
+    ],
+)
+def test_a_row_that_limits_nothing_or_twice_is_refused(rows, says):
+    with pytest.raises(PolicyError, match=says):
+        item_limits(rows, "item_limits")

@@ -12,7 +12,15 @@ from msgspec.structs import replace
 from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact, encode_fact
 from connectors.national_line import read_national
-from risk.facts import Fact, SettlementCompleted, SettlementReversed, StaffFact, StockMoved, VisitOpened
+from risk.facts import (
+    Fact,
+    SettlementCompleted,
+    SettlementEstimated,
+    SettlementReversed,
+    StaffFact,
+    StockMoved,
+    VisitOpened,
+)
 from risk.local_time import local_day, to_date, to_ms
 from streams.city.canonical import facts_of
 from streams.city.happenings import PAPER
@@ -30,10 +38,9 @@ def counted(plan: CityPlan) -> dict[str, SettlementCompleted]:
 
 
 def labelled(plan: CityPlan) -> dict[str, Any]:
-    """What a label may name: bills, what is said of staff, and of stock."""
-    return {
-        fact.event_id: fact for fact in facts(plan) if isinstance(fact, SettlementCompleted | StaffFact | StockMoved)
-    }
+    """What a label may name: bills and their estimates, what is said of staff, and of stock."""
+    kinds = SettlementCompleted | SettlementEstimated | StaffFact | StockMoved
+    return {fact.event_id: fact for fact in facts(plan) if isinstance(fact, kinds)}
 
 
 def test_equal_plans_give_equal_bytes_and_another_seed_gives_others():

@@ -32,7 +32,6 @@ WAITING = {
     "H06": "waits for the items of fee lines on the shards of institutions, beside their stock",
     "H10": "waits for approved beds and machines as a reference table",
     "H15": "waits for overdue credit visits on the second hop",
-    "M06": "waits for a person's sex and age on the bus",
     "M08": "waits for executed items of nurses and technicians on fee lines",
     "U01": "employers send no events",
     "T01": "operators send no events",
