@@ -252,7 +252,7 @@ def _asked(engine: Engine, load: Load, people: Iterator[int]) -> Outcome:
         return drive("127.0.0.1", engine.port, requests, load.per_s, connections=CONNECTIONS)
     stream = get_context("spawn").Process(
         target=send_at,
-        args=(engine.kafka, engine.topics.events, load.events_per_s, load.seconds + 2, 500),
+        args=(engine.kafka, engine.topics.events, load.events_per_s, load.seconds + 2, 1),
         daemon=True,
     )
     stream.start()

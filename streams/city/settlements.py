@@ -30,16 +30,25 @@ class Settlements(NamedTuple):
 
 
 def columns(
-    size: int, people: int, seed: int, *, span_days: float = 30, places: int = 300, large_share: float = 0.0
+    size: int,
+    people: int,
+    seed: int,
+    *,
+    span_days: float = 30,
+    places: int = 300,
+    large_share: float = 0.0,
+    first_day: int = 0,
 ) -> Settlements:
-    """Random settlements in order of time; `large_share` of them are bills that P13 must find."""
+    """Random settlements in order of time, from `first_day` after START_MS on; `large_share` of them are bills that P13
+    must find.
+    """
     rng = np.random.default_rng((seed, size, people))
     kind = rng.integers(0, len(MED_TYPES), size)
     fees = np.minimum(190_000 if large_share else 400_000, rng.lognormal(9.4, 0.9, size).astype(np.int64) + 100)
     fees[rng.random(size) < large_share] = 250_000
     return Settlements(
         person=rng.integers(0, people, size),
-        at_ms=START_MS + np.sort(rng.integers(0, int(span_days * DAY), size)) // 1000 * 1000,
+        at_ms=START_MS + first_day * DAY + np.sort(rng.integers(0, int(span_days * DAY), size)) // 1000 * 1000,
         place=rng.integers(0, places, size),
         kind=kind,
         medfee_fen=fees,
