@@ -51,7 +51,17 @@ def followed(credit: Credit, context: Context) -> Move:
             begun = Arrears(agreement_no, context.now_ms, remind_ms=_evening_ms(context.now_ms, context))
             kept.append(begun)
             said.append(_told("suspend", begun, owed, context))
-    return credit._replace(arrears=tuple(kept)), said
+    return _marked(credit._replace(arrears=tuple(kept)), late, context.now_ms), said
+
+
+def _marked(credit: Credit, late: dict[str, list[tuple[Obligation, int]]], now_ms: int) -> Credit:
+    """Each obligation says since when it is overdue, as long as it is."""
+    names = {obligation.setl_id for owed in late.values() for obligation, _ in owed}
+    marked = tuple(
+        each._replace(overdue_ms=(each.overdue_ms or now_ms) if each.setl_id in names else 0)
+        for each in credit.obligations
+    )
+    return credit if marked == credit.obligations else credit._replace(obligations=marked)
 
 
 def _may_be_late(credit: Credit) -> bool:

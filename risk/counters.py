@@ -27,12 +27,14 @@ COUNTERS: Final = (
     "readmissions",
     "unsigned_rx_bills",
     "long_rx_bills",
+    "credit_visits",
+    "overdue_credit_visits",
 )
 """Their names, in the order of a day's numbers. Every bill tells the first nine.
 
 small_hours, night: purchases (med_type 41*) at a pharmacy from 00:00 to 05:00, from 22:00 to 06:00. inpatient:
 med_type 2*; outpatient: 11*, 13*, 14*. The others come with a contribution that has something to say of them
-(settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py).
+(settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py; on credit: credit_visits.py).
 """
 
 _PLACE: Final = {name: place for place, name in enumerate(COUNTERS)}

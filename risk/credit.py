@@ -130,7 +130,7 @@ class Obligation(NamedTuple):
 
     `given_back`: the event by which the bank returned a debit without our order, while the settlement still stands.
     `booked_by`: the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked,
-    or the newest event of a visit that was never registered.
+    or the newest event of a visit that was never registered. `overdue_ms`: since when what is owed is overdue.
     """
 
     capture_id: str
@@ -155,6 +155,7 @@ class Obligation(NamedTuple):
     given_back: str = ""
     booked_by: str = ""
     told_ms: int = 0
+    overdue_ms: int = 0
 
     @property
     def claim_fen(self) -> int:

@@ -19,7 +19,6 @@ from risk.activity import (
     Row,
     Visit,
     hash64,
-    receipt_of,
     seen_content,
     visit_end_ms,
     visit_of,
@@ -31,6 +30,7 @@ from risk.business_key import business_key
 from risk.care_rules import cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
+from risk.credit_visits import credit_told
 from risk.facts import (
     AuthorizationCaptureRequested,
     BedChecked,
@@ -61,7 +61,7 @@ from risk.outputs import Output, Reply
 from risk.pruning import grace_ms_of, on_a_new_day
 from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
 from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
-from risk.settlements import Counted, amounts_add_up, filled
+from risk.settlements import Counted, amounts_add_up, filled, is_reversed
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement
 from risk.settlements import reverse as reverse_settlement
@@ -92,6 +92,14 @@ class Applied(Struct, frozen=True, gc=False):
 
 def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Fold one record of this person."""
+    applied = _folded(person, fact, moment)
+    if applied.person.credit is person.credit:
+        return applied
+    told = credit_told(person.credit, applied.person.credit, moment)
+    return replace(applied, contributions=[*applied.contributions, *told]) if told else applied
+
+
+def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
     if isinstance(fact, SettlementCompleted):  # first and plainly: most records are
         return _touched(person, _settled(person, fact, moment), moment)
     applied = _applied(person, fact, moment)
@@ -252,17 +260,9 @@ def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", ""))
     context = _context(person, fact, moment, visit)
     if isinstance(fact, AuthorizationCaptureRequested):
-        context = context._replace(is_reversed=_is_reversed(person.activity, fact.setl_id))
+        context = context._replace(is_reversed=is_reversed(person.activity, fact.setl_id))
     step = apply_credit(person.credit, fact, context)
     return _with_credit(Applied(person, "applied", [], []), step)
-
-
-def _is_reversed(activity: Activity, setl_id: str) -> bool:
-    setl = hash64(setl_id)
-    known = receipt_of(activity, setl)
-    if known is not None:
-        return known.state != COUNTED
-    return any(stone.key == setl for stone in activity.tombstones)
 
 
 def _once(person: Person, fact: Fact, moment: Moment) -> Applied:

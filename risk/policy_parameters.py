@@ -101,6 +101,7 @@ _DECLARED = (
     Parameter("H12", _DAYS, "%", "门诊费用增长", "growth of outpatient fees"),
     Parameter("H13", _DAYS, "per mille", "无诊断或无医师结算", "bills without diagnosis or doctor"),
     Parameter("H14", measured_rule("same_minute"), "bills", "拆分结算", "one bill split into equal ones"),
+    Parameter("H15", _DAYS, "per mille", "信用支付逾期率", "overdue credit visits"),
     Parameter("H16", _DAYS, "lines", "追溯码漏传", "dispensed without a trace code"),
     Parameter("H17", _DAYS, "percent", "次均费用高于同类", "dearer than one's peers"),
     Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),

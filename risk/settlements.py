@@ -236,6 +236,15 @@ def _was_reversed(activity: Activity, setl: int, message: int) -> bool:
     )
 
 
+def is_reversed(activity: Activity, setl_id: str) -> bool:
+    """Was this settlement undone, or will it be the moment it comes?"""
+    setl = hash64(setl_id)
+    known = receipt_of(activity, setl)
+    if known is not None:
+        return known.state != COUNTED
+    return any(stone.key == setl for stone in activity.tombstones)
+
+
 @lru_cache(maxsize=64)
 def has_second_hop(terms: Terms) -> bool:
     """Does any rule look at institutions or staff? Without one nothing is sent to them."""

@@ -163,6 +163,8 @@ ACTS = (
     Act(shelves.purchase_told_late, 4),
     Act(items.item_for_somebody_else, straddles=True),
     Act(items.slip_of_the_keyboard),
+    Act(credit.patients_do_not_pay, 11, straddles=True),
+    Act(credit.patients_pay_when_reminded, 12),
 )
 
 

@@ -18,6 +18,8 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
     { at = "2026-03-02 08:00", face = "failed" }           his face was compared (9601), at the institution
     { at = "2026-03-02 08:00", transfer = "H2", until = "2026-04-01 00:00" }  a transfer there is on file from then on
+    { at = "2026-03-01 08:00", sign = "AG#" }              a credit line of a bank; bills with `on_credit` are on it
+    { at = "2026-03-09 08:00", overdue = "AG1" }           its bank says so; `cured = "AG1"`
     { at = "2026-03-01 00:00", peers = ["inpatient_fee_fen", "inpatient_bills"], members = 12, p50 = 3000, p90 = 4000 }
                                                            what peers had in common on the 30 days before (least = 30)
     { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
@@ -29,8 +31,8 @@ sent.
 
 A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, here (where it is settled),
 insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, own_fen, gend and age (an estimate too),
-`same_key_as = 3`, and `silent_about = ["doctor"]`. `person`, `institution` and `visit` may count: "P#" is P1, P2 ... by
-repetition. Fact n is settlement `Sn` of event `En`, of a visit of its own unless it names one.
+on_credit, `same_key_as = 3`, and `silent_about = ["doctor"]`. `person`, `institution` and `visit` may count: "P#" is
+P1, P2 ... by repetition. Fact n is settlement `Sn` of event `En`, of a visit of its own unless it names one.
 """
 
 import tomllib
@@ -40,6 +42,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from risk.facts import (
+    AgreementSigned,
+    BankCured,
+    BankOverdue,
     BedChecked,
     Fact,
     FeeAdded,
@@ -138,7 +143,10 @@ def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     amount, unit = str(line.get("every", "0 s")).split()
     step = timedelta(**{UNITS[unit]: int(amount)})
     for n in range(line.get("times", 1)):
-        counting = ("person", "institution", "visit", "register", "admit", "discharge", "record", "estimate")
+        counting = (
+            "person", "institution", "visit", "register", "admit", "discharge", "record", "estimate", "sign", "overdue",
+            "cured",
+        )  # fmt: skip
         named = {key: str(line[key]).replace("#", str(n + 1)) for key in counting if key in line}
         undone = {key: line[key] + n for key in ("reverse", "reinstate") if key in line}
         yield {**line, **named, **undone, "at": start + n * step}
@@ -153,7 +161,7 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
     if (told := _of_the_person(common, line)) is not None:
         return told
     place = {"fixmedins_code": line["institution"], "fixmedins_type": line["type"]}
-    moved = _of_staff(common, line) or _of_a_visit(common, number, line, place)
+    moved = _of_staff(common, line) or _of_his_bank(common, line) or _of_a_visit(common, number, line, place)
     if moved is not None:
         return moved
     known = {"dr_code": line.get("doctor"), "insutype": line.get("insutype"), "insuplc_admdvs": line.get("insured_at")}
@@ -172,7 +180,8 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         **place,
         **known,
         **whose,
-        **_amounts(line),
+        **(amounts := _amounts(line)),
+        credit_fen=amounts["psn_cash_pay_fen"] if line.get("on_credit") else None,
         setl_id=f"S{line.get('same_key_as', number)}",
         mdtrt_id=line.get("visit", f"V{number}"),
         med_type=line["med_type"],
@@ -208,6 +217,17 @@ def _of_the_person(common: dict[str, Any], line: Mapping[str, Any]) -> Fact | No
         until = _instant(line["until"]) if "until" in line else None
         place = {"fixmedins_code": line["institution"], "to_fixmedins_code": line["transfer"]}
         return TransferFiled(**common, **place, valid_from=line["at"], valid_to=until)
+    return None
+
+
+def _of_his_bank(common: dict[str, Any], line: Mapping[str, Any]) -> Fact | None:
+    """What a bank says of its credit line."""
+    if "sign" in line:
+        lent = {"funding_mode": "credit_line", "bank_line_fen": 10**7, "services": ("visit_first", "deposit_free")}
+        return AgreementSigned(**common, **lent, agreement_no=line["sign"], bank_code="BCM")
+    for word, kind in (("overdue", BankOverdue), ("cured", BankCured)):
+        if word in line:
+            return kind(**common, agreement_no=line[word], bank_ref=common["event_id"])
     return None
 
 

@@ -134,7 +134,7 @@ class Engine:
         named = {key: body[key] for key in ("rule_id", "level", "episode", "subject_kind", "subject_id")}
         subject = (body["subject_kind"], body["subject_id"])
         assert body["alert_id"] == alert_id(
-            body["rule_id"], body["level"], subject=subject, service="", crossing_id=crossing
+            body["rule_id"], body["level"], subject=subject, service=body.get("service") or "", crossing_id=crossing
         )
         alert = named | {"crossing": crossing}
         if not body["rule_id"].startswith("Q"):

@@ -13,6 +13,7 @@ from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact, encode_fact
 from connectors.national_line import read_national
 from risk.facts import (
+    BankOverdue,
     Fact,
     SettlementCompleted,
     SettlementEstimated,
@@ -38,8 +39,8 @@ def counted(plan: CityPlan) -> dict[str, SettlementCompleted]:
 
 
 def labelled(plan: CityPlan) -> dict[str, Any]:
-    """What a label may name: bills and their estimates, what is said of staff, and of stock."""
-    kinds = SettlementCompleted | SettlementEstimated | StaffFact | StockMoved
+    """What a label may name: bills and their estimates, what is said of staff, of stock, and of debts."""
+    kinds = SettlementCompleted | SettlementEstimated | StaffFact | StockMoved | BankOverdue
     return {fact.event_id: fact for fact in facts(plan) if isinstance(fact, kinds)}
 
 
@@ -91,6 +92,7 @@ def test_every_label_points_to_what_its_subject_did_on_that_day(days: int):
     plan = CityPlan(people=300, institutions=2, first_day=20_520, days=days, seed=3, plants=2)
     events = labelled(plan)
     doctors = {fact.mdtrt_id: fact.dr_code for fact in facts(plan) if isinstance(fact, VisitOpened)}
+    lenders = {fact.psn_no: fact.fixmedins_code for fact in counted(plan).values()}
     found = labels(plan)
     assert {label.rule for label in found} >= {
         "P01",
@@ -109,6 +111,9 @@ def test_every_label_points_to_what_its_subject_did_on_that_day(days: int):
         evidence = [events[event_id] for event_id in label.event_ids]
         assert to_date(local_day(to_ms(evidence[0].occurred_at))).isoformat() == label.day
         for fact in evidence:
+            if isinstance(fact, BankOverdue):
+                assert label.subject == lenders[fact.psn_no]
+                continue
             said = (fact.dr_code,) if isinstance(fact, StaffFact) else (fact.psn_no, fact.fixmedins_code)
             assert label.subject in (*said, doctors.get(getattr(fact, "mdtrt_id", "")))
         assert max(evidence, key=lambda fact: fact.occurred_at) is evidence[0]

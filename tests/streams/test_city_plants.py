@@ -31,7 +31,6 @@ WAITING = {
     "P08": "needs telephones: no edge takes one in (L01), and a hash of eleven digits is undone by trying all",
     "H06": "waits for the items of fee lines on the shards of institutions, beside their stock",
     "H10": "waits for approved beds and machines as a reference table",
-    "H15": "waits for overdue credit visits on the second hop",
     "M08": "waits for executed items of nurses and technicians on fee lines",
     "U01": "employers send no events",
     "T01": "operators send no events",

@@ -1,8 +1,11 @@
-"""Credit in use: a line spent within a morning (L80, L90, L100); signs of misuse at a live counter (F01-F04, F07)."""
+"""Credit in use: a line spent within a morning (L80, L90, L100); signs of misuse at a live counter (F01-F04, F07); a
+hospital whose patients do not pay (H15).
+"""
 
-from risk.local_time import HOUR_MS
+from risk.facts import BankCured, BankOverdue
+from risk.local_time import HOUR_MS, MINUTE_MS, to_datetime
 from streams.city.happenings import Script, Visit, happening
-from streams.city.stage import Stage
+from streams.city.stage import Stage, paper
 from streams.city.visits import bill_of, checkout
 from streams.city.world import Person
 
@@ -11,6 +14,7 @@ REQUESTS_IN_10_MINUTES = 3
 FULL_VISITS = 3
 UNDONE_IN_30_DAYS = 2
 HOURS_AFTER_LEAVING = 24
+BILLS_ON_CREDIT, OVERDUE = 50, 2
 
 
 def _borrower(stage: Stage, signed_hour: float = -1) -> Person:
@@ -154,3 +158,42 @@ def _admitted_on_credit(visit: Visit, opened_ms: int, left_ms: int, settles_afte
     yield happening(visit, left_ms, "2402")
     if settles_after_h is not None:
         yield happening(visit, left_ms + settles_after_h * HOUR_MS, "2304", bill=asked.bill)
+
+
+def patients_do_not_pay(stage: Stage) -> None:
+    """H15: of fifty bills on credit two are overdue a week later; below, one."""
+    _lends(stage)
+    events = [_bank_says(stage, BankOverdue, n, 8 + n / 10) for n in range(OVERDUE + stage.excess)]
+    stage.label("H15", stage.hospital(), events, crossing=OVERDUE - 1)
+
+
+def patients_pay_when_reminded(stage: Stage) -> None:
+    """Twin of H15: of fifty three fall overdue, one after another, and each pays before the next does."""
+    _lends(stage)
+    events = []
+    for n in range(3):
+        events.append(_bank_says(stage, BankOverdue, n, 8 + n))
+        _bank_says(stage, BankCured, n, 8.5 + n)
+    stage.innocent("H15", stage.hospital(), "paid when reminded", events)
+
+
+def _lends(stage: Stage) -> None:
+    for n in range(BILLS_ON_CREDIT):
+        person = stage.person(n)._replace(level="A", funding_mode="credit_line", bank_line_fen=500_000, signed=True)
+        stage.papers(person, stage.at(-1))
+        stage.settle(stage.visit(person, "11", stage.hospital()), stage.at(8) + n * 9 * MINUTE_MS, 16_000, credit=True)
+
+
+def _bank_says(stage: Stage, word: type[BankOverdue] | type[BankCured], who: int, after_days: float) -> str:
+    """Its id. At an hour of its own for each, so that none comes before the one that it answers."""
+    person, at_ms = stage.person(who), stage.at(8 + 24 * after_days)
+    fact = word(
+        event_id=f"notice:{word.__name__}:{person.psn_no}",
+        occurred_at=to_datetime(at_ms),
+        psn_no=person.psn_no,
+        agreement_no=person.agreement_no,
+        bank_ref=f"{word.__name__}:{person.agreement_no}",
+    )
+    stage.times[fact.event_id] = at_ms
+    stage.add(iter([paper(fact, at_ms)]))
+    return fact.event_id
