@@ -11,7 +11,9 @@ import msgspec
 from risk.activity import Activity
 from risk.contributions import Contribution
 from risk.credit import Credit
+from risk.market import Market
 from risk.peers import Baseline
+from risk.prices import Prices
 from risk.stock import Item
 from risk.stock_ledger import Batches
 from risk.subjects import History, Subject
@@ -61,6 +63,8 @@ unpack_history = msgspec.msgpack.Decoder(History).decode
 unpack_baselines = msgspec.msgpack.Decoder(dict[str, Baseline]).decode
 unpack_batches = msgspec.msgpack.Decoder(Batches).decode
 unpack_item = msgspec.msgpack.Decoder(Item).decode
+unpack_prices = msgspec.msgpack.Decoder(Prices).decode
+unpack_market = msgspec.msgpack.Decoder(Market).decode
 unpack_state = msgspec.msgpack.Decoder(ShardState).decode
 _json = msgspec.json.Encoder()
 _wire = msgspec.json.Decoder(_ContributedWire)

@@ -54,6 +54,7 @@ Reading order
                      second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03, M09); pruning.py; ordinary.py: the same
                      in one straight line where no rule has anything to say; stock.py, stock_ledger.py: what an
                      institution has left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`;
+                     prices.py → market.py, market_rules.py: what it pays and asks beside the others (W01, E01);
                      trace_codes.py: where each box was last sold (D05), boxes.py: what fee lines tell of boxes;
                      item_limits.py: lines that do not fit whose bill they are on (M06, P14);
                      beside it care.py, care_rules.py, line_rules.py, stay_rules.py, idle_days.py, heard.py (lines and

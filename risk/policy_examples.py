@@ -8,11 +8,13 @@ from risk.policy import Policy
 from risk.policy_counter_examples import counter_example
 from risk.policy_counters import CounterRule
 from risk.policy_measures import PERIODS, Exclusions, MeasuredRule
+from risk.policy_prices import price_example
 from risk.policy_rules import (
     AmountRule,
     DemandRule,
     GapRule,
     PlaceholderCodes,
+    PriceRule,
     QualityRule,
     ShareRule,
     SumRule,
@@ -283,6 +285,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     ShareRule: _share,
     DemandRule: _demand,
     QualityRule: _quality,
+    PriceRule: price_example,
     SumRule: _sum,
     UseRule: _use,
     PlaceholderCodes: _placeholders,

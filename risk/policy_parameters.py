@@ -22,6 +22,7 @@ from risk.policy_credit_shapes import (
     workday_year,
 )
 from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
+from risk.policy_prices import price_rule
 from risk.policy_shapes import (
     Shape,
     amount_rule,
@@ -104,6 +105,8 @@ _DECLARED = (
     Parameter("H15", _DAYS, "per mille", "信用支付逾期率", "overdue credit visits"),
     Parameter("H16", _DAYS, "lines", "追溯码漏传", "dispensed without a trace code"),
     Parameter("H17", _DAYS, "percent", "次均费用高于同类", "dearer than one's peers"),
+    Parameter("W01", price_rule(over_days=False), "%", "价格偏离", "a price far from what others pay or ask"),
+    Parameter("E01", price_rule(over_days=True), "%", "采购价异动", "a product that became dearer or cheaper"),
     Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),
     Parameter(

@@ -145,6 +145,23 @@ class QualityRule(Rule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRule(Rule):
+    """A price of an item, by prefixes of its code, so many per cent from what others pay (W01), or from what all paid
+    on at least `known_days` of the `window_days` before (E01). Fewer than `least_places` others are no market.
+    """
+
+    items: tuple[str, ...]
+    least_places: int
+    window_days: int = 0
+    known_days: int = 0
+    precision_percent: int
+
+    def asks(self, med_list_codg: str) -> bool:
+        """Is the rule about this item?"""
+        return med_list_codg.startswith(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SumRule(Rule):
     """A person's rolling sum of one amount reaches the threshold (X01, the benchmark's rule)."""
 

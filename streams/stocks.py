@@ -2,19 +2,20 @@
 
 A 3507 names a batch, and stock is kept by item: its lines are found in the batch's bucket and appended, named in full
 (`stock.undone`), to this same partition, where they are applied like any other record. The boxes of a deleted sale come
-back on their own shards (`code.moved`).
+back on their own shards (`code.moved`); what was last paid or asked for an item is told on the item's (`price.told`).
 """
 
 from typing import Any
 
 from connectors.codec import encode_fact
-from connectors.state_codec import pack, unpack_batches, unpack_item
+from connectors.state_codec import pack, unpack_batches, unpack_item, unpack_prices
 from connectors.store import Address
 from connectors.topology import partition_of
 from risk.facts import CodeMoved, StockMoved, StockUndone
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
+from risk.prices import NO_PRICES, moved
 from risk.refused import AMBIGUOUS_BATCH, CONFLICT, NOTHING_TO_DELETE, TOO_LATE, dead_letter
 from risk.stock import NO_ITEM, Change, changed, slot_of
 from risk.stock_ledger import (
@@ -52,7 +53,7 @@ class Stocks:
         if isinstance(fact, StockMoved) and fact.fixmedins_bchno:
             wanted.append(self._batch(fact))
         if fact.med_list_codg is not None:
-            wanted += self._item(fact, fact.med_list_codg)
+            wanted += [*self._item(fact, fact.med_list_codg), self._prices(fact)]
         return wanted
 
     def _keys(self, fact: StockFact) -> Address:
@@ -64,6 +65,9 @@ class Stocks:
     def _item(self, fact: StockFact, item: str) -> tuple[Address, Address]:
         name, slot = f"{fact.fixmedins_code}/{item}", slot_of(local_day(_moved_ms(fact)))
         return self._values.address("g", name, "left"), self._values.address("g", name, str(slot))
+
+    def _prices(self, fact: StockFact) -> Address:
+        return self._values.address("g", f"{fact.fixmedins_code}/{fact.med_list_codg}", "prices")
 
     def fold(self, fact: StockFact, moment: Moment) -> Effects:
         """Apply one movement, once."""
@@ -80,6 +84,8 @@ class Stocks:
             effects, values = self._deleted(fact, moment)
         else:
             effects, values = self._changed(fact, moment)
+            if effects.result == "applied":
+                effects.rerouted = self._priced(fact, moment, values)
         if effects.result == "applied":
             values[self._keys(fact)] = with_key(keys, fact)
         for address, value in values.items():  # nothing changes before all that may raise has been computed
@@ -101,6 +107,18 @@ class Stocks:
         if isinstance(fact, StockMoved) and fact.fixmedins_bchno:
             values[self._batch(fact)] = pack(with_line(self._batches(fact), fact))
         return Effects(fact.event_type, "applied", said), values
+
+    def _priced(self, fact: StockFact, moment: Moment, values: dict[Address, bytes]) -> list[Rerouted]:
+        """What the movement tells the shard of its item; the prices of the item here join `values`."""
+        known = self._values.get(self._prices(fact))
+        after = moved(unpack_prices(known) if known else NO_PRICES, fact, moment.terms)
+        if after is None:
+            return []
+        values[self._prices(fact)], told = pack(after[0]), after[1]
+        if told is None:
+            return []
+        key = told.shard_key
+        return [Rerouted("subjects", partition_of(key, self._partitions), key, encode_fact(told))]
 
     def _batches(self, fact: StockMoved) -> Batches:
         known = self._values.get(self._batch(fact))

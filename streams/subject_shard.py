@@ -22,8 +22,6 @@ from risk.facts import (
     PeersPublished,
     PolicyActivated,
     StaffFact,
-    StockMoved,
-    StockUndone,
     SubjectFact,
     TimerDue,
 )
@@ -37,6 +35,7 @@ from risk.second_hop import Heard, contribute, needs_history
 from risk.staff_standing import Standing, told
 from risk.subjects import History, Subject
 from risk.trace_codes import code_shard_key
+from streams.goods import Goods, GoodsFact
 from streams.shards import (
     FIRST_FOLD,
     FUTURE_MS_MAX,
@@ -53,8 +52,6 @@ from streams.shards import (
     restored_policy,
     switched_fold,
 )
-from streams.stocks import Stocks
-from streams.trace_buckets import TraceBuckets
 
 _Name = tuple[str, str]
 """A subject: its kind, its code."""
@@ -75,8 +72,7 @@ class SubjectShard:
         self.policy: Policy | None = None
         self._subject_partitions = subject_partitions
         self._clock = clock
-        self._stocks = Stocks(self.values, partition, subject_partitions)
-        self._boxes = TraceBuckets(self.values)
+        self._goods = Goods(self.values, partition, subject_partitions)
         self._subjects: dict[_Name, Subject] = {}
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
@@ -109,17 +105,14 @@ class SubjectShard:
         """The values these records need: each subject, and its history where a contribution is of another date."""
         wanted: dict[Address, None] = {self._peers_at: None}
         for each in decoded:
-            if isinstance(each, StockMoved | StockUndone):
-                wanted |= dict.fromkeys(self._stocks.addresses(each))
+            wanted |= dict.fromkeys(self._goods.addresses(each))
             if isinstance(each, StaffFact) and (STAFF, each.dr_code) not in self._subjects:
                 wanted[self._address((STAFF, each.dr_code), "w")] = None
-            if isinstance(each, CodeMoved):
-                wanted[self._boxes.address(each.drug_trac_codg)] = None
             if not isinstance(each, Contributed):
                 continue
             for given in each.contributions:
                 if given.subject_kind == CODE:
-                    wanted[self._boxes.address(given.subject_id)] = None
+                    wanted[self._goods.boxes.address(given.subject_id)] = None
                     continue
                 name = given.subject_kind, given.subject_id
                 known = self._subjects.get(name)
@@ -133,10 +126,10 @@ class SubjectShard:
         return self.values.address(*name, field_name)
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
-        """Each contribution changes its subject and at another date its history; a movement its id, batch, item and
-        day; a switch, the policy.
+        """Each contribution changes its subject and at another date its history; a movement its id, batch, item, day
+        and price; a switch, the policy.
         """
-        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 4
+        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 5
 
     def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
         """Fold one record. An exception leaves everything as it was before the record."""
@@ -177,7 +170,7 @@ class SubjectShard:
         buckets: dict[Address, bytes] = {}
         for contribution in fresh:
             if contribution.subject_kind == CODE:
-                outputs += self._boxes.contributed(contribution, heard_now, buckets)
+                outputs += self._goods.boxes.contributed(contribution, heard_now, buckets)
                 continue
             name = contribution.subject_kind, contribution.subject_id
             subject = subjects.get(name)
@@ -228,14 +221,11 @@ class SubjectShard:
             return Effects(fact.event_type, "refused", [dead_letter(record, position, IN_THE_FUTURE)])
         policy, day = in_force(self.policy, position), local_day(at_ms)
         moment = Moment(position, fact.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
-        if isinstance(fact, StockMoved | StockUndone):
-            effects = self._stocks.fold(fact, moment)
-            self._others.update(self._stocks.addresses(fact))
-        elif isinstance(fact, CodeMoved):
-            effects = self._boxes.moved(fact, moment)
-            self._others.add(self._boxes.address(fact.drug_trac_codg))
-        elif isinstance(fact, StaffFact):
+        if isinstance(fact, StaffFact):
             effects = self._staff_told(record, fact, moment)
+        elif isinstance(fact, GoodsFact):
+            effects = self._goods.fold(fact, moment)
+            self._others.update(self._goods.addresses(fact))
         else:
             raise AssertionError(f"nothing folds a {fact.event_type}")
         if effects.result == "applied":

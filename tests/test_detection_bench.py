@@ -72,6 +72,17 @@ def test_a_code_that_is_none_raises_no_alert_but_of_its_own_kind():
     assert sum(each.rule == "Q02" for each in alerts) >= 6, "and they are there"
 
 
+def test_every_price_apart_is_found_and_none_that_only_looks_so():
+    plan = CityPlan(people=50, institutions=4, first_day=20_537, days=24, seed=4, plants=2, checkout=False)
+    alerts, _ = alerts_of(plan, policy_texts("shaoyang"))
+    for rule in ("W01", "E01"):
+        labels = [each for each in expectations(plan) if each.rule == rule]
+        assert {each.verdict for each in labels} == {"planted", "below", "innocent"}
+        scores: dict[str, Score] = defaultdict(Score)
+        compare([each for each in alerts if each.rule == rule], labels, scores)
+        assert (scores[rule].recall, scores[rule].precision) == (1.0, 1.0), rule
+
+
 def test_every_box_sold_twice_or_without_a_code_is_found_and_none_that_came_back():
     plan = CityPlan(people=300, institutions=8, first_day=20_537, days=10, seed=4, plants=3, checkout=False)
     alerts, _ = alerts_of(plan, policy_texts("shaoyang"))

@@ -41,7 +41,7 @@ from risk.facts.standing import (
     InsuredStatusChanged,
     NoticeDelivered,
 )
-from risk.facts.stock import CodeMoved, StockMoved, StockUndone
+from risk.facts.stock import CodeMoved, PriceTold, StockMoved, StockUndone
 from risk.facts.visit import (
     FeeAdded,
     FeeReversed,
@@ -92,6 +92,7 @@ __all__ = [
     "NoticeDelivered",
     "PeersPublished",
     "PolicyActivated",
+    "PriceTold",
     "Scope",
     "Service",
     "SettlementCompleted",
@@ -135,6 +136,7 @@ ENGINE_ONLY = frozenset(
         "fold.activated",
         "peers.published",
         "code.moved",
+        "price.told",
         "stock.undone",
     }
 )

@@ -52,6 +52,22 @@ class CodeMoved(InstitutionFact, frozen=True, kw_only=True, tag="code.moved"):
     drug_trac_codg: str
 
 
+class PriceTold(InstitutionFact, frozen=True, kw_only=True, tag="price.told"):
+    """What an institution last paid or asked for an item, on the item's own shard. `moved_at`: the movement's time; no
+    price: the movement was deleted, and `event_id` is then the deletion's.
+    """
+
+    med_list_codg: str
+    movement: Literal["purchased", "sold"]
+    moved_at: Instant
+    pric_x1000000: Whole | None = None
+
+    @property
+    def shard_key(self) -> str:
+        """All institutions' prices of an item stand together."""
+        return f"price:{self.med_list_codg}"
+
+
 def codes_moved(fact: StockMoved) -> list[CodeMoved]:
     """The boxes of a movement that stand for themselves; of one opened and sold by the unit (拆零) the code repeats."""
     if fact.movement not in ("sold", "sale_returned") or fact.trdn_flag:

@@ -16,6 +16,7 @@ from streams.city.acts import (
     items,
     people,
     pharmacies,
+    prices,
     records,
     second_hop,
     shelves,
@@ -165,6 +166,10 @@ ACTS = (
     Act(items.slip_of_the_keyboard),
     Act(credit.patients_do_not_pay, 11, straddles=True),
     Act(credit.patients_pay_when_reminded, 12),
+    Act(prices.dear_counter, straddles=True),
+    Act(prices.sold_by_the_tablet),
+    Act(prices.dearer_for_all, 23, straddles=True),
+    Act(prices.urgent_order, 23),
 )
 
 

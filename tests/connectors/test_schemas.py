@@ -30,7 +30,7 @@ def test_what_an_institution_tells_of_itself_names_no_person_and_stands_on_the_l
     assert "psn_no" not in event_schema(FACTS["stock.moved"])["properties"]
     channels = asyncapi()["channels"]
     assert set(channels["subjects"]["messages"]) == {
-        *("stock.moved", "stock.undone", "code.moved"),
+        *("stock.moved", "stock.undone", "code.moved", "price.told"),
         *("staff.status_changed", "staff.points_determined"),
     }
     assert "stock.moved" not in channels["events"]["messages"]

@@ -23,6 +23,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 00:00", peers = ["inpatient_fee_fen", "inpatient_bills"], members = 12, p50 = 3000, p90 = 4000 }
                                                            what peers had in common on the 30 days before (least = 30)
     { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
+    { at = "2026-03-02 08:00", stock = "sold", price = 1250, batch = "B1" }  12.50 yuan; `delete = "B1"` undoes it
     { at = "2026-03-01 08:00", staff_status = "suspended", since = "2026-03-02 00:00", document = "No1" }  the doctor's
     { at = "2026-03-01 08:00", points = 3, document = "No2" }     points determined, `determined` then if not now
 
@@ -153,7 +154,7 @@ def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _fact(number: int, line: Mapping[str, Any]) -> Fact:
-    if "stock" in line:
+    if "stock" in line or "delete" in line:
         return _stock(number, line)
     if "peers" in line:
         return _peers(number, line)
@@ -270,10 +271,13 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
 
 def _stock(number: int, line: Mapping[str, Any]) -> StockMoved:
     """What an institution tells of its shelf: it names no person."""
+    common = {"event_id": f"E{number}", "occurred_at": line["at"], "fixmedins_code": line["institution"]}
+    if "delete" in line:
+        return StockMoved(**common, movement="deleted", fixmedins_bchno=line["delete"])
     return StockMoved(
-        event_id=f"E{number}",
-        occurred_at=line["at"],
-        fixmedins_code=line["institution"],
+        **common,
+        pric_x1000000=line["price"] * 10_000 if "price" in line else None,
+        fixmedins_bchno=line.get("batch"),
         movement=line["stock"],
         med_list_codg=line.get("item", "X1"),
         cnt_x10000=line.get("quantity", 1) * 10_000,

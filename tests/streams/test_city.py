@@ -115,6 +115,8 @@ def test_every_label_points_to_what_its_subject_did_on_that_day(days: int):
                 assert label.subject == lenders[fact.psn_no]
                 continue
             said = (fact.dr_code,) if isinstance(fact, StaffFact) else (fact.psn_no, fact.fixmedins_code)
+            if isinstance(fact, StockMoved):
+                said += (f"{fact.med_list_codg}@{fact.fixmedins_code[1:5]}",)  # the product, in the prefecture
             assert label.subject in (*said, doctors.get(getattr(fact, "mdtrt_id", "")))
         assert max(evidence, key=lambda fact: fact.occurred_at) is evidence[0]
 

@@ -34,7 +34,6 @@ WAITING = {
     "M08": "waits for executed items of nurses and technicians on fee lines",
     "U01": "employers send no events",
     "T01": "operators send no events",
-    "E01": "suppliers send no events",
 }
 
 
