@@ -36,7 +36,7 @@ from connectors.server_process import free_ports
 from connectors.topology import Topics
 from streams.city.canonical import signed_up
 from streams.city.settlements import START_MS
-from streams.city.world import Person
+from streams.city.world import signed_person
 from streams.stop import Stop
 from streams.up import Program
 
@@ -147,7 +147,8 @@ def _called(engine: Engine, system: str) -> str:
 
 def _sign(engine: Engine, people: list[int]) -> None:
     """Sign everybody, and wait until the lane has applied it and whatever came before."""
-    signed = ((fact.psn_no, encode_fact(fact)) for index in people for fact in signed_up(_person(index), START_MS))
+    persons = (signed_person(_psn_no(index)) for index in people)
+    signed = ((fact.psn_no, encode_fact(fact)) for person in persons for fact in signed_up(person, START_MS))
     preload(engine.kafka, engine.topics.events, signed)
     drained = wait_until(
         lambda: (engine.progress.is_drained("p") and engine.progress.is_drained("q")) or not engine.running.alive, 600
@@ -264,13 +265,12 @@ def _asked(engine: Engine, load: Load, people: Iterator[int]) -> Outcome:
         stream.join(60)
 
 
-def _person(index: int) -> Person:
-    number = f"p1_{index:022d}"
-    return Person(number, "390", "430502", 0, 0, True, "A", "card_withhold", "BCM", 0, f"AG{number}")
+def _psn_no(index: int) -> str:
+    return f"p1_{index:022d}"
 
 
 def _request(index: int) -> bytes:
-    number = _person(index).psn_no
+    number = _psn_no(index)
     body = {
         "authorization_id": f"A{index}",
         "psn_no": number,

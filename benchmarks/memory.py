@@ -19,7 +19,7 @@ from streams.city.canonical import facts_of, signed_up
 from streams.city.happenings import Visit
 from streams.city.settlements import START_MS
 from streams.city.visits import outpatient
-from streams.city.world import Person
+from streams.city.world import signed_person
 from streams.stop import Stop
 
 ITEMS = 400
@@ -138,7 +138,7 @@ def _await_drained(progress: Progress) -> bool:
 def year(people: int, credit: bool) -> Iterator[Fact]:
     """Everybody's year, a visit each season; with credit, signed before and one authorization at the end."""
     for index in range(people if credit else 0):
-        yield from signed_up(_person(index), START_MS - DAY_MS)
+        yield from signed_up(signed_person(_psn_no(index)), START_MS - DAY_MS)
     for ordinal in range(VISITS):
         for index in range(people):
             for happening in outpatient(_visit(index, ordinal), _at_ms(ordinal, index), DRAWS, credit=False, ask=False):
@@ -153,11 +153,6 @@ def _at_ms(ordinal: int, index: int) -> int:
 
 def _psn_no(index: int) -> str:
     return f"p1_{index:022d}"
-
-
-def _person(index: int) -> Person:
-    number = _psn_no(index)
-    return Person(number, "390", "430502", 0, 0, True, "A", "card_withhold", "BCM", 0, f"AG{number}")
 
 
 def _visit(index: int, ordinal: int) -> Visit:

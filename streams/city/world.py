@@ -40,6 +40,11 @@ class Person(NamedTuple):
     agreement_no: str
 
 
+def signed_person(psn_no: str, *, funding_mode: str = "card_withhold", bank_line_fen: int = 0) -> Person:
+    """Somebody of level A, of no city in particular, who may pay on credit."""
+    return Person(psn_no, "1", 40, "390", "430502", 0, 0, True, "A", funding_mode, "BCM", bank_line_fen, f"AG{psn_no}")
+
+
 class World:
     """Codes and people of one plan."""
 

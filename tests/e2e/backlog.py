@@ -25,13 +25,13 @@ from tests.e2e.live_engine import LiveEngine
 PER_S = 50
 AT_ONCE_S = 0.5  # of a deadline of one second
 NOTICED_S = 2.5
-DRAINED_PER_S = 3_000
+DRAINED_PER_S_MIN = 1_000  # on a machine that others use too; who is not asked any more costs nothing
 PEOPLE_MIN, BILLS_EACH = 5_000, 10
 
 
 def run(kafka: RealKafka, redis: RedisServer, topics: Topics, *, records: int, say: Say = print) -> dict[str, Any]:
     """Settlements nobody paced are appended past the edge; patients ask before, meanwhile and after."""
-    within_s = 20 + records // DRAINED_PER_S
+    within_s = 60 + records // DRAINED_PER_S_MIN
     asked = questions(within_s * PER_S)
     backlog = list(preencoded(records, max(PEOPLE_MIN, records // BILLS_EACH), 1))
     with ExitStack() as stack:
@@ -58,20 +58,23 @@ def run(kafka: RealKafka, redis: RedisServer, topics: Topics, *, records: int, s
             say(line)
         for api in engine.apis:
             api.stop()
-        engine.wait_until_drained(60 + records // DRAINED_PER_S)
+        engine.wait_until_drained(60 + records // DRAINED_PER_S_MIN)
         engine.worker.stop()
     assert_answered_in_time(counter.answers)
     books = assert_approvals_stand(kafka.bootstrap, redis.url, topics, counter.answers)
     requested = told_by_log(kafka.bootstrap, topics).requested.keys()
     behind = [each for each in counter.answers if appended_s + NOTICED_S < each.sent_s < drained_s - NOTICED_S]
+    at_once = [each for each in behind if each.decision == "fallback" and each.took_s < AT_ONCE_S]
+    decided = [each for each in behind if each.decision != "fallback"]  # people's own shards catch up before the rest
     after = [each for each in counter.answers if each.sent_s > drained_s + SLACK_S]
     return {
         "records": records,
         "asked_behind_it": len(behind),
-        "of_these_fell_back_at_once": sum(
-            answer.decision == "fallback" and answer.took_s < AT_ONCE_S for answer in behind
-        ),
+        "of_these_fell_back_at_once": len(at_once),
+        "of_these_fell_back_late": len(behind) - len(at_once) - len(decided),
+        "of_these_decided_in_time": len(decided),
         "of_these_in_the_log": len({each.question.authorization_id for each in behind} & requested),
+        "at_once_in_the_log": len({each.question.authorization_id for each in at_once} & requested),
         "asked_after_it": len(after),
         "of_these_answered": sum(answer.decision != "fallback" for answer in after),
         **books,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from connectors.topology import Topics
 from tests.e2e.books import assert_answered_in_time, assert_approvals_stand, assert_proved, by_second
 from tests.e2e.counter import Counter, Question
-from tests.e2e.live_engine import INSTITUTION, LiveEngine, signed_person
+from tests.e2e.live_engine import INSTITUTION, LiveEngine, psn_no_of
 
 BUSY_PEOPLE = 10
 BUSY_EVERY = 10
@@ -47,7 +47,7 @@ def questions(count: int, answer_within_ms: int = 1_000) -> list[Question]:
         is_busy = number % BUSY_EVERY == 0
         person = number // BUSY_EVERY % BUSY_PEOPLE if is_busy else BUSY_PEOPLE + number
         amount_fen = 123_000 if is_busy else 12_300
-        psn_no = signed_person(person).psn_no
+        psn_no = psn_no_of(person)
         asked.append(Question(f"A{number}", psn_no, INSTITUTION, f"V{number}", amount_fen, answer_within_ms))
     return asked
 

@@ -18,7 +18,7 @@ import orjson
 from risk.facts import SettlementCompleted
 from risk.local_time import to_datetime
 from tests.e2e.counter import Line
-from tests.e2e.live_engine import INSTITUTION, LiveEngine, signed_person
+from tests.e2e.live_engine import INSTITUTION, LiveEngine, psn_no_of
 
 AMOUNTS_FEN = (12_300, 61_500, 123_000)
 CAPTURED_FEN = 1_700
@@ -54,7 +54,7 @@ class Crowd:
         for number in count():
             if time.monotonic() > until_s:
                 return
-            psn_no = signed_person(number % self._people).psn_no
+            psn_no = psn_no_of(number % self._people)
             self._engine.append([_bill(psn_no, f"X{number}", f"XV{number}", 5_000, None)])
             time.sleep(1 / SETTLEMENTS_PER_S)
 
@@ -77,7 +77,7 @@ class Crowd:
             name = f"C{next(self._numbers)}"
             body = {
                 "authorization_id": name,
-                "psn_no": signed_person(chance.randrange(self._people)).psn_no,
+                "psn_no": psn_no_of(chance.randrange(self._people)),
                 "fixmedins_code": INSTITUTION,
                 "mdtrt_id": f"V{name}",
                 "service": "visit_first",

@@ -11,7 +11,7 @@ from risk.facts import SettlementCompleted
 from risk.local_time import HOUR_MS, day_start_ms, local_day, to_date, to_datetime
 from streams.bank_lines import run_line
 from streams.city.canonical import signed_up
-from streams.city.world import Person
+from streams.city.world import Person, signed_person
 from streams.orders import run_pause, run_resume
 from streams.reconcile import run_reconcile
 from streams.topic_reader import bodies
@@ -35,7 +35,7 @@ class Counter:
         """Somebody new signs, and pays a bill on credit."""
         self.people += 1
         number = f"4305story{self.people:04d}"
-        person = Person(number, "390", "430502", 0, 0, True, "A", mode, "BCM", 1_000_000, f"AG{number}")
+        person = signed_person(number, funding_mode=mode, bank_line_fen=1_000_000)
         self.stage.post(signed_up(person, self.stage.now_ms))
         bill = SettlementCompleted(
             event_id=f"2207:{number}:0",

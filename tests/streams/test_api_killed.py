@@ -24,7 +24,7 @@ from connectors.server_process import free_ports
 from connectors.topology import Topics, partition_of
 from streams.activate import prepare_logs
 from streams.city.canonical import signed_up
-from streams.city.world import Person
+from streams.city.world import signed_person
 from streams.lane import Lane
 from streams.ownership import LaneSettings
 from tests.connectors.http.fakes import HOSPITAL, authorization
@@ -62,7 +62,7 @@ class Engine:
         self._settings = LaneSettings(
             kafka=kafka.bootstrap, redis=redis.url, member="m0", prefix=topics.prefix, group=group
         )
-        person = Person(PSN_NO, "390", "430502", 0, 0, True, "A", "credit_line", "BCM", 300_000, "AG1")
+        person = signed_person(PSN_NO, funding_mode="credit_line", bank_line_fen=300_000)
         sender = producer(kafka.bootstrap)
         for fact in signed_up(person, time.time_ns() // 1_000_000 - 60_000):
             sender.produce(topics.events, encode_fact(fact), PSN_NO, partition=partition_of(PSN_NO, 4))

@@ -19,7 +19,7 @@ from risk.facts import AuthorizationRequested, Fact, PolicyActivated
 from risk.policy import parse_policy
 from streams.city.canonical import signed_up
 from streams.city.settlements import settlements_only
-from streams.city.world import Person
+from streams.city.world import signed_person
 from streams.replay import run_replay
 from streams.settings import Settings
 from streams.stop import Stop
@@ -76,7 +76,7 @@ def replayed(settings: Settings, directory: Path, capsys: pytest.CaptureFixture[
 
 
 def wants_credit(amount_fen: int) -> list[Fact]:
-    person = Person("430502-replay", "390", "430502", 0, 0, True, "A", "credit_line", "BCM", 500_000, "AG1")
+    person = signed_person("430502-replay", funding_mode="credit_line", bank_line_fen=500_000)
     asked = AuthorizationRequested(
         event_id="ask-1", occurred_at=NOW, psn_no=person.psn_no, authorization_id="A1", attempt="1", reply_to="nobody",
         mdtrt_id="V1", fixmedins_code="H43050200001", service="visit_first", med_type="11", amount_fen=amount_fen,
