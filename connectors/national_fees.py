@@ -62,6 +62,7 @@ def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None,
         rx_flag=_FLAGS.get(line.text("rx_flag") or ""),
         phar_code=line.text("phar_code"),
         trdn_flag=_FLAGS.get(line.text("trdn_flag") or ""),
+        orders_dr_code=line.text("orders_dr_code"),
     )
 
 

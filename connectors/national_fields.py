@@ -33,6 +33,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "drug_trac_codg": ("drug_trac_codg", "drugtracinfo"),
     "omsgid": ("omsgid", "orig_msgid"),
     "phar_code": ("phar_code", "phar_codg"),
+    "orders_dr_code": ("orders_dr_code", "acord_dr_code", "acord_dr_codg"),
     "oinfno": ("oinfno", "orig_infno"),
 }
 """Our name → the spellings real systems send, the interface's own first (domain.md 2.3)."""

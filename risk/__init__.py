@@ -46,12 +46,14 @@ Reading order
 2. policy.py         how dated, cited values are read; terms.py: what is in force on a day; policy_parameters.py: names
                      (value types: policy_rules.py, policy_values.py; the strict reading of TOML: policy_reading.py,
                      policy_shapes.py, policy_credit_shapes.py, the grammar of rules: policy_measures.py,
-                     policy_measure_shapes.py, policy_agreement.py; made readable: policy_report.py,
-                     policy_examples.py). The calendar: local_time.py, workdays.py
+                     policy_measure_shapes.py, policy_lines.py, policy_agreement.py; made readable:
+                     policy_report.py, policy_examples.py). The calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
 4. conduct           activity.py (what is remembered), settlements.py (counted once), person_rules.py (measures),
                      judging.py (episodes), visits.py; contributions.py → counters.py, subjects.py, subject_plan.py,
-                     second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03, M09); pruning.py; ordinary.py: the same
+                     second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03, M09), prescribers.py (D08);
+                     visit_told.py, credit_visits.py: what is told of beds, lines and debts (H10, M02, M08, H15);
+                     pruning.py; ordinary.py: the same
                      in one straight line where no rule has anything to say; stock.py, stock_ledger.py: what an
                      institution has left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`;
                      prices.py → market.py, market_rules.py: what it pays and asks beside the others (W01, E01);

@@ -17,8 +17,7 @@ from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day
 
 LATE_MS = 48 * HOUR_MS
 RECEIPT_DAYS = 400
-TOMBSTONE_MS = 40 * DAY_MS
-LINES_AFTER_VISIT_MS = 48 * HOUR_MS
+TOMBSTONE_MS, LINES_AFTER_VISIT_MS = 40 * DAY_MS, 48 * HOUR_MS
 
 COUNTED, REVERSED, SILENCED = 0, 1, 2  # SILENCED: reversed before it came; a reinstatement counts it
 
@@ -96,6 +95,7 @@ class Visit(Stored, frozen=True):
     diag_group: str = ""
     noted: tuple[tuple[int, int, int, int], ...] = ()  # line, batch, counter, and the bill it is on (line_counts.py)
     limited: tuple[tuple[int, int, str, str, str, bool], ...] = ()  # lines on no bill yet (item_limits.py: Limited)
+    tallies: tuple[tuple[int, int, int, int, int, str], ...] = ()  # what its lines count for (visit_told.py)
 
     @property
     def admission(self) -> bool:

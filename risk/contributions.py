@@ -40,6 +40,7 @@ class Contribution(Stored, frozen=True):
     marks: int
     beside: Beside = ()
     fixmedins_code: str = ""  # where a doctor signed, or a box was sold; an institution is the subject
+    doctor: int = 0  # hash64 of who prescribed what a pharmacy sold
 
 
 def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:
@@ -63,11 +64,15 @@ def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: 
     )
     if not row.dr_code or marks & BAD_DOCTOR_CODE:
         return [to_institution]
-    to_doctor = replace(to_institution, subject_kind=STAFF, subject_id=row.dr_code, fixmedins_code=row.fixmedins_code)
+    if row.fixmedins_type == "2":
+        to_institution = replace(to_institution, doctor=person_hash(row.dr_code))
+    to_doctor = replace(
+        to_institution, subject_kind=STAFF, subject_id=row.dr_code, fixmedins_code=row.fixmedins_code, doctor=0
+    )
     return [to_institution, to_doctor]
 
 
 @lru_cache(maxsize=65_536)
-def person_hash(psn_no: str) -> int:
-    """By what a subject tells people apart."""
-    return hash64(psn_no)
+def person_hash(code: str) -> int:
+    """By what a subject tells people, and doctors, apart."""
+    return hash64(code)

@@ -29,12 +29,17 @@ COUNTERS: Final = (
     "long_rx_bills",
     "credit_visits",
     "overdue_credit_visits",
+    "in_house",
+    "dialysis_lines",
+    "key_drug_fen",
+    "executed_minutes",
 )
 """Their names, in the order of a day's numbers. Every bill tells the first nine.
 
 small_hours, night: purchases (med_type 41*) at a pharmacy from 00:00 to 05:00, from 22:00 to 06:00. inpatient:
 med_type 2*; outpatient: 11*, 13*, 14*. The others come with a contribution that has something to say of them
-(settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py; on credit: credit_visits.py).
+(settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py; on credit: credit_visits.py;
+in_house, and what fee lines count for: visit_told.py).
 """
 
 _PLACE: Final = {name: place for place, name in enumerate(COUNTERS)}

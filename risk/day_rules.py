@@ -13,6 +13,7 @@ from risk.activity import Episode
 from risk.contributions import Contribution
 from risk.local_time import DAY_MS, OFFSET_MS
 from risk.peers import Baselines, beside_peers
+from risk.prescribers import dearest
 from risk.subject_plan import Filtered, Look, Plan
 from risk.subjects import Day, History, Subject, counted, people_of
 
@@ -31,18 +32,35 @@ class Scene(NamedTuple):
 
     def measured(self, look: Look, end: int) -> int:
         """What the look sees of its days up to `end`, or of the contribution's date."""
-        measure, subject, day = look.measure, self.subject, self.day
-        if measure.kind == "distinct":
-            return people_of(day)
+        measure, subject = look.measure, self.subject
         if not look.days:
-            return measure.value([day.counters[place] for place in measure.of], [])
+            return self.on_the_date(look)
         now = counted(subject, self.history, measure.of, end=end, days=look.days)
         if measure.kind == "over_peers":
             return beside_peers(measure, now, self.baselines.get(look.peers), end)
+        if measure.kind == "over_capacity":
+            return self._over_capacity(look, now[0])
         if measure.kind != "growth":
             return measure.value(now, [])
         both = counted(subject, self.history, measure.of, end=end, days=2 * look.days)
         return measure.value(now, [whole - part for whole, part in zip(both, now, strict=True)])
+
+    def on_the_date(self, look: Look) -> int:
+        """What a look without a window sees: the contribution's own date."""
+        measure, day = look.measure, self.day
+        if measure.kind == "distinct":
+            return people_of(day)
+        if measure.kind == "one_prescriber":
+            return dearest(day.prescribed, persons=measure.persons, least=measure.least, scale=measure.scale)
+        now = [day.counters[place] for place in measure.of]
+        if measure.kind == "over_capacity":
+            return self._over_capacity(look, now[0])
+        return measure.value(now, [])
+
+    def _over_capacity(self, look: Look, now: int) -> int:
+        """In hundredths of what the institution is approved for; nobody said: 0."""
+        approved = look.capacities.of(self.given.subject_id, look.measure.capacity) if look.capacities else 0
+        return now * look.measure.scale // approved if approved else 0
 
 
 def open_looks(scene: Scene, plan: Plan) -> list[tuple[Episode, Look, int]]:
@@ -55,17 +73,16 @@ def open_looks(scene: Scene, plan: Plan) -> list[tuple[Episode, Look, int]]:
     return found
 
 
-def followed(subject: Subject, day: Day, plan: Plan) -> None:
+def followed(scene: Scene, plan: Plan) -> None:
     """An open episode of this date follows its measure: when a later date ends it, its value is not read again."""
+    subject, day = scene.subject, scene.day
     if not any(episode.period == day.date for episode in subject.episodes):
         return
     kept = []
     for episode in subject.episodes:
         look = plan.looks.get((episode.rule_id, episode.level)) if episode.period == day.date else None
         if look is not None and not look.days:
-            people = look.measure.kind == "distinct"
-            values = [day.counters[place] for place in look.measure.of]
-            episode = replace(episode, reached=people_of(day) if people else look.measure.value(values, []))
+            episode = replace(episode, reached=scene.on_the_date(look))
         kept.append(episode)
     subject.episodes = tuple(kept)
 
@@ -75,7 +92,7 @@ def found_on(scene: Scene, filtered: Filtered, before: list[tuple[Episode, Look,
     subject, given = scene.subject, scene.given
     found: list[Finding] = []
     for episode, look, without in before:
-        if not (look.touching & touched or (filtered.people and not look.touching)):
+        if not filtered.moves(look, touched):
             continue
         left = without if given.sign > 0 else scene.measured(look, _end(given))
         if left < episode.ends_below:

@@ -4,7 +4,7 @@ A baseline is a fact in every partition of `subjects.v1`: which one a bill was j
 so a replay judges by the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from risk.activity import Stored
@@ -49,14 +49,20 @@ def beside_peers(measure: DayMeasure, now: list[int], baseline: Baseline | None,
     if baseline is None or end - baseline.day > KNOWN_DAYS or baseline.members < measure.least_peers:
         return 0
     of_peers = baseline.p90_x1000000 if measure.rank == 90 else baseline.p50_x1000000
-    if not of_peers or now[1] < measure.least:
+    if not of_peers or now[-1] < measure.least:
         return 0
-    return now[0] * _MILLION * measure.scale // (now[1] * of_peers)
+    return now[0] * _MILLION * measure.scale // (_per(now) * of_peers)
 
 
-def ranked(sums: Iterable[tuple[int, int]], least: int) -> tuple[int, int, int]:
-    """Members, p50 and p90 in millionths of the first number for each of the second, over whoever has `least` of it."""
-    own = sorted(first * _MILLION // second for first, second in sums if second >= least)
+def _per(sums: Sequence[int]) -> int:
+    return sums[1] if len(sums) > 1 else 1
+
+
+def ranked(sums: Iterable[Sequence[int]], least: int) -> tuple[int, int, int]:
+    """Members, p50 and p90 in millionths of the first number (for each of the second, if there is one), over whoever
+    has `least` of the last.
+    """
+    own = sorted(each[0] * _MILLION // _per(each) for each in sums if each[-1] >= least)
     if not own:
         return 0, 0, 0
     p50, p90 = (own[-(-percent * len(own) // 100) - 1] for percent in (50, 90))

@@ -65,6 +65,7 @@ from risk.settlements import Counted, amounts_add_up, filled, is_reversed
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement
 from risk.settlements import reverse as reverse_settlement
+from risk.visit_told import visit_told
 from risk.visits import VisitFact, billed, content_of, moved_on, visited
 
 FOLD_VERSION = 1
@@ -249,10 +250,11 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
     if done.result == "conflict":
         code = done.visit.fixmedins_code if done.visit is not None else ""
         return Applied(after, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], [])
+    told = visit_told(person.activity, done.visit, moment) if done.visit is not None else []
     if done.result != "applied" or person.credit is None:
-        return Applied(after, done.result, [], [])
+        return Applied(after, done.result, [], told)
     step = apply_credit(person.credit, fact, _context(after, fact, moment, done.visit))
-    return _with_credit(Applied(after, done.result, [], []), step)
+    return _with_credit(Applied(after, done.result, [], told), step)
 
 
 def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:

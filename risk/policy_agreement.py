@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from risk.counters import COUNTERS
+from risk.policy_counters import CounterRule
+from risk.policy_lines import LINE_COUNTERS
 from risk.policy_measures import MeasuredRule
 from risk.policy_parameters import CREDIT_CORE
 from risk.policy_rules import Rule
@@ -37,6 +40,7 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
         yield "item_limits", "P14 and M06 look at item_limits, and there are none. Add [[item_limits]]."
     if "H02" in terms and "P11" not in terms:
         yield "P11", "H02 leaves out of readmissions what P11 leaves out, and there is no P11. Add [[P11]]."
+    yield from _counters_fit(terms)
     yield from _exclusions_fit(terms)
     if not offered:
         return
@@ -56,6 +60,22 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
 
 def _looks_at_misfits(rule: MeasuredRule) -> bool:
     return any(rule.measure_of(level).kind == "misfits" for level in rule.levels)
+
+
+def _counters_fit(terms: Terms) -> Iterator[tuple[str, str]]:
+    """A rule over what no line counts for, or against a capacity nobody stated, would never speak."""
+    counted = {row.counter for row in terms["line_counts"].value.rows} if "line_counts" in terms else set()
+    for rule_id in terms:
+        rule = terms[rule_id].value
+        for measure in rule.measures if isinstance(rule, CounterRule) else ():
+            if measure.capacity and "capacities" not in terms:
+                yield f"{rule_id} capacities", f"{rule_id} is held against capacities, and there are none. Add a table."
+            for name in (COUNTERS[place] for place in measure.of):
+                if name in LINE_COUNTERS and name not in counted:
+                    yield (
+                        f"{rule_id} {name}",
+                        f"{rule_id} measures {name}, to which line_counts adds nothing. Add a row.",
+                    )
 
 
 def _exclusions_fit(terms: Terms) -> Iterator[tuple[str, str]]:

@@ -15,8 +15,12 @@ def counter_example(rule: CounterRule, _terms: Terms) -> tuple[str, str]:
     for level, measure in rule.looks:
         days = level.window_ms // DAY_MS
         span_zh, span_en = (f"{days} 个自然日", f"{days} local dates") if days else PERIODS["date"]
-        names = [COUNTERS[place] for place in measure.of] or ["psn_no"]
-        least = f" ({names[-1]} ≥ {measure.least})" if measure.least > 1 else ""
+        names = [COUNTERS[place] for place in measure.of] or ["dr_code" if measure.persons else "psn_no"]
+        least = f" ({names[-1]} ≥ {measure.least})" if measure.least > 1 and measure.of else ""
+        if measure.persons:
+            least = f" (psn_no ≥ {measure.persons}, other bills ≥ {measure.least})"
+        if measure.capacity:
+            names.append(measure.capacity)
         if measure.rank:
             least += f", p{measure.rank} of ≥ {measure.least_peers} peers"
         reads = f"{measure.kind}({' / '.join(names)}) ≥ {level.theta}{_UNITS[measure.scale]}{least}"

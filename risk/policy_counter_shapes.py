@@ -5,7 +5,8 @@ from typing import cast
 
 from risk.counters import COUNTERS, place_of
 from risk.local_time import DAY_MS
-from risk.policy_counters import MEASURES, SPANS, SUBJECTS, UNITS, CounterRule, DayMeasure
+from risk.policy_counters import MEASURES, OF_PEOPLE, SPANS, SUBJECTS, UNITS, CounterRule, DayMeasure
+from risk.policy_lines import RESOURCES
 from risk.policy_reading import Table, near, read_texts
 from risk.policy_rules import Kind, Level
 from risk.policy_shapes import KINDS, Shape
@@ -13,6 +14,10 @@ from risk.terms import PolicyError
 
 _GRAVEST = 4
 _RANKS = {"p50": 50, "p90": 90}
+_OF_INSTITUTIONS = ("over_capacity", "one_prescriber")
+_COUNTERS_OF = {
+    "sum": (1,), "over_capacity": (1,), "share": (2,), "growth": (1, 2), "over_peers": (1, 2)
+}  # fmt: skip
 
 
 def counter_rule(*kinds: str) -> Shape:
@@ -32,12 +37,17 @@ def _rule(table: Table, kinds: tuple[str, ...]) -> CounterRule:
     for number, row in enumerate(rows, 1):
         own = row.has("measure")
         measure = _measure(Table(row.take("measure"), row.place("measure")), kinds) if own else usual
+        if measure.kind in _OF_INSTITUTIONS and subject != "institution":
+            raise PolicyError(
+                f"{row.where} measures {measure.kind} of {subject}: only an institution has beds or sells to patients. "
+                f'Write subject = "institution".'
+            )
         levels.append(_level(row, number, subject, measure))
         measures.append(measure)
     rule = CounterRule(
         subject=subject,
         types=_texts(table, "types", ("1", "2")) if subject == "institution" else (),
-        med_types=_texts(table, "med_types") if "distinct" in kinds else (),
+        med_types=_texts(table, "med_types") if OF_PEOPLE & {*kinds} else (),
         known_days=table.integer("known_days", least=1, most=365) if table.has("known_days") else 0,
         precision_percent=table.integer("precision_percent", least=1, most=100),
         measures=tuple(measures),
@@ -67,25 +77,34 @@ def _measure(table: Table, kinds: tuple[str, ...]) -> DayMeasure:
         table.text(kind, choices=("psn_no",))
         table.finish()
         return DayMeasure(kind, ())
+    if kind == "one_prescriber":
+        table.text(kind, choices=("dr_code",))
+        scale, least = UNITS[table.text("unit", choices=tuple(UNITS))], table.integer("least", least=1)
+        measure = DayMeasure(kind, (), scale, least, persons=table.integer("persons", least=2, most=1_000))
+        table.finish()
+        return measure
     counters = _counters(table, kind)
     scale = 1 if kind == "sum" else UNITS[table.text("unit", choices=tuple(UNITS))]
-    least = 1 if kind == "sum" else table.integer("least", least=1)
-    rank = least_peers = 0
+    least = 1 if kind in ("sum", "over_capacity") else table.integer("least", least=1)
+    measure = DayMeasure(kind, counters, scale, least)
     if kind == "over_peers":
         rank = _RANKS[table.text("rank", choices=tuple(_RANKS))]
-        least_peers = table.integer("least_peers", least=2)
+        measure = measure._replace(rank=rank, least_peers=table.integer("least_peers", least=2))
+    elif kind == "over_capacity":
+        measure = measure._replace(capacity=table.text("of", choices=RESOURCES))
     table.finish()
-    return DayMeasure(kind, counters, scale, least, rank, least_peers)
+    return measure
 
 
 def _counters(table: Table, kind: str) -> tuple[int, ...]:
     content, where = table.take(kind), table.place(kind)
     names = (content,) if isinstance(content, str) else read_texts(content, where)
-    wanted = {"sum": (1,), "share": (2,), "growth": (1, 2), "over_peers": (2,)}[kind]
+    wanted = _COUNTERS_OF[kind]
     if len(names) not in wanted:
         raise PolicyError(
-            f"{where} names {len(names)} counters. A sum is of one, a share (over_peers too) of one in another, growth "
-            f"of one or of the mean that two make. Write {kind} = {' or '.join(_like(count) for count in wanted)}."
+            f"{where} names {len(names)} counters. A sum (over_capacity too) is of one, a share of one in another, "
+            f"growth and over_peers of one or of the mean that two make. Write {kind} = "
+            f"{' or '.join(_like(count) for count in wanted)}."
         )
     for name in names:
         if name not in COUNTERS:
@@ -130,7 +149,7 @@ def _window_days(row: Table, subject: str, measure: DayMeasure) -> int:
     spans = SPANS[SUBJECTS[subject]]
     offered = [days for days in spans if measure.kind != "growth" or 2 * days in spans]
     days = row.integer("window_days", least=1)
-    if measure.kind == "distinct":
+    if measure.kind in OF_PEOPLE:
         raise PolicyError(f"{row.where} has a window, but people are told apart on one date. Remove window_days.")
     if days not in offered:
         raise PolicyError(

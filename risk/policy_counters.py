@@ -11,11 +11,15 @@ UNITS: Final = {"percent": 100, "per_mille": 1000}
 SPANS: Final = {INSTITUTION: (7, 14, 28, 30, 60, 90), STAFF: (7, 14, 28, 30)}
 """The windows, in local days, of which a running total is kept: no rule may look over another one."""
 
-MEASURES: Final = ("sum", "share", "growth", "over_peers", "distinct")
+MEASURES: Final = ("sum", "share", "growth", "over_peers", "over_capacity", "distinct", "one_prescriber")
 """sum: of one counter. share: one counter of another. growth: a counter, or the mean that two make, against the same
-number of days before them. over_peers: a share against the one that its peers in the middle, or nine tenths of them, do
-not exceed (peers.py). distinct: persons of one local date.
+number of days before them. over_peers: a share, or a sum, against the one that its peers in the middle, or nine tenths
+of them, do not exceed (peers.py). over_capacity: a sum against what the institution is approved for (capacities).
+distinct: persons of one local date. one_prescriber: of one date, the mean bill of one doctor's patients against that of
+the other doctors' (prescribers.py).
 """
+OF_PEOPLE: Final = frozenset({"distinct", "one_prescriber"})
+"""Moved by bills, not by counters; over one local date only."""
 
 
 class DayMeasure(NamedTuple):
@@ -29,6 +33,8 @@ class DayMeasure(NamedTuple):
     least: int = 1
     rank: int = 0  # of peers: 50 or 90 percent of them
     least_peers: int = 0
+    capacity: str = ""  # the resource that it is held against
+    persons: int = 0  # so many patients of one doctor at least
 
     def value(self, now: list[int], before: list[int]) -> int:
         """The measure of its counters' sums, rounded down; `before` only counts for growth."""

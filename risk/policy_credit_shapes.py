@@ -168,15 +168,21 @@ def institutions(content: object, where: str) -> InstitutionTable:
 
 
 def _institution(row: Table) -> InstitutionRow:
-    code, live_from = row.text("code"), read_date(row.take("live_from"), row.place("live_from"))
-    if ANY in code[:-1] or code == ANY:
-        raise PolicyError(f"{row.where}.code is {code!r}. A star may only end a prefix. Write H4305* or a whole code.")
+    code, live_from = code_or_prefix(row), read_date(row.take("live_from"), row.place("live_from"))
     orders: Any = row.take("orders_live_from")
     orders_live_from = None if orders == NONE else read_date(orders, row.place("orders_live_from"))
     if orders_live_from is not None and orders_live_from < live_from:
         raise PolicyError(f"{row.where}: orders begin {orders_live_from}, the service on {live_from}. Correct one.")
     offered = services(row.take("services"), row.place("services"))
     return InstitutionRow(code, row.text("name"), offered, live_from, orders_live_from)
+
+
+def code_or_prefix(row: Table) -> str:
+    """An institution's code, or how those of several begin."""
+    code = row.text("code")
+    if ANY in code[:-1] or code == ANY:
+        raise PolicyError(f"{row.where}.code is {code!r}. A star may only end a prefix. Write H4305* or a whole code.")
+    return code
 
 
 def debit_hours(content: object, where: str) -> DebitHours:

@@ -7,6 +7,7 @@ from risk.local_time import SECOND_MS, day_of, to_date
 from risk.policy import Policy
 from risk.policy_counter_examples import counter_example
 from risk.policy_counters import CounterRule
+from risk.policy_item_examples import OF_ITEMS
 from risk.policy_measures import PERIODS, Exclusions, MeasuredRule
 from risk.policy_prices import price_example
 from risk.policy_rules import (
@@ -25,10 +26,8 @@ from risk.policy_staff_examples import OF_STAFF, Words, span
 from risk.policy_values import (
     AnnualCap,
     BandEdge,
-    CodedItems,
     DebitHours,
     InstitutionTable,
-    ItemLimits,
     LevelSet,
     LimitTable,
 )
@@ -143,27 +142,6 @@ def _placeholders(rule: PlaceholderCodes, terms: Terms) -> Words:
     zh = "，".join(f"“{code}”{'是' if hit else '不是'}占位编码" for code, hit in verdicts.items())
     en = ", ".join(f'"{code}" is {"a placeholder" if hit else "a code"}' for code, hit in verdicts.items())
     return f"{zh}。", f"{en}."
-
-
-def _coded(rule: CodedItems, terms: Terms) -> Words:
-    items, but = "、".join(rule.items), "、".join(rule.without) or "无"
-    return (
-        f"编码以 {items} 开头的药品应有 20 位追溯码；例外：{but}。",
-        f"Items that begin with {items} need twenty digits; exceptions: {but if rule.without else 'none'}.",
-    )
-
-
-def _limited(limits: ItemLimits, terms: Terms) -> Words:
-    row = limits.rows[0]
-    sexes = {"": ("", ""), "1": ("男性", "men"), "2": ("女性", "women")}[row.gend]
-    ages = f"{row.age_least or 0}-{'' if row.age_most is None else row.age_most}"
-    dated = row.age_least is not None or row.age_most is not None
-    zh, en = (f"{sex}{f' {ages}' if dated else ''}" for sex in sexes)
-    return (
-        f"{row.name}（{'、'.join(row.items)}）只用于{zh}；表中没有的项目、性别或年龄不明的，不作判断。",
-        f"{row.name} ({', '.join(row.items)}): for {en} only; nothing is said of an item without a row, nor where sex "
-        f"or age is unknown.",
-    )
 
 
 def _caps(caps: AnnualCap, terms: Terms) -> Words:
@@ -289,8 +267,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     SumRule: _sum,
     UseRule: _use,
     PlaceholderCodes: _placeholders,
-    CodedItems: _coded,
-    ItemLimits: _limited,
+    **OF_ITEMS,
     AnnualCap: _caps,
     LimitTable: _limits,
     LevelSet: _levels,

@@ -21,6 +21,7 @@ from risk.policy_credit_shapes import (
     services,
     workday_year,
 )
+from risk.policy_lines import capacities, line_counts
 from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
 from risk.policy_prices import price_rule
 from risk.policy_shapes import (
@@ -55,7 +56,7 @@ _DATE = window_rule(rolling=False)
 _DATE_OF_BILLS = window_rule(rolling=False, of_bills=True)
 _BURST = window_rule(rolling=True, least=10)  # rules.md, D01: max(10, policy)
 _CARE = measured_rule(*OF_CARE)
-_DAYS = counter_rule("sum", "share", "growth", "over_peers")
+_DAYS = counter_rule("sum", "share", "growth", "over_peers", "over_capacity")
 
 _DECLARED = (
     # rules
@@ -88,6 +89,7 @@ _DECLARED = (
     Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),
     Parameter("D06", _DAYS, "lines", "无码或假码结算", "sold without a trace code"),
     Parameter("D07", quality_rule, "units", "进销存不符", "more sold than there was"),
+    Parameter("D08", counter_rule("one_prescriber"), "%", "同一医师处方集中", "one doctor's patients at one pharmacy"),
     Parameter("D09", _DAYS, "bills", "处方缺失或药师缺岗", "no prescription or no pharmacist named"),
     Parameter("D10", _DAYS, "%", "药店增长异常", "a pharmacy's growth"),
     Parameter("D11", _DAYS, "%", "药店突击冲量", "a pharmacy's sudden rush"),
@@ -98,6 +100,7 @@ _DECLARED = (
     Parameter("H08", _DAYS, "%", "节假日集中入院", "admissions on days off"),
     Parameter("H03", measured_rule("repeated"), "lines", "重复收费", "one item charged twice in one visit"),
     Parameter("H04", measured_rule("over_limit_price"), "fen", "超限价", "dearer than the platform's limit"),
+    Parameter("H10", _DAYS, "%", "床位或设备超核定", "more patients than beds or machines"),
     Parameter("H11", _DAYS, "per mille", "自费率", "what inpatients pay all by themselves"),
     Parameter("H12", _DAYS, "%", "门诊费用增长", "growth of outpatient fees"),
     Parameter("H13", _DAYS, "per mille", "无诊断或无医师结算", "bills without diagnosis or doctor"),
@@ -108,6 +111,7 @@ _DECLARED = (
     Parameter("W01", price_rule(over_days=False), "%", "价格偏离", "a price far from what others pay or ask"),
     Parameter("E01", price_rule(over_days=True), "%", "采购价异动", "a product that became dearer or cheaper"),
     Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),
+    Parameter("M02", _DAYS, "%", "重点药异常", "far more of a key drug than one's peers"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),
     Parameter(
         "M04", standing_rule, "days", "暂停资格、停诊或住院期间执业", "signed while suspended, on leave or admitted"
@@ -115,6 +119,7 @@ _DECLARED = (
     Parameter("M05", _DAYS, "per mille", "超量处方率", "prescriptions for too long"),
     Parameter("M06", measured_rule("misfits"), "lines", "性别、年龄不符", "an item against sex or age"),
     Parameter("M07", points_rule, "points", "支付资格年度记分", "points of the payment qualification in one year"),
+    Parameter("M08", _DAYS, "minutes", "执行超能力", "more executed than a day has room for"),
     Parameter("M09", pace_rule, "gaps", "开单间隔过密", "prescriptions too close together (M01, second form)"),
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
     Parameter("L90", demand_rule, "%", "逼近授信额度", "very near the credit limit"),
@@ -137,6 +142,8 @@ _DECLARED = (
     Parameter("placeholder_codes", placeholder_codes, "codes", "占位编码", "codes that stand for nobody"),
     Parameter("coded_items", coded_items, "items", "应有追溯码的药品", "items that have a trace code"),
     Parameter("item_limits", item_limits, "items", "限性别、年龄的项目", "items that are not for everybody"),
+    Parameter("line_counts", line_counts, "lines, fen, minutes", "明细计数", "what single fee lines count for"),
+    Parameter("capacities", capacities, "beds, patients a day", "核定床位与设备", "approved beds and machines"),
     Parameter("exclusions", exclusions, "kinds of care", "通用排除", "care that no rule holds against anybody"),
     Parameter("annual_cap", annual_caps, "fen", "年度最高支付限额", "the fund's yearly ceiling"),
     # who may use credit, and how much

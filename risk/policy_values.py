@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from risk.local_time import day_of
 
@@ -177,6 +177,32 @@ class AnnualCap:
         return None
 
 
+class Coded(Protocol):
+    """A row about one institution, or about all whose code begins so (`H4305*`)."""
+
+    @property
+    def code(self) -> str:
+        """The code, or its beginning and a star."""
+
+
+R = TypeVar("R", bound=Coded)
+
+
+def sorted_by_code(rows: tuple[R, ...]) -> tuple[dict[str, R], tuple[tuple[str, R], ...]]:
+    """Rows of whole codes by their code, and of prefixes, the longest first."""
+    wide = [(row.code[:-1], row) for row in rows if row.code.endswith(ANY)]
+    exact = {row.code: row for row in rows if not row.code.endswith(ANY)}
+    return exact, tuple(sorted(wide, key=lambda item: (-len(item[0]), item[0])))
+
+
+def found_by_code(code: str, exact: dict[str, R], prefixes: tuple[tuple[str, R], ...]) -> R | None:
+    """The row that speaks for this institution: its own, else that of the longest prefix."""
+    found = exact.get(code)
+    if found is not None:
+        return found
+    return next((row for prefix, row in prefixes if code.startswith(prefix)), None)
+
+
 class InstitutionRow(NamedTuple):
     """An institution (or all whose code begins so: `H4305*`), what it offers, and from when."""
 
@@ -204,19 +230,13 @@ class InstitutionTable:
     _prefixes: tuple[tuple[str, InstitutionRow], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        wide = [(row.code[:-1], row) for row in self.rows if row.code.endswith(ANY)]
-        object.__setattr__(self, "_exact", {row.code: row for row in self.rows if not row.code.endswith(ANY)})
-        object.__setattr__(self, "_prefixes", tuple(sorted(wide, key=lambda item: (-len(item[0]), item[0]))))
+        exact, prefixes = sorted_by_code(self.rows)
+        object.__setattr__(self, "_exact", exact)
+        object.__setattr__(self, "_prefixes", prefixes)
 
     def find(self, code: str) -> InstitutionRow | None:
         """The row that speaks for this institution."""
-        found = self._exact.get(code)
-        if found is not None:
-            return found
-        for prefix, row in self._prefixes:
-            if code.startswith(prefix):
-                return row
-        return None
+        return found_by_code(code, self._exact, self._prefixes)
 
     def is_live(self, code: str, service: str, day: int) -> bool:
         """Does this institution offer the service on this local day?"""

@@ -20,8 +20,9 @@ from risk.moment import Moment
 from risk.outputs import Output
 from risk.peers import Baselines
 from risk.policy import Policy
+from risk.prescribers import with_bill
 from risk.staff_rules import absent_findings, remember_signed, signed_findings
-from risk.subject_plan import Plan, plan_of
+from risk.subject_plan import Filtered, Plan, plan_of
 from risk.subjects import Day, History, Recent, Subject, day_for, moved_earlier, turn, with_person
 
 SHORT_LATE_MS = 15 * MINUTE_MS
@@ -87,14 +88,14 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     if earlier is not None:
         moved_earlier(subject, day, earlier, given.subject_kind)
     filtered = plan.filtered(given, touched)
-    if filtered.people:
-        day.people = with_person(day.people, given.person, sign)
+    if filtered.people or filtered.prescribed:
+        _told_apart(day, given, filtered)
     if filtered.bursts:
         _remember(subject, given, plan)
     if filtered.signed:
         remember_signed(subject, given, plan.terms)
     if subject.episodes:
-        followed(subject, day, plan)
+        followed(scene, plan)
     newest_ms = subject.newest_ms
     if sign > 0 and at_ms > newest_ms and not marks & NO_BILL:  # a fee line makes no bill late
         subject.newest_ms = at_ms
@@ -114,6 +115,15 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
         judged = found_on(scene, filtered, before, touched)
         found += [_alert(episode, observed, said, word=word) for episode, observed, word in judged]
     return quality + sorted(found, key=_closed_first) if quality or found else ()
+
+
+def _told_apart(day: Day, given: Contribution, filtered: Filtered) -> None:
+    """Whose bills a date has, where a rule asks."""
+    if filtered.people:
+        day.people = with_person(day.people, given.person, given.sign)
+    if filtered.prescribed:
+        fen = given.medfee_fen
+        day.prescribed = with_bill(day.prescribed, given.doctor, given.person, sign=given.sign, fen=fen)
 
 
 def _closed_first(alert: Output) -> tuple[bool, str]:

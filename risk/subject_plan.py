@@ -8,6 +8,7 @@ from risk.counters import COUNTERS
 from risk.local_time import DAY_MS
 from risk.peers import measure_key
 from risk.policy_counters import SUBJECTS, CounterRule, DayMeasure
+from risk.policy_lines import Capacities
 from risk.policy_rules import Level
 from risk.terms import Terms
 
@@ -17,7 +18,7 @@ _REMEMBERED = 4096
 class Look(NamedTuple):
     """One level of a rule in the grammar. It opens at what adds to its first counter (`opening`, a bit) and ends at
     what moves any (`touching`); one of people does both at each of their bills. `days` 0: the date alone. `peers`: the
-    measure_key of its baseline.
+    measure_key of its baseline. `capacities`: what its subjects are approved for; None: no rule.
     """
 
     rule_id: str
@@ -28,17 +29,28 @@ class Look(NamedTuple):
     opening: int
     touching: int
     peers: str
+    capacities: Capacities | None = None
 
 
 class Filtered(NamedTuple):
-    """What concerns this sort of contribution: the short window, people of the date, the looks that it may open, and
-    M03 or M09, which look at a doctor's bills one after another.
+    """What concerns this sort of contribution: the short window, people of the date, the looks that it may open, M03 or
+    M09, which look at a doctor's bills one after another, and D08, which looks at who prescribed.
     """
 
     bursts: bool
     people: bool
     opens: tuple[Look, ...]
     signed: bool = False
+    prescribed: bool = False
+
+    def moves(self, look: Look, touched: int) -> bool:
+        """May a contribution of this sort that touched these counters change what the look sees?"""
+        match look.measure.kind:
+            case "distinct":
+                return self.people
+            case "one_prescriber":
+                return self.prescribed
+        return look.touching & touched != 0
 
 
 _NOTHING = Filtered(False, False, ())
@@ -52,12 +64,12 @@ class Plan:
         burst = terms.get("D01")
         self.short_ms = burst.value.levels[0].window_ms if burst is not None else 0
         self.looks = {(look.rule_id, look.level.level): look for look in _looks(terms)}
-        self._sorts: dict[tuple[str, str, str, int, int], Filtered] = {}
+        self._sorts: dict[tuple[str, str, str, int, int, bool], Filtered] = {}
 
     def filtered(self, given: Contribution, touched: int) -> Filtered:
         """Remembered by sort and by the counters it `touched`: a province has some dozens."""
         marks = given.marks & (BAD_INSTITUTION_CODE | NO_BILL)
-        sort = (given.subject_kind, given.fixmedins_type, given.med_type, marks, touched)
+        sort = (given.subject_kind, given.fixmedins_type, given.med_type, marks, touched, given.doctor != 0)
         found = self._sorts.get(sort)
         if found is None:
             if len(self._sorts) >= _REMEMBERED:  # kinds of treatment come from outside
@@ -73,8 +85,10 @@ class Plan:
         signed = bill and not institution and (self._admits("M03", given) or self._admits("M09", given))
         looks = [look for look in self.looks.values() if self.admits(look, given)]
         people = bill and any(look.measure.kind == "distinct" for look in looks)
-        opens = [look for look in looks if (people and not look.touching) or look.opening & touched]
-        return Filtered(bursts, people, tuple(opens), signed)
+        prescribed = bill and given.doctor != 0 and any(look.measure.kind == "one_prescriber" for look in looks)
+        moved = Filtered(bursts, people, (), signed, prescribed)
+        opens = [look for look in looks if look.opening & touched or (not look.opening and moved.moves(look, touched))]
+        return moved._replace(opens=tuple(opens))
 
     def _admits(self, rule_id: str, given: Contribution) -> bool:
         clause = self.terms.get(rule_id)
@@ -100,7 +114,9 @@ def _looks(terms: Terms) -> list[Look]:
             bits = [1 << place for place in measure.of]
             names = [COUNTERS[place] for place in measure.of]
             peers = measure_key(rule.subject, names, days, measure.least) if measure.kind == "over_peers" else ""
-            found.append(Look(name, level, measure, days, known, bits[0] if bits else 0, sum(set(bits)), peers))
+            opening, touching = bits[0] if bits else 0, sum(set(bits))
+            approved = terms["capacities"].value if measure.capacity and "capacities" in terms else None
+            found.append(Look(name, level, measure, days, known, opening, touching, peers, approved))
     return found
 
 

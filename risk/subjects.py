@@ -49,10 +49,11 @@ class Day(msgspec.Struct, array_like=True, gc=False):
     counters: list[int] = msgspec.field(default_factory=lambda: [0] * len(COUNTERS))
     people: bytes = b""
     raised: int = 0
+    prescribed: bytes = b""  # by whom, to whom (prescribers.py)
 
     def copied(self) -> "Day":
         """One that may be changed while this one stays."""
-        return Day(self.date, self.counters.copy(), self.people, self.raised)
+        return Day(self.date, self.counters.copy(), self.people, self.raised, self.prescribed)
 
 
 class Subject(msgspec.Struct, array_like=True, gc=False):
@@ -126,7 +127,7 @@ def turn(subject: Subject, history: History, date: int, kind: str) -> None:
         subject.since = date
     history.days = days = [day for day in days if day.date > date - DAYS_KEPT[kind]]
     for at, day in enumerate(days):
-        if day.people and day.date <= date - PEOPLE_KEPT_DAYS:
+        if (day.people or day.prescribed) and day.date <= date - PEOPLE_KEPT_DAYS:
             days[at] = Day(day.date, day.counters, b"", day.raised)
     subject.day = Day(date)
     totals = [summed(days, date - span, date - 1) for span in SPANS[kind]]

@@ -20,6 +20,7 @@ from risk.item_limits import with_limited, without_limited
 from risk.line_counts import with_billed, with_noted, without_noted
 from risk.settlements import message_of
 from risk.terms import Terms
+from risk.visit_told import with_tallies, without_tallies
 
 VisitFact = (
     VisitOpened
@@ -62,7 +63,10 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
     known = line_content(visit, key)
     if known is not None:
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
-    return _kept(activity, with_line(_applied(visit, fact, occurred_ms, terms), key, content), occurred_ms)
+    after = _applied(visit, fact, occurred_ms, terms)
+    if after.tallies and isinstance(fact, FeeReversed | VisitCancelled):
+        after = without_tallies(activity, after, fact)
+    return _kept(activity, with_line(after, key, content), occurred_ms)
 
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
@@ -146,7 +150,8 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int, terms: Terms) -> V
         case VisitReopened():
             return replace(visit, ended_ms=0)
         case FeeAdded():
-            return with_limited(with_noted(visit, fact, terms), fact, terms)
+            noting = with_limited(with_noted(visit, fact, terms), fact, terms)
+            return with_tallies(noting, fact, occurred_ms, terms)
         case FeeReversed() if visit.noted or visit.limited:
             return without_limited(without_noted(visit, fact), fact)
     return visit

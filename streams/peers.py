@@ -114,15 +114,14 @@ def _recorded(store: Store, partitions: int, day: int) -> Baselines:
 
 def _sums(
     store: Store, partitions: int, looks: dict[str, tuple[Look, str]], day: int
-) -> dict[str, list[tuple[int, int]]]:
-    """By measure: each member's two counters over its days before `day`."""
+) -> dict[str, list[tuple[int, ...]]]:
+    """By measure: each member's counters over its days before `day`."""
     found = defaultdict(list)
     for kind, subject, history in _subjects(store, partitions):
         for key, (look, asked) in looks.items():
             if SUBJECTS[asked] == kind:
                 whole = summed([*history.days, subject.day], day - 1 - look.days, day - 1)
-                first, second = (whole[place] for place in look.measure.of)
-                found[key].append((first, second))
+                found[key].append(tuple(whole[place] for place in look.measure.of))
     return found
 
 

@@ -10,7 +10,8 @@ from risk.facts.base import Fact, Whole
 class PeersPublished(Fact, frozen=True, kw_only=True, tag="peers.published"):
     """One measure over all `members` of a kind, on the `window_days` local days before `occurred_at`, a local midnight.
 
-    The measure: the first counter for each of the second, in millionths, of whoever has `least` of the second. The
+    The measure: the first counter (for each of the second, if there is one), in millionths, of whoever has `least` of
+    the last. The
     values are those of the member in the middle and of the one below which nine tenths are (nearest rank).
     """
 

@@ -70,6 +70,7 @@ class FeeAdded(Fact, frozen=True, kw_only=True, tag="fee.added"):
     rx_flag: bool | None = None
     phar_code: str | None = None
     trdn_flag: bool | None = None
+    orders_dr_code: str | None = None
 
 
 class FeeReversed(Fact, frozen=True, kw_only=True, tag="fee.reversed"):

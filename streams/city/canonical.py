@@ -103,6 +103,7 @@ def _fees(happening: Happening, common: dict[str, Any], occurred_at: datetime) -
             dr_code=visit.dr_code,
             drug_trac_codg=line.trace_codes or None,
             pric_uplmt_fen=line.highest_price_fen,
+            orders_dr_code=line.executed_by or None,
         )
         for number, line in enumerate(happening.lines)
     ]

@@ -53,6 +53,7 @@ class Line(NamedTuple):
     """追溯码, twenty digits, one a box."""
     highest_price_fen: int | None = None
     """What the platform says a unit may cost."""
+    executed_by: str = ""
 
 
 class Bill(NamedTuple):

@@ -117,6 +117,7 @@ def _fees(happening: Happening, time: str) -> Content:
         }
         | ({} if line.prd_days is None else {"prd_days": f"{line.prd_days}.00"})
         | ({"drug_trac_codg": list(line.trace_codes)} if line.trace_codes else {})
+        | ({"orders_dr_code": line.executed_by} if line.executed_by else {})
         for line in happening.lines
     ]
     limits = [

@@ -117,3 +117,14 @@ def test_a_fee_line_carries_its_prescription() -> None:
     }  # fmt: skip
     fact = only(message("2204", {"feedetail": [line], "psn_no": "P1"}))
     assert (fact.rxno, fact.rx_flag, fact.phar_code) == ("R1", False, "PH1")
+
+
+@pytest.mark.parametrize("spelling", ["orders_dr_code", "acord_dr_code", "acord_dr_codg"])
+def test_a_fee_line_names_who_executed_it_beside_who_ordered_it(spelling: str) -> None:
+    line = {
+        "mdtrt_id": "M1", "feedetl_sn": "F1", "med_list_codg": "0045", "cnt": 1, "det_item_fee_sumamt": 1,
+        "bilg_dr_codg": "D1", spelling: "N1",
+    }  # fmt: skip
+    fact = only(message("2301", {"feedetail": [line], "psn_no": "P1"}))
+    assert (fact.dr_code, fact.orders_dr_code) == ("D1", "N1")
+    assert only(message("2301", {"feedetail": [line | {spelling: " "}], "psn_no": "P1"})).orders_dr_code is None

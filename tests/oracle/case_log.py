@@ -12,6 +12,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", record = "V1", diagnosis = "I10" }   the visit's diagnosis group
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { ..., signed = { prescription = "R1", pharmacist = "F1" } }   it is a prescription line, and who signed it
+    { ..., ordered_by = "D1", executed_by = "T1" }         who ordered the line, and who executed it
     { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
     { at = "2026-03-01 09:00", estimate = "V1" }           what the bill of the visit would be (2206)
     { at = "2026-03-02 08:00", bed = "present", visit = "V1" }      looked for in his bed (9604): present, absent
@@ -145,7 +146,8 @@ def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     step = timedelta(**{UNITS[unit]: int(amount)})
     for n in range(line.get("times", 1)):
         counting = (
-            "person", "institution", "visit", "register", "admit", "discharge", "record", "estimate", "sign", "overdue",
+            "person", "institution", "visit", "register", "admit", "discharge", "cancel", "record", "estimate", "sign",
+            "overdue",
             "cured",
         )  # fmt: skip
         named = {key: str(line[key]).replace("#", str(n + 1)) for key in counting if key in line}
@@ -265,6 +267,8 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
             phar_code=line.get("signed", {}).get("pharmacist"),
             drug_trac_codg=_codes(line),
             trdn_flag=line.get("by_the_unit"),
+            dr_code=line.get("ordered_by"),
+            orders_dr_code=line.get("executed_by"),
         )
     return None
 

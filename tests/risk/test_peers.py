@@ -76,3 +76,11 @@ def test_the_ranks_are_members_and_who_has_too_little_is_none() -> None:
     assert ranked([*tenths, (99, 9)], 10) == (10, 5_000_000, 9_000_000)
     assert ranked([(700, 100)], 100) == (1, 7_000_000, 7_000_000)
     assert ranked([(700, 99)], 100) == (0, 0, 0)
+
+
+def test_a_sum_is_held_beside_the_sums_of_its_peers() -> None:
+    measure = DayMeasure("over_peers", (0,), scale=100, least=100_000, rank=90, least_peers=2)
+    assert ranked([(100_000,), (200_000,), (99_999,)], 100_000) == (2, 100_000 * 10**6, 200_000 * 10**6)
+    baseline = Baseline(LAST_DAY, 2, 100_000 * 10**6, 200_000 * 10**6)
+    assert beside_peers(measure, [4_000_000], baseline, LAST_DAY + 1) == 2_000
+    assert beside_peers(measure, [99_999], baseline, LAST_DAY + 1) == 0

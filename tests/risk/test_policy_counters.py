@@ -9,6 +9,7 @@ from risk.policy_counters import DayMeasure
 from risk.terms import PolicyError
 
 read = counter_rule("sum", "share", "growth")
+read_of_houses = counter_rule("over_capacity", "one_prescriber")
 SHARE = {"share": ["night", "settlements"], "unit": "percent", "least": 30}
 LEVEL = {"theta": 21, "window_days": 30, "kind": "suspicion", "sev": 2}
 DATE = {"theta": 10, "kind": "suspicion", "sev": 2}
@@ -95,3 +96,24 @@ def test_a_measure_is_whole_numbers_rounded_down_and_nothing_below_its_floor(
 
 def test_no_two_counters_have_one_name() -> None:
     assert len(set(COUNTERS)) == len(COUNTERS)
+
+
+def test_a_rule_about_what_a_house_is_approved_for() -> None:
+    beds = {"over_capacity": "in_house", "of": "beds", "unit": "percent"}
+    made = read_of_houses(rule(measure=beds, types=["1"], levels=[LEVEL | {"theta": 110, "window_days": 90}]), "H10")
+    assert made.measures == (DayMeasure("over_capacity", (place_of("in_house"),), 100, capacity="beds"),)
+
+
+def test_a_rule_about_one_doctors_patients() -> None:
+    doctor = {"one_prescriber": "dr_code", "unit": "percent", "persons": 10, "least": 10}
+    made = read_of_houses(rule(measure=doctor, med_types=["41"], levels=[DATE | {"theta": 151}]), "D08")
+    assert made.measures == (DayMeasure("one_prescriber", (), 100, 10, persons=10),)
+    with pytest.raises(PolicyError, match="people are told apart on one date"):
+        read_of_houses(rule(measure=doctor, levels=[LEVEL]), "D08")
+    with pytest.raises(PolicyError, match='Write subject = "institution"'):
+        read_of_houses(rule(measure=doctor, levels=[DATE], subject="staff", types=None), "D08")
+
+
+def test_a_house_has_only_what_is_asked_for() -> None:
+    with pytest.raises(PolicyError, match="Only beds, dialysis_places"):
+        read_of_houses(rule(measure={"over_capacity": "in_house", "of": "chairs", "unit": "percent"}), "H10")

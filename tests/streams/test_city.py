@@ -15,6 +15,7 @@ from connectors.national_line import read_national
 from risk.facts import (
     BankOverdue,
     Fact,
+    FeeAdded,
     SettlementCompleted,
     SettlementEstimated,
     SettlementReversed,
@@ -92,6 +93,7 @@ def test_every_label_points_to_what_its_subject_did_on_that_day(days: int):
     plan = CityPlan(people=300, institutions=2, first_day=20_520, days=days, seed=3, plants=2)
     events = labelled(plan)
     doctors = {fact.mdtrt_id: fact.dr_code for fact in facts(plan) if isinstance(fact, VisitOpened)}
+    executors = {fact.mdtrt_id: fact.orders_dr_code for fact in facts(plan) if isinstance(fact, FeeAdded)}
     lenders = {fact.psn_no: fact.fixmedins_code for fact in counted(plan).values()}
     found = labels(plan)
     assert {label.rule for label in found} >= {
@@ -117,7 +119,8 @@ def test_every_label_points_to_what_its_subject_did_on_that_day(days: int):
             said = (fact.dr_code,) if isinstance(fact, StaffFact) else (fact.psn_no, fact.fixmedins_code)
             if isinstance(fact, StockMoved):
                 said += (f"{fact.med_list_codg}@{fact.fixmedins_code[1:5]}",)  # the product, in the prefecture
-            assert label.subject in (*said, doctors.get(getattr(fact, "mdtrt_id", "")))
+            visit = getattr(fact, "mdtrt_id", "")
+            assert label.subject in (*said, doctors.get(visit), executors.get(visit))
         assert max(evidence, key=lambda fact: fact.occurred_at) is evidence[0]
 
 

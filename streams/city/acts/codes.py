@@ -75,10 +75,11 @@ def pharmacist_signs(stage: Stage) -> None:
 
 
 def one_doctors_patients(stage: Stage) -> None:
-    """D08: ten patients of one doctor at one pharmacy, at twice the price of the others there; below, nine."""
+    """D08: ten patients of one doctor at one pharmacy, at four times the price of other doctors'; below, nine."""
     shop, doctor, count = stage.pharmacy(), stage.doctor(), PATIENTS_OF_ONE_DOCTOR + stage.excess
     for n in range(20):
-        _sell(stage, shop, stage.at(8) + n * 10 * MINUTE_MS, 100 + n % 10, medfee_fen=5_000 + n)
+        others = stage.doctor(1 + n % 4)
+        _sell(stage, shop, stage.at(8) + n * 10 * MINUTE_MS, 100 + n % 10, medfee_fen=5_000 + n, doctor=others)
     events = [
         _sell(stage, shop, stage.at(14) + n * 15 * MINUTE_MS, n, medfee_fen=20_000 + n, doctor=doctor)
         for n in range(count)
@@ -87,12 +88,10 @@ def one_doctors_patients(stage: Stage) -> None:
 
 
 def pharmacy_beside_the_clinic(stage: Stage) -> None:
-    """Twin of D08: half a clinic's patients come next door, at the prices everybody pays."""
-    shop, doctor = stage.pharmacy(), stage.doctor()
+    """Twin of D08: half the patients come from the clinic next door, at the prices everybody pays."""
+    shop = stage.pharmacy()
     events = [
-        _sell(
-            stage, shop, stage.at(8) + n * 12 * MINUTE_MS, n % 20, medfee_fen=5_000 + n, doctor=doctor if n % 2 else ""
-        )
+        _sell(stage, shop, stage.at(8) + n * 12 * MINUTE_MS, n % 20, medfee_fen=5_000 + n, doctor=stage.doctor(n % 2))
         for n in range(40)
     ]
     stage.innocent("D08", shop, "the pharmacy beside the clinic", events)

@@ -76,8 +76,8 @@ def accident_ward(stage: Stage) -> None:
 
 def _admissions(stage: Stage, code: str, working: int, off: int) -> list[str]:
     """All of a working day first, then those of the days off after it."""
-    first = next(day for day in range(7) if not _is_off(stage, day))
-    free = [day for day in range(first, 14) if _is_off(stage, day)]
+    first = next(day for day in range(7) if not is_off(stage, day))
+    free = [day for day in range(first, 14) if is_off(stage, day)]
     days = [first] * working + sorted(free[n % len(free)] for n in range(off))
     events = []
     for n, day in enumerate(days):
@@ -87,6 +87,7 @@ def _admissions(stage: Stage, code: str, working: int, off: int) -> list[str]:
     return events
 
 
-def _is_off(stage: Stage, day: int) -> bool:
+def is_off(stage: Stage, day: int) -> bool:
+    """Is the act's `day`-th day a day off?"""
     on = to_date(local_day(stage.at(12, day)))
     return on.weekday() >= SATURDAY or on in DAYS_OFF

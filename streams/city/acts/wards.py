@@ -1,13 +1,11 @@
-"""Hospitals as a whole: readmissions, dear months, holidays, beds, blanks (H02, H05, H10, H11, H13), and M02's drug."""
+"""Hospitals as a whole: readmissions, dear months, own pay, blanks (H02, H05, H11, H13)."""
 
-from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS
+from risk.local_time import DAY_MS, MINUTE_MS
 from streams.city.stage import Stage
 
 READMITTED, DISCHARGED = 4, 20
 BLANK_PERCENT, BILLS = 1, 200
 OWN_FEN = 48_000
-DRUG_TIMES_MEAN = 20
-PEERS = 40
 
 
 def revolving_door(stage: Stage) -> None:
@@ -99,29 +97,3 @@ def one_slip(stage: Stage) -> None:
         events.append(stage.settle(visit, stage.at(8) + n * 3 * MINUTE_MS, 8_000 + n))
     stage.innocent("H13", code, "one slip", events)
     stage.must("Q02", code, events[:121])
-
-
-def favourite_drug(stage: Stage) -> None:
-    """M02: one doctor prescribes more than twenty times what forty peers prescribe of a drug; below, ten times."""
-    count = 10 if stage.excess < 0 else DRUG_TIMES_MEAN * 2 + stage.excess
-    _prescribers(stage, count)
-
-
-def specialist(stage: Stage) -> None:
-    """Twin of M02: a specialist prescribes it five times as often as others."""
-    _prescribers(stage, 5, innocent=True)
-
-
-def _prescribers(stage: Stage, count: int, *, innocent: bool = False) -> None:
-    code, drug = stage.hospital(), stage.drug()
-    doctors = [f"{stage.doctor(n % 10)[:7]}{n // 10}{stage.doctor()[8:]}" for n in range(PEERS + 1)]
-    events: list[str] = []
-    for n, doctor in enumerate(doctors):
-        for turn in range(count if n == PEERS else 1):
-            visit = stage.visit(stage.person(n * 20 + turn), "11", code, doctor=doctor)
-            at_ms = stage.at(8, turn % 10) + n * 3 * MINUTE_MS + turn // 10 * 20 * MINUTE_MS + HOUR_MS
-            events.append(stage.settle(visit, at_ms, 10_000, lines=[stage.line(visit, drug, 10_000)]))
-    if innocent:
-        stage.innocent("M02", doctors[PEERS], "a specialist", events[PEERS:])
-    else:
-        stage.label("M02", doctors[PEERS], events[PEERS:])

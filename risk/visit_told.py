@@ -1,0 +1,99 @@
+"""What the records of a visit tell institutions and staff beside its bills: who lies in a house (H10), and what single
+fee lines count for (dialysis, H10; a key drug, M02; the time of who executed, M08).
+
+Both are functions of the visit as it is remembered, so what a record changes is the difference of two visits: nothing
+is told twice, and whatever is taken back is taken from the day it was added to. A patient counts on the day of his
+admission as long as he is there; a line on its own day, until it, or a part of it, is taken back or its visit
+cancelled.
+"""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from risk.activity import COUNTED, Activity, Visit, hash32, hash64, visit_of
+from risk.contributions import INSTITUTION, NO_BILL, STAFF, Contribution
+from risk.counters import place_of
+from risk.facts import FeeAdded, FeeReversed, VisitCancelled
+from risk.moment import Moment
+from risk.policy_lines import LineRow
+from risk.settlements import has_second_hop
+from risk.terms import Terms
+
+Tally = tuple[int, int, int, int, int, str]
+"""Line and batch (hashes), instant, counter, how much, and by whose code it counts."""
+
+_IN_HOUSE = place_of("in_house")
+_BY_STAFF = frozenset({place_of("key_drug_fen"), place_of("executed_minutes")})
+
+
+def with_tallies(visit: Visit, fact: FeeAdded, at_ms: int, terms: Terms) -> Visit:
+    """The visit that remembers what this line counts for, if it counts for anything."""
+    clause = terms.get("line_counts")
+    if clause is None or not (rows := clause.value.of(fact.med_list_codg)):
+        return visit
+    line, batch = hash32(fact.feedetl_sn), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
+    tallies = [
+        (line, batch, at_ms, place_of(row.counter), amount, who)
+        for row in rows
+        for who, amount in _whose(row, visit, fact)
+        if amount and not _is_nobody(who, terms)
+    ]
+    return replace(visit, tallies=(*visit.tallies, *tallies)) if tallies else visit
+
+
+def _whose(row: LineRow, visit: Visit, fact: FeeAdded) -> Iterator[tuple[str, int]]:
+    """By whose code a line counts, and for how much. Who orders and who executes is often one code in two fields."""
+    ordered_by = visit.dr_code if fact.dr_code is None else fact.dr_code
+    if row.counter == "dialysis_lines":
+        yield fact.fixmedins_code, 1
+    elif row.counter == "key_drug_fen":
+        yield ordered_by, fact.amount_fen
+    elif fact.orders_dr_code != ordered_by:
+        yield fact.orders_dr_code or "", row.minutes
+
+
+def _is_nobody(code: str, terms: Terms) -> bool:
+    clause = terms.get("placeholder_codes")
+    return not code.strip() or (clause is not None and clause.value.matches(code))
+
+
+def without_tallies(activity: Activity, visit: Visit, fact: FeeReversed | VisitCancelled) -> Visit:
+    """The visit without those of a line, of a batch, of all lines after the last bill that counts; or without any."""
+    if isinstance(fact, VisitCancelled):
+        return replace(visit, tallies=())
+    if fact.feedetl_sn:
+        line = hash32(fact.feedetl_sn)
+        return replace(visit, tallies=tuple(each for each in visit.tallies if each[0] != line))
+    if fact.chrg_bchno:
+        batch = hash32(fact.chrg_bchno)
+        return replace(visit, tallies=tuple(each for each in visit.tallies if each[1] != batch))
+    key = hash64(visit.mdtrt_id)
+    settled_ms = max((row.at_ms for row in activity.rows if row.mdtrt == key and row.state == COUNTED), default=-1)
+    return replace(visit, tallies=tuple(each for each in visit.tallies if each[2] <= settled_ms))
+
+
+def visit_told(before: Activity, visit: Visit, moment: Moment) -> list[Contribution]:
+    """What one record changed about its visit; `before` is the activity before it."""
+    known = visit_of(before, visit.mdtrt_id) if before.visits else None
+    was, now = _standing(known) if known is not None else (), _standing(visit)
+    if was == now or not has_second_hop(moment.terms):
+        return []
+    if now[: len(was)] == was:  # lines come one by one, and a ward's are many
+        return [_told(each, 1, moment) for each in now[len(was) :]]
+    gone = [_told(each, -1, moment) for each in was if each not in now]
+    return gone + [_told(each, 1, moment) for each in now if each not in was]
+
+
+def _standing(visit: Visit) -> tuple[Tally, ...]:
+    """All that the visit counts for: what its lines do, and its patient in the house if he lies there."""
+    if not visit.admission or visit.ended_ms or not visit.fixmedins_code:
+        return visit.tallies
+    return (0, 0, visit.opened_ms, _IN_HOUSE, 1, visit.fixmedins_code), *visit.tallies
+
+
+def _told(tally: Tally, sign: int, moment: Moment) -> Contribution:
+    _, _, at_ms, place, amount, code = tally
+    kind = STAFF if place in _BY_STAFF else INSTITUTION
+    when = (at_ms, moment.occurred_ms, moment.event_id, "")
+    return Contribution(kind, code, sign, *when, 0, "1", "", 0, 0, NO_BILL, beside=((place, amount),))
