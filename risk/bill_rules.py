@@ -5,10 +5,11 @@ one person's bills are all that it looks at; its alert names the institution.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from risk.activity import COUNTED, Activity, Row, visit_of_row
 from risk.bills import admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
-from risk.heard import rules_of
+from risk.heard import is_nobody, rules_of
 from risk.insured import abnormal_since, failed_checks
 from risk.item_limits import Limited
 from risk.local_time import local_day
@@ -45,12 +46,13 @@ def bill_singles(activity: Activity, row: Row, terms: Terms, misfits: tuple[Limi
     """P09, P14, P16, D03, H14: what is found in this settlement by itself; `misfits` are item_limits.py's."""
     if row.state != COUNTED:
         return
+    bill = _Bill(activity, row, terms, misfits)
     for name, clause in rules_of(terms, "settlement"):
         rule = clause.value
         if rule.period != "event" or not admits_bill(rule, row):
             continue
         for level in rule.levels:
-            observed, evidence = _found((rule.measure_of(level), level), activity, row, misfits)
+            observed, evidence = _found(rule.measure_of(level), level, bill)
             if observed >= level.theta:
                 yield Reading(name, level.level, 0, 0, observed, 0, 0, level.theta, evidence, _place(rule, row))
 
@@ -59,11 +61,18 @@ def _place(rule: MeasuredRule, row: Row) -> str:
     return row.fixmedins_code if rule.subject == "institution" else ""
 
 
-def _found(
-    of: tuple[Measure, Level], activity: Activity, row: Row, misfits: tuple[Limited, ...]
-) -> tuple[int, tuple[str, ...]]:
+class _Bill(NamedTuple):
+    """One bill, its person's activity with it, the terms of its day, and the lines that do not fit him."""
+
+    activity: Activity
+    row: Row
+    terms: Terms
+    misfits: tuple[Limited, ...]
+
+
+def _found(measure: Measure, level: Level, bill: _Bill) -> tuple[int, tuple[str, ...]]:
     """The measure of one event by itself, and what it rests on; no evidence where that is the event alone."""
-    measure, level = of
+    activity, row, terms, misfits = bill
     match measure.kind:
         case "amount":
             return row.medfee_fen, ()
@@ -76,7 +85,7 @@ def _found(
             after_ms = row.at_ms - level.window_ms
             return failed_checks(activity.insured, after_ms, row.at_ms, row.fixmedins_code), ()
         case "inside_admission":
-            return _admissions_elsewhere(activity, row), ()
+            return _admissions_elsewhere(activity, row, terms), ()
         case "misfits":
             return len(misfits), tuple(line.event_id for line in misfits)
     raise AssertionError(f"no measure of one bill: {measure.kind}")
@@ -91,7 +100,7 @@ def _not_insured(activity: Activity, row: Row) -> bool:
     return visit is None or visit.opened_ms >= since_ms
 
 
-def _admissions_elsewhere(activity: Activity, row: Row) -> int:
+def _admissions_elsewhere(activity: Activity, row: Row, terms: Terms) -> int:
     """P09: the admissions at another institution that are open at this settlement."""
     if not row.fixmedins_type:
         return 0
@@ -99,6 +108,7 @@ def _admissions_elsewhere(activity: Activity, row: Row) -> int:
         visit.admission
         and not visit.cancelled
         and visit.fixmedins_code not in ("", row.fixmedins_code)
+        and not is_nobody(visit.fixmedins_code, terms)
         and visit.opened_ms <= row.at_ms
         and (not visit.ended_ms or row.at_ms < visit.ended_ms)
         for visit in activity.visits

@@ -23,6 +23,7 @@ are those of EXCLUSIONS, and above them which codes meant none when it was count
 
 _BAD_CODES = BAD_INSTITUTION_CODE | BAD_DOCTOR_CODE
 _BAD_CODES_SHIFT = 1 + len(EXCLUSIONS)
+_INTERIM = (_BAD_CODES + 1) << _BAD_CODES_SHIFT
 _PREFECTURE = 4
 _TRANSFERRED = 2
 _MOST_EVIDENCE = 100
@@ -40,7 +41,18 @@ def marks_of_bill(
     told = int(fact.emergency)
     if insured is not None and was_transferred(insured, at_ms, fact.fixmedins_code):
         told += _TRANSFERRED
-    return away | _marks_of_care(terms, fact.med_type, visit.diag_group if visit is not None else "", told)
+    interim = _INTERIM if is_interim(fact) else 0
+    return away | interim | _marks_of_care(terms, fact.med_type, visit.diag_group if visit is not None else "", told)
+
+
+def is_interim(fact: SettlementCompleted) -> bool:
+    """A bill in the middle of a stay (中途结算): the stay is not settled by it."""
+    return fact.mid_setl_flag == "1"
+
+
+def settles_its_visit(row: Row) -> bool:
+    """A bill that counts and is not an interim one."""
+    return row.state == COUNTED and not row.marks & _INTERIM
 
 
 def with_bad_codes(bill_marks: int, marks: int) -> int:

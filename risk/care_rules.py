@@ -35,7 +35,7 @@ from risk.facts import (
     VisitReopened,
     VisitUpdated,
 )
-from risk.heard import Heard, alert_of, closed, exclusions_of, rules_of
+from risk.heard import Heard, alert_of, closed, exclusions_of, is_nobody, rules_of
 from risk.idle_days import idle_judged, is_settled, served, unserved
 from risk.item_limits import estimated
 from risk.kept_care import packed, unpacked
@@ -135,7 +135,8 @@ def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment)
     ]
     if not rules:
         return care, []
-    line = line_of(fact, visit, moment.occurred_ms, exclusions_of(moment.terms, visit))
+    placed = replace(fact, fixmedins_code="") if is_nobody(fact.fixmedins_code, moment.terms) else fact
+    line = line_of(placed, visit, moment.occurred_ms, exclusions_of(moment.terms, visit))
     of = {heard.name: heard.clause.value for heard in rules}
     after = care
     if any(rule.measure.kind != "over_limit_price" for rule in of.values()):  # which needs no line but its own
@@ -208,7 +209,7 @@ def measured(rule: MeasuredRule, lines: list[Line]) -> int:
 
 def _measure(measure: Measure, lines: list[Line]) -> int:
     values = [getattr(line, measure.of) for line in lines]
-    return len(set(values)) if measure.kind == "distinct" else sum(values)
+    return len({each for each in values if each != ""}) if measure.kind == "distinct" else sum(values)
 
 
 def _kept_up(before: Care, after: Care, rules: Mapping[str, MeasuredRule], changed: list[Line]) -> Care:

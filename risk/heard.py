@@ -37,6 +37,12 @@ def exclusions_of(terms: Terms, care: Visit | Stay, *, transfer: bool = False) -
     return clause.value.of(care.med_type, care.diag_group, emergency=care.emergency, transfer=transfer)  # type: ignore[no-any-return]
 
 
+def is_nobody(code: str, terms: Terms) -> bool:
+    """A code that stands for no institution: nobody is accused under it, and two of them are not one place."""
+    clause = terms.get("placeholder_codes")
+    return clause is not None and bool(clause.value.matches(code))
+
+
 def closed(heard: Heard, above: Above, left: int) -> Output:
     """The end of an episode; it repeats the id that `opened` had."""
     return alert_of(heard, above, left, (heard.moment.event_id,), word="closed")

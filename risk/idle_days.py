@@ -9,10 +9,11 @@ from struct import Struct
 
 from msgspec.structs import replace
 
-from risk.activity import COUNTED, Activity, hash32
+from risk.activity import Activity, hash32
+from risk.bills import is_interim, settles_its_visit
 from risk.care import Above, Care, Stay, stay_of, with_stay
 from risk.facts import BedChecked, Fact, FeeAdded, FeeReversed, SettlementCompleted
-from risk.heard import Heard, alert_of, exclusions_of, rules_of
+from risk.heard import Heard, alert_of, exclusions_of, is_nobody, rules_of
 from risk.kept_care import packed, unpacked
 from risk.local_time import DAY_MS, local_day
 from risk.moment import Moment
@@ -75,7 +76,8 @@ def idle_days(stay: Stay) -> int:
 
 def stay_settled(activity: Activity, fact: SettlementCompleted, moment: Moment) -> tuple[Activity, list[Output]]:
     """A settlement of a stay that has ended already."""
-    if not activity.care or not any(each.value.admits_treatment(fact.med_type) for _, each in idle_rules(moment.terms)):
+    rules = idle_rules(moment.terms) if activity.care and not is_interim(fact) else []
+    if not any(each.value.admits_treatment(fact.med_type) for _, each in rules):
         return activity, []
     care = unpacked(activity.care)
     after, said = idle_judged(care, stay_of(care, fact.mdtrt_id), fact, moment)
@@ -83,14 +85,14 @@ def stay_settled(activity: Activity, fact: SettlementCompleted, moment: Moment) 
 
 
 def is_settled(activity: Activity, mdtrt: int) -> bool:
-    """Is a bill of this visit (the hash of its number) counted, as far as rows reach back?"""
-    return any(row.mdtrt == mdtrt and row.state == COUNTED for row in activity.rows)
+    """Is a bill of this visit (the hash of its number) counted that is no interim one, as far as rows reach back?"""
+    return any(row.mdtrt == mdtrt and settles_its_visit(row) for row in activity.rows)
 
 
 def idle_judged(care: Care, stay: Stay | None, fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:
     """H01 of a stay that is discharged and settled; it speaks once of a stay."""
     said: list[Output] = []
-    if stay is None or stay.cancelled or not stay.ended_ms or _is_nobody(stay, moment.terms):
+    if stay is None or stay.cancelled or not stay.ended_ms or is_nobody(stay.fixmedins_code, moment.terms):
         return care, said
     for name, clause in idle_rules(moment.terms):
         rule: MeasuredRule = clause.value
@@ -105,8 +107,3 @@ def idle_judged(care: Care, stay: Stay | None, fact: Fact, moment: Moment) -> tu
             said.append(alert_of(heard, above, observed, (stay.event_id,), place=stay.fixmedins_code))
             stay = replace(stay, told=(*stay.told, name))
     return (with_stay(care, stay) if said else care), said
-
-
-def _is_nobody(stay: Stay, terms: Terms) -> bool:
-    codes = terms.get("placeholder_codes")
-    return codes is not None and bool(codes.value.matches(stay.fixmedins_code))

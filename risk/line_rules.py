@@ -7,7 +7,7 @@ from typing import Final
 
 from risk.care import Above, Care, Line
 from risk.facts import FeeAdded
-from risk.heard import Heard, alert_of
+from risk.heard import Heard, alert_of, is_nobody
 from risk.local_time import DAY_MS, local_day
 from risk.outputs import Output
 from risk.policy_measures import MeasuredRule
@@ -21,10 +21,7 @@ _MOST_EVIDENCE = 100
 
 def has_a_subject(rule: MeasuredRule, fact: FeeAdded, terms: Terms) -> bool:
     """A code that stands for nobody is no institution."""
-    if rule.subject == "person":
-        return True
-    nobody = terms.get("placeholder_codes")
-    return nobody is None or not nobody.value.matches(fact.fixmedins_code)
+    return rule.subject == "person" or not is_nobody(fact.fixmedins_code, terms)
 
 
 def counts(rule: MeasuredRule, line: Line) -> bool:

@@ -15,6 +15,8 @@ from risk.policy import Policy
 from risk.policy_measures import MeasuredRule
 from risk.terms import Clause, Terms
 
+_SEASON_DAYS = 90
+
 
 class Reading(NamedTuple):
     """One measure at one event: `before` without it, `observed` with it. A count or fen, as are the thresholds."""
@@ -34,9 +36,11 @@ class Reading(NamedTuple):
 @lru_cache(maxsize=16)
 def rows_kept_ms(policy: Policy) -> int:
     """How far behind the newest settlement a row or a face check is needed: the longest window or a date, and how late
-    a settlement may come.
+    a settlement may come. A bill that counts on a day of its institution is undone there by its row, for a season.
     """
-    return max(policy.longest_window_ms(("P01", "P14", "P15", "X01")), DAY_MS) + LATE_MS
+    days = min(policy.longest_days(), _SEASON_DAYS)
+    windows_ms = policy.longest_window_ms(("P01", "P14", "P15", "X01")), days * DAY_MS
+    return max(*windows_ms, DAY_MS) + LATE_MS
 
 
 def year_of(at_ms: int) -> int:

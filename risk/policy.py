@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from risk.local_time import day_of
 from risk.policy_agreement import disagreements
+from risk.policy_counters import CounterRule
 from risk.policy_measures import MeasuredRule
 from risk.policy_parameters import CREDIT_CORE, PARAMETERS, Parameter
 from risk.policy_reading import FloatText, Table, near, read_date, read_flag, shown
@@ -83,6 +84,11 @@ class Policy:
         values = [entry.clause.value for name in names for entry in self.entries.get(name, ()) if entry.clause]
         rules = [value for value in values if isinstance(value, WindowRule | SumRule | MeasuredRule)]
         return max((level.window_ms for rule in rules for level in rule.levels), default=0)
+
+    def longest_days(self) -> int:
+        """How many local days of an institution or a doctor any rule ever looks at, what it grew from included."""
+        values = [entry.clause.value for entries in self.entries.values() for entry in entries if entry.clause]
+        return max((value.looks_back_days for value in values if isinstance(value, CounterRule)), default=0)
 
 
 def parse_policy(files: Mapping[str, str]) -> Policy:

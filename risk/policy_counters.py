@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from risk.contributions import INSTITUTION, STAFF
+from risk.local_time import DAY_MS
 from risk.policy_rules import Level, Rule
 
 SUBJECTS: Final = {"institution": INSTITUTION, "staff": STAFF}
@@ -61,6 +62,12 @@ class CounterRule(Rule):
     known_days: int = 0  # for how long the subject must have been heard of
     precision_percent: int
     measures: tuple[DayMeasure, ...]  # one for each level
+
+    @property
+    def looks_back_days(self) -> int:
+        """As many local days as a level reads, at least those it must have been heard of; 0: one date only."""
+        spans = [level.window_ms // DAY_MS * (2 if measure.kind == "growth" else 1) for level, measure in self.looks]
+        return max(self.known_days, *spans)
 
     @property
     def looks(self) -> list[tuple[Level, DayMeasure]]:

@@ -6,6 +6,7 @@ It is kept in the settlement's row, so that its reversal takes away the same.
 from collections.abc import Iterator
 
 from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
+from risk.bills import is_interim
 from risk.care import Stay, comes_back, stay_of
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, Beside
 from risk.counters import place_of
@@ -21,7 +22,6 @@ from risk.workdays import WorkdayUnknown
 _OWN, _BLANK = place_of("inpatient_own_fen"), place_of("blank_records")
 _FIRST_SEEN = place_of("first_seen")
 _HOLIDAY, _AGAIN = place_of("holiday_admissions"), place_of("readmissions")
-_INTERIM = "1"
 
 
 def beside(activity: Activity, fact: SettlementCompleted, *, marks: int, policy: Policy, terms: Terms) -> Beside:
@@ -57,12 +57,12 @@ def _of_a_stay(
     """What is all the patient's own; and once a stay, not at an interim bill: admitted on a day off, or again."""
     if fact.fulamt_ownpay_amt_fen:
         yield _OWN, fact.fulamt_ownpay_amt_fen
-    if fact.mid_setl_flag == _INTERIM:
+    if is_interim(fact):
         return
     care = unpacked(activity.care)
     admission: Visit | Stay | None = visit
-    if visit is None or not visit.fixmedins_type:  # forgotten, or again there by a late line: its stay is remembered
-        admission = stay_of(care, fact.mdtrt_id) or visit
+    if visit is None or not visit.fixmedins_type:  # forgotten, or there by a line alone: its stay is remembered
+        admission = stay_of(care, fact.mdtrt_id)
     if admission is None:
         return
     if _is_day_off(local_day(admission.opened_ms), policy):

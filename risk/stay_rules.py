@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from risk.activity import Visit
 from risk.care import Above, Care, Stay, admitted, stay_of, with_stay
 from risk.facts import Fact, VisitOpened, VisitUpdated
-from risk.heard import Heard, alert_of, exclusions_of, rules_of
+from risk.heard import Heard, alert_of, exclusions_of, is_nobody, rules_of
 from risk.insured import Insured, was_transferred
 from risk.local_time import DAY_MS
 from risk.moment import Moment
@@ -62,7 +62,13 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) 
     level = rule.levels[0]
     above = Above(heard.name, level.level, 0, 0, heard.moment.event_id, 0, level.theta)
     if rule.measure.kind == "overlap":
-        there = [each for each in others if each.fixmedins_code != stay.fixmedins_code]
+        if is_nobody(stay.fixmedins_code, terms):
+            return None
+        there = [
+            each
+            for each in others
+            if each.fixmedins_code != stay.fixmedins_code and not is_nobody(each.fixmedins_code, terms)
+        ]
         open_ones = [each for each in there if not each.ended_ms or each.ended_ms > stay.opened_ms]
         if len(open_ones) < level.theta:
             return None
@@ -71,7 +77,7 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) 
     ended = [
         each
         for each in others
-        if each.ended_ms and 0 <= stay.opened_ms - each.ended_ms <= longest_ms and _same(stay, each)
+        if each.ended_ms and 0 <= stay.opened_ms - each.ended_ms <= longest_ms and _same(stay, each, terms)
     ]
     if not ended:
         return None
@@ -79,9 +85,11 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) 
     return alert_of(heard, above, (stay.opened_ms - last.ended_ms) // DAY_MS, (stay.event_id, last.event_id))
 
 
-def _same(one: Stay, other: Stay) -> bool:
+def _same(one: Stay, other: Stay, terms: Terms) -> bool:
     """One hospital, or one group of diagnoses."""
-    return one.fixmedins_code == other.fixmedins_code or one.diag_group == other.diag_group != ""
+    if one.fixmedins_code == other.fixmedins_code and not is_nobody(one.fixmedins_code, terms):
+        return True
+    return one.diag_group == other.diag_group != ""
 
 
 def _is_excluded(rule: MeasuredRule, terms: Terms, stay: Stay, insured: Insured | None) -> bool:

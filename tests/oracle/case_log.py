@@ -33,8 +33,9 @@ sent.
 
 A settlement may say: person, visit, institution, type, med_type, doctor, insured_at, here (where it is settled),
 insutype, bill_fen, fund_fen, hospital_fen, person_fen, account_fen, cash_fen, own_fen, gend and age (an estimate too),
-on_credit, `same_key_as = 3`, and `silent_about = ["doctor"]`. `person`, `institution` and `visit` may count: "P#" is
-P1, P2 ... by repetition. Fact n is settlement `Sn` of event `En`, of a visit of its own unless it names one.
+on_credit, `interim = true`, `same_key_as = 3`, and `silent_about = ["doctor"]`. `person`, `institution` and `visit` may
+count: "P#" is P1, P2 ... by repetition. Fact n is settlement `Sn` of event `En`, of a visit of its own unless it names
+one.
 """
 
 import tomllib
@@ -190,6 +191,7 @@ def _fact(number: int, line: Mapping[str, Any]) -> Fact:
         med_type=line["med_type"],
         mdtrtarea_admvs=line.get("here"),
         emergency=line.get("emergency", False),
+        mid_setl_flag="1" if line.get("interim") else None,
         fulamt_ownpay_amt_fen=line.get("own_fen"),
     )
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from connectors.codec import encode_fact
 from risk.contributions import SILENT
 from risk.facts import Fact, PolicyActivated, SettlementCompleted, SettlementReinstated, SettlementReversed
-from risk.local_time import HOUR_MS, MINUTE_MS, day_start_ms, to_datetime
+from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms, to_datetime
 from risk.policy import parse_policy
 from tests.oracle.production import SOON, Engine
 from tests.oracle.rules_oracle import Parameters
@@ -67,6 +67,26 @@ def test_what_was_added_before_the_rule_counts_under_it() -> None:
     engine.fold([bill(number) for number in range(8)])
     switched(engine, shaoyang_files())
     assert night_alerts(engine, [bill(number) for number in range(8, 12)]) == [1]
+
+
+def test_under_rules_about_days_alone_a_bill_undone_weeks_later_leaves_its_day() -> None:
+    """D10 looks back four weeks: as long must the person's row be there to take the bill away."""
+    files = shaoyang_files()
+    rules = [f"[[{entry}" for entry in files["rules.toml"].split("\n[[")[1:]]
+    kept = "\n".join(rule for rule in rules if rule.startswith(("[[D10]]", "[[placeholder_codes]]")))
+    engine = Engine(Parameters(), files={"policy.toml": files["policy.toml"], "rules.toml": kept})
+    first, undone = replace(bill(1), psn_no="P1"), replace(undo(1), occurred_at=to_datetime(NIGHT_MS + 20 * DAY_MS))
+    later = [
+        replace(first, event_id=f"l{day}", setl_id=f"L{day}", occurred_at=to_datetime(NIGHT_MS + day * DAY_MS))
+        for day in (7, 14)
+    ]
+    engine.fold([first, *later, undone])
+    assert [(each.sign, each.original_id) for each in engine.contributed] == [
+        (1, "e1"),
+        (1, "l7"),
+        (1, "l14"),
+        (-1, "e1"),
+    ]
 
 
 @pytest.mark.parametrize(("then", "now"), list(permutations(("unheard", "D430501000001", "P43050000101"), 2)))
