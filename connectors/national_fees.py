@@ -78,11 +78,14 @@ def trace_codes(value: object) -> tuple[str, ...] | None:
 
 
 def _price_limit(answer: Fields) -> int | None:
-    """pric_uplmt_amt has six decimals. One that is no whole fen is left out: it is not worth losing the line."""
+    """pric_uplmt_amt, which has six decimals, in fen: a part of one counts as a whole, so that nobody is told who kept
+    to it. One that is no number is left out: it is not worth losing the line.
+    """
     try:
-        return answer.fen("pric_uplmt_amt")
+        limit = answer.scaled("pric_uplmt_amt", 6)
     except Refused:
         return None
+    return None if limit is None else -(-limit // 10_000)
 
 
 def fees_reversed(message: Message) -> list[Making]:

@@ -19,8 +19,12 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
+_KEPT_MAX = 100_000
+"""A week and more at the ceiling of alert routes; an older one is on the topic only."""
+
+
 class Notices:
-    """The call. What was read is kept: a notice is small, and there are only so many a minute."""
+    """The call. What was read is kept, the newest of it."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -45,6 +49,8 @@ class Notices:
             except ConnectorError:
                 raise Problem("STATE_AWAY", retry_after_s=2) from None
         self._known.update((act.notice_id, act) for act in acts if isinstance(act, NoticePrepared))
+        for oldest in list(self._known)[:-_KEPT_MAX]:
+            del self._known[oldest]
         return self._known.get(notice_id)
 
     def close(self) -> None:

@@ -165,6 +165,17 @@ def test_each_fee_line_is_a_fact_of_its_own():
     assert second.drug_trac_codg == ("84",)
 
 
+@pytest.mark.parametrize(
+    ("sent", "limit_fen"),
+    [("28.000000", 2800), ("0.034500", 4), ("0.030001", 4), (0, 0), ("-1", None), ("none", None), (None, None)],
+)
+def test_a_price_limit_is_never_lower_than_sent(sent: object, limit_fen: int | None):
+    computed = [{"feedetl_sn": LINE["feedetl_sn"], "pric_uplmt_amt": sent}]
+    (reading,) = read(message("2204", {"feedetail": [LINE]}, {"result": computed}))
+    assert isinstance(reading.fact, facts.FeeAdded)
+    assert reading.fact.pric_uplmt_fen == limit_fen
+
+
 def test_one_bad_fee_line_does_not_cost_the_others():
     sent = {"feedetail": [LINE | {"det_item_fee_sumamt": "1.005"}, LINE | {"feedetl_sn": "F2"}]}
     bad, good = read(message("2301", sent, {}))
