@@ -1,6 +1,7 @@
 """The rules of the grammar over the days of one subject: what is measured, what opens, what ends (policy_counters.py).
 
-An episode over one date is of that date and ends with a later one; one over a window of days ends at a contribution
+An episode over one date is of that date and ends with a later one, one of a calendar month is of the month's last date
+and ends with a later one than that; one over a window of days ends at a contribution
 that moves its counters and without which the measure is below the re-arm point, or at a reversal that brings it there,
 by the days that end with the reversal's own.
 """
@@ -12,10 +13,11 @@ from msgspec.structs import replace
 from risk.activity import Episode
 from risk.contributions import Contribution
 from risk.local_time import DAY_MS, OFFSET_MS
+from risk.months import january_of, month_number, month_of, year_ago
 from risk.peers import Baselines, beside_peers
 from risk.prescribers import dearest
 from risk.subject_plan import Filtered, Look, Plan
-from risk.subjects import Day, History, Subject, counted, people_of
+from risk.subjects import Day, History, Subject, calendar, counted, people_of
 
 Finding = tuple[Episode, int, str]
 """An episode, what was measured, and `opened` or `closed`."""
@@ -33,6 +35,8 @@ class Scene(NamedTuple):
     def measured(self, look: Look, end: int) -> int:
         """What the look sees of its days up to `end`, or of the contribution's date."""
         measure, subject = look.measure, self.subject
+        if look.is_calendar:
+            return self._of_the_calendar(look)
         if not look.days:
             return self.on_the_date(look)
         now = counted(subject, self.history, measure.of, end=end, days=look.days)
@@ -40,10 +44,24 @@ class Scene(NamedTuple):
             return beside_peers(measure, now, self.baselines.get(look.peers), end)
         if measure.kind == "over_capacity":
             return self._over_capacity(look, now[0])
-        if measure.kind != "growth":
+        if measure.kind not in ("growth", "growth_over_peers"):
             return measure.value(now, [])
         both = counted(subject, self.history, measure.of, end=end, days=2 * look.days)
-        return measure.value(now, [whole - part for whole, part in zip(both, now, strict=True)])
+        before = [whole - part for whole, part in zip(both, now, strict=True)]
+        if measure.kind == "growth_over_peers":
+            return beside_peers(measure, now + before, self.baselines.get(look.peers), end)
+        return measure.value(now, before)
+
+    def _of_the_calendar(self, look: Look) -> int:
+        """The contribution's month against the month a year ago, or its year, if that was counted: all of it, or from
+        its January on.
+        """
+        measure, since, date = look.measure, self.subject.months_since, self.day.date
+        sums = calendar(self.subject, self.history, self.day, measure.of[0])
+        if measure.kind == "year_on_year":
+            return measure.value([sums.month], [sums.year_ago]) if since <= year_ago(date) else 0
+        is_asked = month_number(date) == measure.month and month_of(since) <= january_of(date)
+        return measure.value([sums.month, sums.year], []) if is_asked else 0
 
     def on_the_date(self, look: Look) -> int:
         """What a look without a window sees: the contribution's own date."""
@@ -68,21 +86,21 @@ def open_looks(scene: Scene, plan: Plan) -> list[tuple[Episode, Look, int]]:
     found, date = [], scene.day.date
     for episode in sorted(scene.subject.episodes):  # lowest level first
         look = plan.looks.get((episode.rule_id, episode.level))
-        if look is not None and episode.period == (0 if look.days else date) and plan.admits(look, scene.given):
+        if look is not None and episode.period == look.period(date) and plan.admits(look, scene.given):
             found.append((episode, look, scene.measured(look, _end(scene.given))))
     return found
 
 
 def followed(scene: Scene, plan: Plan) -> None:
-    """An open episode of this date follows its measure: when a later date ends it, its value is not read again."""
-    subject, day = scene.subject, scene.day
-    if not any(episode.period == day.date for episode in subject.episodes):
+    """An open episode of this date or month follows its measure: when a later date ends it, it is not read again."""
+    subject, date = scene.subject, scene.day.date
+    if not any(episode.period >= date for episode in subject.episodes):
         return
     kept = []
     for episode in subject.episodes:
-        look = plan.looks.get((episode.rule_id, episode.level)) if episode.period == day.date else None
-        if look is not None and not look.days:
-            episode = replace(episode, reached=scene.on_the_date(look))
+        look = plan.looks.get((episode.rule_id, episode.level)) if episode.period >= date else None
+        if look is not None and episode.period == look.period(date):
+            episode = replace(episode, reached=scene.measured(look, date))
         kept.append(episode)
     subject.episodes = tuple(kept)
 
@@ -108,7 +126,7 @@ def _opened(scene: Scene, look: Look) -> list[Finding]:
     subject, end, level = scene.subject, _end(scene.given), look.level
     if end - subject.since < look.known_days:
         return []
-    period = 0 if look.days else end
+    period = look.period(end)
     if any((each.rule_id, each.level, each.period) == (look.rule_id, level.level, period) for each in subject.episodes):
         return []
     observed = scene.measured(look, end)

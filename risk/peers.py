@@ -45,7 +45,9 @@ def heard(known: Baselines, fact: PeersPublished) -> Baselines | None:
 
 
 def beside_peers(measure: DayMeasure, now: list[int], baseline: Baseline | None, end: int) -> int:
-    """The subject's own measure in hundredths (or thousandths) of its peers'; 0 where it cannot be compared."""
+    """The subject's own measure, the first number for each of the second, in hundredths (or thousandths) of its peers';
+    0 where it cannot be compared.
+    """
     if baseline is None or end - baseline.day > KNOWN_DAYS or baseline.members < measure.least_peers:
         return 0
     of_peers = baseline.p90_x1000000 if measure.rank == 90 else baseline.p50_x1000000

@@ -2,7 +2,7 @@
 
 from risk.counters import COUNTERS
 from risk.local_time import DAY_MS
-from risk.policy_counters import CounterRule
+from risk.policy_counters import OF_THE_CALENDAR, CounterRule
 from risk.policy_measures import PERIODS
 from risk.terms import Terms
 
@@ -14,7 +14,8 @@ def counter_example(rule: CounterRule, _terms: Terms) -> tuple[str, str]:
     zh, en = [], []
     for level, measure in rule.looks:
         days = level.window_ms // DAY_MS
-        span_zh, span_en = (f"{days} 个自然日", f"{days} local dates") if days else PERIODS["date"]
+        period = "month" if measure.kind in OF_THE_CALENDAR else "date"
+        span_zh, span_en = (f"{days} 个自然日", f"{days} local dates") if days else PERIODS[period]
         names = [COUNTERS[place] for place in measure.of] or ["dr_code" if measure.persons else "psn_no"]
         least = f" ({names[-1]} ≥ {measure.least})" if measure.least > 1 and measure.of else ""
         if measure.persons:

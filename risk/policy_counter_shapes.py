@@ -5,7 +5,18 @@ from typing import cast
 
 from risk.counters import COUNTERS, place_of
 from risk.local_time import DAY_MS
-from risk.policy_counters import MEASURES, OF_PEOPLE, SPANS, SUBJECTS, UNITS, CounterRule, DayMeasure
+from risk.months import MONTHLY
+from risk.policy_counters import (
+    MEASURES,
+    OF_PEERS,
+    OF_PEOPLE,
+    OF_THE_CALENDAR,
+    SPANS,
+    SUBJECTS,
+    UNITS,
+    CounterRule,
+    DayMeasure,
+)
 from risk.policy_lines import RESOURCES
 from risk.policy_reading import Table, near, read_texts
 from risk.policy_rules import Kind, Level
@@ -87,11 +98,13 @@ def _measure(table: Table, kinds: tuple[str, ...]) -> DayMeasure:
     scale = 1 if kind == "sum" else UNITS[table.text("unit", choices=tuple(UNITS))]
     least = 1 if kind in ("sum", "over_capacity") else table.integer("least", least=1)
     measure = DayMeasure(kind, counters, scale, least)
-    if kind == "over_peers":
+    if kind in OF_PEERS:
         rank = _RANKS[table.text("rank", choices=tuple(_RANKS))]
         measure = measure._replace(rank=rank, least_peers=table.integer("least_peers", least=2))
     elif kind == "over_capacity":
         measure = measure._replace(capacity=table.text("of", choices=RESOURCES))
+    elif kind == "of_year":
+        measure = measure._replace(month=table.integer("month", least=1, most=12))
     table.finish()
     return measure
 
@@ -99,18 +112,20 @@ def _measure(table: Table, kinds: tuple[str, ...]) -> DayMeasure:
 def _counters(table: Table, kind: str) -> tuple[int, ...]:
     content, where = table.take(kind), table.place(kind)
     names = (content,) if isinstance(content, str) else read_texts(content, where)
-    wanted = _COUNTERS_OF[kind]
+    wanted = _COUNTERS_OF.get(kind, (1,))
     if len(names) not in wanted:
         raise PolicyError(
             f"{where} names {len(names)} counters. A sum (over_capacity too) is of one, a share of one in another, "
             f"growth and over_peers of one or of the mean that two make. Write {kind} = "
             f"{' or '.join(_like(count) for count in wanted)}."
         )
+    known = MONTHLY if kind in OF_THE_CALENDAR else COUNTERS
     for name in names:
-        if name not in COUNTERS:
+        if name not in known:
+            span = "month" if known is MONTHLY else "day"
             raise PolicyError(
-                f"{where} names {name!r}, which no day counts. A rule over nothing would never speak. "
-                f"Correct it: {near(str(name), COUNTERS)}"
+                f"{where} names {name!r}, which no {span} counts. A rule over nothing would never speak. "
+                f"Correct it: {near(str(name), known)}"
             )
     return tuple(place_of(name) for name in names)
 
@@ -122,7 +137,12 @@ def _like(count: int) -> str:
 def _level(row: Table, number: int, subject: str, measure: DayMeasure) -> Level:
     theta = row.integer("theta", least=1, most=10**12)
     window_days = _window_days(row, subject, measure) if row.has("window_days") else 0
-    if measure.kind == "over_peers" and not window_days:
+    if measure.kind in OF_THE_CALENDAR and (window_days or subject != "institution"):
+        raise PolicyError(
+            f"{row.where} compares calendar months, which are kept of institutions. "
+            f'Remove window_days, and write subject = "institution".'
+        )
+    if measure.kind in OF_PEERS and not window_days:
         raise PolicyError(
             f"{row.where} has no window_days. Peers are published over whole days that have passed. "
             f"Write window_days = 30."
@@ -147,7 +167,7 @@ def _level(row: Table, number: int, subject: str, measure: DayMeasure) -> Level:
 
 def _window_days(row: Table, subject: str, measure: DayMeasure) -> int:
     spans = SPANS[SUBJECTS[subject]]
-    offered = [days for days in spans if measure.kind != "growth" or 2 * days in spans]
+    offered = [days for days in spans if not measure.kind.startswith("growth") or 2 * days in spans]
     days = row.integer("window_days", least=1)
     if measure.kind in OF_PEOPLE:
         raise PolicyError(f"{row.where} has a window, but people are told apart on one date. Remove window_days.")

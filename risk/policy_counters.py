@@ -12,15 +12,21 @@ UNITS: Final = {"percent": 100, "per_mille": 1000}
 SPANS: Final = {INSTITUTION: (7, 14, 28, 30, 60, 90), STAFF: (7, 14, 28, 30)}
 """The windows, in local days, of which a running total is kept: no rule may look over another one."""
 
-MEASURES: Final = ("sum", "share", "growth", "over_peers", "over_capacity", "distinct", "one_prescriber")
+MEASURES: Final = (
+    *("sum", "share", "growth", "over_peers", "growth_over_peers", "year_on_year", "of_year", "over_capacity"),
+    *("distinct", "one_prescriber"),
+)
 """sum: of one counter. share: one counter of another. growth: a counter, or the mean that two make, against the same
 number of days before them. over_peers: a share, or a sum, against the one that its peers in the middle, or nine tenths
-of them, do not exceed (peers.py). over_capacity: a sum against what the institution is approved for (capacities).
-distinct: persons of one local date. one_prescriber: of one date, the mean bill of one doctor's patients against that of
-the other doctors' (prescribers.py).
+of them, do not exceed (peers.py); growth_over_peers: the growth of one counter likewise. year_on_year: one counter's
+calendar month so far against the whole of that month a year ago. of_year: one month of its calendar year so far.
+over_capacity: a sum against what the institution is approved for (capacities). distinct: persons of one local date.
+one_prescriber: of one date, the mean bill of one doctor's patients against that of the other doctors' (prescribers.py).
 """
 OF_PEOPLE: Final = frozenset({"distinct", "one_prescriber"})
 """Moved by bills, not by counters; over one local date only."""
+OF_THE_CALENDAR: Final = frozenset({"year_on_year", "of_year"})
+OF_PEERS: Final = frozenset({"over_peers", "growth_over_peers"})
 
 
 class DayMeasure(NamedTuple):
@@ -36,12 +42,13 @@ class DayMeasure(NamedTuple):
     least_peers: int = 0
     capacity: str = ""  # the resource that it is held against
     persons: int = 0  # so many patients of one doctor at least
+    month: int = 0  # of_year: which one, 1 to 12
 
     def value(self, now: list[int], before: list[int]) -> int:
-        """The measure of its counters' sums, rounded down; `before` only counts for growth."""
+        """The measure of its counters' sums, rounded down; `before` only counts for growth and year_on_year."""
         if self.kind == "sum":
             return now[0]
-        if self.kind == "share":
+        if self.kind in ("share", "of_year"):
             return now[0] * self.scale // now[1] if now[1] >= self.least else 0
         per_now, per_before = (now[1], before[1]) if len(now) > 1 else (1, 1)
         base = per_before if len(now) > 1 else before[0]

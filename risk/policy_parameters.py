@@ -56,7 +56,9 @@ _DATE = window_rule(rolling=False)
 _DATE_OF_BILLS = window_rule(rolling=False, of_bills=True)
 _BURST = window_rule(rolling=True, least=10)  # rules.md, D01: max(10, policy)
 _CARE = measured_rule(*OF_CARE)
-_DAYS = counter_rule("sum", "share", "growth", "over_peers", "over_capacity")
+_DAYS = counter_rule(
+    *("sum", "share", "growth", "over_peers", "growth_over_peers", "over_capacity", "year_on_year", "of_year")
+)
 
 _DECLARED = (
     # rules

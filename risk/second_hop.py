@@ -85,8 +85,8 @@ def contribute(subject: Subject, history: History | None, given: Contribution, h
     before = open_looks(scene, plan) if subject.episodes else []
     earlier = None if day is subject.day else day.counters.copy()
     touched = count(day.counters, given)
-    if earlier is not None:
-        moved_earlier(subject, day, earlier, given.subject_kind)
+    if earlier is not None and history is not None:
+        moved_earlier(subject, history, day, earlier, kind=given.subject_kind)
     filtered = plan.filtered(given, touched)
     if filtered.people or filtered.prescribed:
         _told_apart(day, given, filtered)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from risk.contributions import BAD_INSTITUTION_CODE, INSTITUTION, NO_BILL, Contribution
 from risk.counters import COUNTERS
 from risk.local_time import DAY_MS
+from risk.months import last_day_of
 from risk.peers import measure_key
-from risk.policy_counters import SUBJECTS, CounterRule, DayMeasure
+from risk.policy_counters import OF_THE_CALENDAR, SUBJECTS, CounterRule, DayMeasure
 from risk.policy_lines import Capacities
 from risk.policy_rules import Level
 from risk.terms import Terms
@@ -17,8 +18,8 @@ _REMEMBERED = 4096
 
 class Look(NamedTuple):
     """One level of a rule in the grammar. It opens at what adds to its first counter (`opening`, a bit) and ends at
-    what moves any (`touching`); one of people does both at each of their bills. `days` 0: the date alone. `peers`: the
-    measure_key of its baseline. `capacities`: what its subjects are approved for; None: no rule.
+    what moves any (`touching`); one of people does both at each of their bills. `days` 0: the date alone, or its month
+    and year. `peers`: the measure_key of its baseline. `capacities`: what its subjects are approved for; None: no rule.
     """
 
     rule_id: str
@@ -30,6 +31,15 @@ class Look(NamedTuple):
     touching: int
     peers: str
     capacities: Capacities | None = None
+
+    @property
+    def is_calendar(self) -> bool:
+        """Does it look at months and years?"""
+        return self.measure.kind in OF_THE_CALENDAR
+
+    def period(self, date: int) -> int:
+        """Of what an episode is that opens on this date: of the date, its month's last one, or (0) of no date."""
+        return 0 if self.days else last_day_of(date) if self.is_calendar else date
 
 
 class Filtered(NamedTuple):
@@ -110,14 +120,20 @@ def _looks(terms: Terms) -> list[Look]:
             continue
         for level, measure in rule.looks:
             days = level.window_ms // DAY_MS
-            known = max(rule.known_days, 2 * days - 1 if measure.kind == "growth" else 0)
+            known = max(rule.known_days, 2 * days - 1 if measure.kind.startswith("growth") else 0)
             bits = [1 << place for place in measure.of]
-            names = [COUNTERS[place] for place in measure.of]
-            peers = measure_key(rule.subject, names, days, measure.least) if measure.kind == "over_peers" else ""
+            beside = counters_beside(measure) if measure.rank else ()
+            peers = measure_key(rule.subject, beside, days, measure.least) if beside else ""
             opening, touching = bits[0] if bits else 0, sum(set(bits))
             approved = terms["capacities"].value if measure.capacity and "capacities" in terms else None
             found.append(Look(name, level, measure, days, known, opening, touching, peers, approved))
     return found
+
+
+def counters_beside(measure: DayMeasure) -> tuple[str, ...]:
+    """What a measure is published under: its counters; of growth, its one twice."""
+    names = tuple(COUNTERS[place] for place in measure.of)
+    return 2 * names if measure.kind == "growth_over_peers" else names
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ import msgspec
 from risk.activity import Episode, Stored
 from risk.contributions import INSTITUTION, STAFF
 from risk.counters import COUNTERS
+from risk.months import Month, Sums, rows_of, sums_of, with_day
 from risk.policy_counters import SPANS
 from risk.staff_standing import Standing
 
@@ -68,23 +69,28 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
     totals: list[list[int]] = []
     """By span (SPANS), the days within it before today's; [] = all 0. Never changed in place."""
     standing: Standing | None = None
+    months: list[list[int]] = []
+    """What today is compared with of its month and year (months.py). Never changed in place."""
+    months_since: int = 0  # the first local date that the months hold
 
     def copied(self) -> "Subject":
         """One that may be changed while this one stays."""
         recent = self.recent.copy() if self.recent else []
         signed = self.signed.copy() if self.signed else []
         day = self.day.copied()
-        return Subject(self.newest_ms, day, recent, self.episodes, signed, self.since, self.totals, self.standing)
+        beside = self.totals, self.standing, self.months, self.months_since
+        return Subject(self.newest_ms, day, recent, self.episodes, signed, self.since, *beside)
 
 
 class History(msgspec.Struct, array_like=True, gc=False):
-    """The earlier days that had anything, in order."""
+    """The earlier days that had anything, in order, and of institutions the months they made."""
 
     days: list[Day] = []
+    months: list[Month] = []
 
     def copied(self) -> "History":
         """One that may be changed while this one stays; a day is copied when it is changed."""
-        return History(self.days.copy())
+        return History(self.days.copy(), self.months)
 
 
 def with_person(people: bytes, person: int, sign: int) -> bytes:
@@ -108,6 +114,8 @@ def day_for(subject: Subject, history: History, date: int, kind: str) -> Day | N
     """The day of that date, ready to be changed; None if it is older than anything kept."""
     if date <= subject.day.date - DAYS_KEPT[kind]:
         return None
+    if subject.months_since == subject.since:
+        subject.months_since = min(subject.months_since, date)
     subject.since = min(subject.since, date)
     days = history.days
     at = bisect_left(days, date, key=_date)
@@ -125,6 +133,8 @@ def turn(subject: Subject, history: History, date: int, kind: str) -> None:
         days.append(subject.day)
     else:
         subject.since = date
+    if kind == INSTITUTION:
+        _turn_months(subject, history, date)
     history.days = days = [day for day in days if day.date > date - DAYS_KEPT[kind]]
     for at, day in enumerate(days):
         if (day.people or day.prescribed) and day.date <= date - PEOPLE_KEPT_DAYS:
@@ -134,9 +144,20 @@ def turn(subject: Subject, history: History, date: int, kind: str) -> None:
     subject.totals = totals if any(map(any, totals)) else []
 
 
-def moved_earlier(subject: Subject, day: Day, before: list[int], kind: str) -> None:
-    """The running totals follow an earlier day, whose counters were `before`."""
+def _turn_months(subject: Subject, history: History, date: int) -> None:
+    if not subject.months_since:
+        subject.months_since = subject.day.date or date
+    if subject.day.date:
+        history.months = with_day(history.months, subject.day.date, subject.day.counters, date)
+    subject.months = rows_of(history.months, date)
+
+
+def moved_earlier(subject: Subject, history: History, day: Day, before: list[int], *, kind: str) -> None:
+    """The running totals and months follow an earlier day, whose counters were `before`."""
     delta = [now - then for now, then in zip(day.counters, before, strict=True)]
+    if kind == INSTITUTION:
+        history.months = with_day(history.months, day.date, delta, subject.day.date)
+        subject.months = rows_of(history.months, subject.day.date)
     known = subject.totals or [[0] * len(COUNTERS)] * len(SPANS[kind])
     totals = [
         [count + more for count, more in zip(total, delta, strict=True)]
@@ -161,6 +182,16 @@ def counted(subject: Subject, history: History | None, places: tuple[int, ...], 
         return [counters[place] for place in places]
     total = subject.totals[_SLOTS[days]]
     return [counters[place] + total[place] for place in places]
+
+
+def calendar(subject: Subject, history: History | None, day: Day, place: int) -> Sums:
+    """One counter over the month and year of `day`; `history` must be given if it is another one than the subject's."""
+    if day is subject.day:
+        return sums_of(subject.months, place, day.counters)
+    assert history is not None, "another date's month needs the subject's history"
+    today = subject.day
+    months = with_day(history.months, today.date, today.counters, today.date)
+    return sums_of(rows_of(months, day.date), place, [0] * len(COUNTERS))
 
 
 def summed(days: list[Day], after: int, until: int) -> list[int]:

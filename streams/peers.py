@@ -18,14 +18,13 @@ from connectors.kafka import cluster_identity, producer
 from connectors.state_codec import unpack_baselines, unpack_history, unpack_subject
 from connectors.store import KEY_PREFIX, Store
 from connectors.topology import tags
-from risk.counters import COUNTERS
 from risk.facts import PeersPublished
 from risk.local_time import SHANGHAI, day_of, day_start_ms, to_date, to_datetime
 from risk.peers import Baseline, Baselines, ranked
 from risk.policy import Policy, parse_policy
 from risk.policy_counters import SUBJECTS
-from risk.subject_plan import Look, plan_of
-from risk.subjects import History, Subject, summed
+from risk.subject_plan import Look, counters_beside, plan_of
+from risk.subjects import Day, History, Subject, summed
 from streams.stop import Stop
 
 if TYPE_CHECKING:
@@ -120,9 +119,17 @@ def _sums(
     for kind, subject, history in _subjects(store, partitions):
         for key, (look, asked) in looks.items():
             if SUBJECTS[asked] == kind:
-                whole = summed([*history.days, subject.day], day - 1 - look.days, day - 1)
-                found[key].append(tuple(whole[place] for place in look.measure.of))
+                found[key].append(_own(look, [*history.days, subject.day], day - 1))
     return found
+
+
+def _own(look: Look, days: list[Day], end: int) -> tuple[int, ...]:
+    """One member's counters over the days up to `end`; of growth, its one over them and over as many before."""
+    whole = summed(days, end - look.days, end)
+    own = tuple(whole[place] for place in look.measure.of)
+    if look.measure.kind != "growth_over_peers":
+        return own
+    return *own, summed(days, end - 2 * look.days, end - look.days)[look.measure.of[0]]
 
 
 def _subjects(store: Store, partitions: int) -> Iterator[tuple[str, Subject, History]]:
@@ -143,7 +150,7 @@ def _fact(look: Look, subject: str, baseline: Baseline, day: int) -> PeersPublis
         psn_no="",
         source="engine",
         subject=subject,  # type: ignore[arg-type]  # the policy's shape knows these two
-        counters=tuple(COUNTERS[place] for place in look.measure.of),
+        counters=counters_beside(look.measure),
         window_days=look.days,
         least=look.measure.least,
         members=baseline.members,

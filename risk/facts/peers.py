@@ -11,7 +11,7 @@ class PeersPublished(Fact, frozen=True, kw_only=True, tag="peers.published"):
     """One measure over all `members` of a kind, on the `window_days` local days before `occurred_at`, a local midnight.
 
     The measure: the first counter (for each of the second, if there is one), in millionths, of whoever has `least` of
-    the last. The
+    the last; where both are one, for each of itself in as many days before. The
     values are those of the member in the middle and of the one below which nine tenths are (nearest rank).
     """
 

@@ -4,10 +4,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from risk.counters import COUNTERS
 from risk.facts import PeersPublished
 from risk.local_time import SHANGHAI, day_of
 from risk.peers import KNOWN_DAYS, Baseline, beside_peers, heard, measure_key, ranked
 from risk.policy_counters import DayMeasure
+from risk.policy_rules import Level
+from risk.subject_plan import Look, counters_beside
+from risk.subjects import Day
+from streams.peers import _own
 
 MIDNIGHT = datetime(2026, 3, 31, tzinfo=SHANGHAI)
 LAST_DAY = day_of(MIDNIGHT.date()) - 1
@@ -84,3 +89,13 @@ def test_a_sum_is_held_beside_the_sums_of_its_peers() -> None:
     baseline = Baseline(LAST_DAY, 2, 100_000 * 10**6, 200_000 * 10**6)
     assert beside_peers(measure, [4_000_000], baseline, LAST_DAY + 1) == 2_000
     assert beside_peers(measure, [99_999], baseline, LAST_DAY + 1) == 0
+
+
+def test_growth_beside_the_peers_growth_is_of_one_counter_and_the_days_before() -> None:
+    measure = DayMeasure("growth_over_peers", (0,), scale=100, least=30, rank=50, least_peers=10)
+    assert beside_peers(measure, [90, 30], Baseline(LAST_DAY, 12, 1_500_000, 2_000_000), LAST_DAY + 1) == 200
+    assert beside_peers(measure, [90, 29], Baseline(LAST_DAY, 12, 1_500_000, 2_000_000), LAST_DAY + 1) == 0
+    assert counters_beside(measure) == ("settlements", "settlements")
+    look = Look("D10", Level(2, 200, 160, 0, "suspicion", 2), measure, 30, 59, 1, 1, "")
+    days = [Day(LAST_DAY - ago, [1 + (ago < 30)] + [0] * (len(COUNTERS) - 1)) for ago in range(61)]
+    assert _own(look, days, LAST_DAY) == (60, 30)
