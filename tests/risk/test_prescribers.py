@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk.prescribers import dearest, with_bill
@@ -22,6 +22,7 @@ def naive(stands: list[tuple[int, int, int]], *, persons: int, least: int) -> in
     return max(found)
 
 
+@settings(deadline=None)
 @given(bills, st.data())
 def test_bills_that_were_undone_were_never_there(told: list[tuple[int, int, int]], data: st.DataObject) -> None:
     stands, kept = list[tuple[int, int, int]](), b""
