@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -71,6 +71,10 @@ INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2147, 12, 30), timezones=
 
 def values_of(hint: Any) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated and arguments[0] is int:
+        return st.integers(arguments[1].ge, arguments[1].le)
+    if origin is Annotated:
+        return values_of(arguments[0])
     if origin in (UnionType, Union):
         return st.one_of(st.none(), values_of(next(each for each in arguments if each is not type(None))))
     if origin is Literal:
@@ -85,7 +89,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
 @st.composite
 def facts(draw: st.DrawFn, kinds: tuple[type[Fact], ...] = tuple(FACTS.values())) -> Fact:
     kind = draw(st.sampled_from(kinds))
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     chosen = {}
     for field in fields(kind):
         if field.name == "psn_no" and issubclass(kind, SubjectFact):

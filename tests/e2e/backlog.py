@@ -54,8 +54,7 @@ def run(kafka: RealKafka, redis: RedisServer, topics: Topics, *, records: int, s
         time.sleep(3)
         counter.closed = True
         at_counter.join(60)
-        for line in by_second(counter.answers, began_s):
-            say(line)
+        say("\n".join(by_second(counter.answers, began_s)))
         for api in engine.apis:
             api.stop()
         engine.wait_until_drained(60 + records // DRAINED_PER_S_MIN)

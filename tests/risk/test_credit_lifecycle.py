@@ -26,6 +26,7 @@ NOT_HANDLED = {
     "stock.moved",
     "code.moved",
     "stock.undone",
+    "price.told",
     "staff.status_changed",
     "staff.points_determined",
 }
