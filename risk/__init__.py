@@ -47,7 +47,7 @@ Reading order
                      (value types: policy_rules.py, policy_values.py; the strict reading of TOML: policy_reading.py,
                      policy_shapes.py, policy_credit_shapes.py, the grammar of rules: policy_measures.py,
                      policy_measure_shapes.py, policy_lines.py, policy_agreement.py; made readable:
-                     policy_report.py, policy_examples.py). The calendar: local_time.py, workdays.py
+                     policy_report.py, policy_examples.py and those it names). The calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
 4. conduct           activity.py (what is remembered), settlements.py (counted once), person_rules.py (measures),
                      judging.py (episodes), visits.py; contributions.py → counters.py, subjects.py, subject_plan.py,
@@ -58,7 +58,7 @@ Reading order
                      institution has left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`;
                      prices.py → market.py, market_rules.py: what it pays and asks beside the others (W01, E01);
                      trace_codes.py: where each box was last sold (D05), boxes.py: what fee lines tell of boxes;
-                     item_limits.py: lines that do not fit whose bill they are on (M06, P14);
+                     item_limits.py: lines that do not fit whose bill they are on (M06, P14); slope.py: P12's;
                      beside it care.py, care_rules.py, line_rules.py, stay_rules.py, idle_days.py, heard.py (lines and
                      admissions), bills.py, bill_rules.py, insured.py (bills, and what was told of him whose they are);
                      kept_care.py and event_ids.py: how little is kept of them

@@ -122,6 +122,7 @@ def _reach(terms: Terms) -> _Reach:
     bills: list[MeasuredRule] = [clause.value for _, clause in rules_of(terms, "settlement")]
     alone = {rule.measure.kind: rule for rule in bills if rule.period == "event"}
     caps = terms.get("annual_cap") if "P12" in terms else None
+    cap_percent = terms["P12"].value.least_percent if "P12" in terms else _NEVER
     return _Reach(
         min(least("P01"), fewest(period="moving", away=False)),
         min(least("P02", "P17"), fewest(period="date", away=False), fewest(period="date", away=True)),
@@ -136,8 +137,8 @@ def _reach(terms: Terms) -> _Reach:
         terms["X01"].value.threshold_fen if "X01" in terms else _NEVER,
         terms["X01"].value.window_ms if "X01" in terms else 0,
         None if caps is None else caps.value,
-        least("P12"),
-        0 if caps is None else least("P12") * min((row.cap_fen for row in caps.value.rows), default=_NEVER),
+        0 if caps is None else cap_percent,
+        0 if caps is None else cap_percent * min((row.cap_fen for row in caps.value.rows), default=_NEVER),
     )
 
 

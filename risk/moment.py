@@ -66,7 +66,7 @@ class Moment(Struct, frozen=True, gc=False):
             episode=episode,
             clause=clause.source(),
             policy_version=self.policy.version,
-            texts=(clause.value.text_zh, clause.value.text_en),
+            texts=clause.value.texts(crossing.level),
             evidence=evidence,
             window_ms=window_ms,
             **optional,

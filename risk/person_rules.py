@@ -13,6 +13,8 @@ from risk.bills import admits_bill, bill_measure, bills_of, counted_between, cou
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.policy import Policy
 from risk.policy_measures import MeasuredRule
+from risk.policy_rules import ShareRule
+from risk.slope import lately, may_open, percent
 from risk.terms import Clause, Terms
 
 _SEASON_DAYS = 90
@@ -39,7 +41,7 @@ def rows_kept_ms(policy: Policy) -> int:
     a settlement may come. A bill that counts on a day of its institution is undone there by its row, for a season.
     """
     days = min(policy.longest_days(), _SEASON_DAYS)
-    windows_ms = policy.longest_window_ms(("P01", "P14", "P15", "X01")), days * DAY_MS
+    windows_ms = policy.longest_window_ms(("P01", "P12", "P13", "P14", "P15", "X01")), days * DAY_MS
     return max(*windows_ms, DAY_MS) + LATE_MS
 
 
@@ -66,7 +68,7 @@ def readings(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
 def singles(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
     """What is found in this settlement by itself."""
     yield from _two_places_at_once(activity, row, terms)
-    yield from _large_bill(row, terms)
+    yield from _large_bill(activity, row, terms)
 
 
 def _has_open(activity: Activity, rule_id: str) -> bool:
@@ -142,10 +144,12 @@ def _near_the_cap(activity: Activity, row: Row, terms: Terms, place: tuple[str, 
         return
     year = year_of(row.at_ms)
     total_fen = year_sum(activity, year)
-    if total_fen * 100 < cap_fen * clause.value.levels[0].theta and not _has_open(activity, "P12"):
+    if total_fen * 100 < cap_fen * clause.value.least_percent and not _has_open(activity, "P12"):
         return
+    if clause.value.slope is not None:
+        yield _spent_lately(activity, row, clause.value, cap_fen)
     before_fen = total_fen - (row.fund_fen if row.state == COUNTED else 0)
-    for level in clause.value.levels:
+    for level in clause.value.of_cap:
         yield Reading(
             "P12",
             level.level,
@@ -157,6 +161,20 @@ def _near_the_cap(activity: Activity, row: Row, terms: Terms, place: tuple[str, 
             -(-cap_fen * level.theta // 100),
             (),
         )
+
+
+def _spent_lately(activity: Activity, row: Row, rule: ShareRule, cap_fen: int) -> Reading:
+    """P12's slope: what percent of the year's sum the bills of the last days are."""
+    slope, year = rule.slope, year_of(row.at_ms)
+    assert slope is not None
+    bills = lately(activity, rule, slope, year=year, at_ms=row.at_ms)
+    others = [each for each in bills if each.setl != row.setl]
+    total_fen = year_sum(activity, year)
+    before = percent(slope, others, total_fen - (row.fund_fen if row.state == COUNTED else 0))
+    opens = may_open(rule, slope, row, total_fen=total_fen, cap_fen=cap_fen)
+    observed = percent(slope, bills, total_fen) if opens else 0
+    number, theta, rearm = slope.level[:3]
+    return Reading("P12", number, year, before, observed, theta, rearm, theta, evidence_of(bills))
 
 
 def _rolling_sum(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
@@ -196,13 +214,20 @@ def _two_places_at_once(activity: Activity, row: Row, terms: Terms) -> Iterator[
         yield _single("P03", smallest_ms // 1000, gap_ms // 1000, tuple(each.event_id for each in partners))
 
 
-def _large_bill(row: Row, terms: Terms) -> Iterator[Reading]:
-    """P13: one bill at or above the threshold."""
+def _large_bill(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
+    """P13: one bill at or above the threshold, and so many times the largest of his own that stand before it."""
     clause = terms.get("P13")
-    if clause is None or not row.med_type.startswith(clause.value.med_types) or is_left_out(clause.value, row):
+    if clause is None or not counts("P13", row, clause):
         return
-    if row.medfee_fen >= clause.value.threshold_fen:
-        yield _single("P13", row.medfee_fen, clause.value.threshold_fen, ())
+    if row.medfee_fen < clause.value.threshold_fen:
+        return
+    allowed_fen = clause.value.threshold_fen
+    if clause.value.own_times:
+        earlier = counted_between(activity, row.at_ms - clause.value.own_window_ms, row.at_ms)
+        own = [each.medfee_fen for each in earlier if each.setl != row.setl and counts("P13", each, clause)]
+        allowed_fen = max(allowed_fen, clause.value.own_times * max(own, default=0))
+    if row.medfee_fen >= allowed_fen:
+        yield _single("P13", row.medfee_fen, allowed_fen, ())
 
 
 def counts(rule_id: str, row: Row, clause: Clause) -> bool:
@@ -211,6 +236,8 @@ def counts(rule_id: str, row: Row, clause: Clause) -> bool:
         return admits_bill(clause.value, row)
     if rule_id in ("P01", "P02", "P17"):
         return clause.value.admits(row.med_type, row.fixmedins_type) and not is_left_out(clause.value, row)
+    if rule_id == "P13":
+        return row.med_type.startswith(clause.value.med_types) and not is_left_out(clause.value, row)
     return True
 
 
@@ -224,7 +251,11 @@ def period_of(episode: Episode, at_ms: int) -> int:
 def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) -> int:
     """What the episode's rule measures now: over its own period, or over the window that ends at `at_ms`."""
     if episode.rule_id == "P12":
-        return year_sum(activity, episode.period)
+        slope = clause.value.slope
+        if slope is None or slope.level.level != episode.level:
+            return year_sum(activity, episode.period)
+        bills = lately(activity, clause.value, slope, year=episode.period, at_ms=at_ms)
+        return percent(slope, bills, year_sum(activity, episode.period))
     level = next((each for each in clause.value.levels if each.level == episode.level), clause.value.levels[0])
     if isinstance(clause.value, MeasuredRule):
         of = (episode.period, episode.place)

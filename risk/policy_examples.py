@@ -9,15 +9,14 @@ from risk.policy_counter_examples import counter_example
 from risk.policy_counters import CounterRule
 from risk.policy_item_examples import OF_ITEMS
 from risk.policy_measures import PERIODS, Exclusions, MeasuredRule
+from risk.policy_person_examples import OF_PERSONS
 from risk.policy_prices import price_example
 from risk.policy_rules import (
-    AmountRule,
     DemandRule,
     GapRule,
     PlaceholderCodes,
     PriceRule,
     QualityRule,
-    ShareRule,
     SumRule,
     UseRule,
     WindowRule,
@@ -36,7 +35,6 @@ from risk.workdays import WorkdayUnknown, WorkdayYear
 from risk.yuan import yuan
 
 _LIMIT_FEN = 300_000
-_CAP_FEN = 10_000_000
 _RATIO_LINE_FEN = 10_000
 
 
@@ -84,22 +82,6 @@ def _gap(rule: GapRule, terms: Terms) -> Words:
     return (
         f"两处结算相隔 {seconds - 1} 秒：预警；相隔 {seconds} 秒：不预警。",
         f"Two settlements {seconds - 1} s apart: an alert; {seconds} s apart: none.",
-    )
-
-
-def _amount(rule: AmountRule, terms: Terms) -> Words:
-    at, below = yuan(rule.threshold_fen), yuan(rule.threshold_fen - 1)
-    return f"一笔 {at} 元：预警；{below} 元：不预警。", f"One bill of {at} yuan: an alert; of {below} yuan: none."
-
-
-def _share(rule: ShareRule, terms: Terms) -> Words:
-    caps = terms.get("annual_cap")
-    cap_fen = caps.value.rows[0].cap_fen if caps else _CAP_FEN
-    level = rule.levels[0]
-    cap, at, rearm = yuan(cap_fen), yuan(cap_fen * level.theta // 100), yuan(cap_fen * level.rearm // 100)
-    return (
-        f"年度限额 {cap} 元：基金支付累计达到 {at} 元触发第 1 级；低于 {rearm} 元后可再次触发。",
-        f"With a cap of {cap} yuan, {at} yuan paid by the fund opens level 1; below {rearm} yuan it may open again.",
     )
 
 
@@ -259,8 +241,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     Exclusions: _excluded,
     GapRule: _gap,
     **OF_STAFF,
-    AmountRule: _amount,
-    ShareRule: _share,
+    **OF_PERSONS,
     DemandRule: _demand,
     QualityRule: _quality,
     PriceRule: price_example,

@@ -1,6 +1,6 @@
 """How a rule written in the grammar of policy_measures.py is read from TOML, and the common exclusions beside it."""
 
-from typing import cast
+from typing import NamedTuple, cast
 
 from risk.policy_measures import EXCLUSIONS, MEASURES, PERIOD_OF, Exclusion, Exclusions, Measure, MeasuredRule
 from risk.policy_reading import Table, read_flag, read_rows, read_texts, refuse_repeats, shown
@@ -39,7 +39,7 @@ def _rule(table: Table, where: str) -> MeasuredRule:
     counts = table.text("counts", choices=tuple(dict.fromkeys(counted for counted, _ in MEASURES)))
     measure = _measure(Table(table.take("measure"), table.place("measure")), counts)
     period = table.text("period", choices=PERIOD_OF.get(measure.kind, ("event",)))
-    levels, of_levels, measures = _levels(table.rows("levels"), measure, period=period, counts=counts)
+    levels, of_levels, measures, texts = _levels(table.rows("levels"), measure, period=period, counts=counts)
     if not any(of_levels) and not any(measures) and measure.kind != "gap_days":
         ascending(levels, table.place("levels"))
     rule = MeasuredRule(
@@ -59,6 +59,7 @@ def _rule(table: Table, where: str) -> MeasuredRule:
         precision_percent=table.integer("precision_percent", least=1, most=100),
         level_med_types=of_levels,
         level_measures=measures if any(measures) else (),
+        level_texts=texts if any(texts) else (),
         levels=levels,
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),
@@ -165,12 +166,17 @@ def _beside(table: Table, counts: str) -> tuple[Measure, ...]:
     return found
 
 
-_Levels = tuple[tuple[Level, ...], tuple[tuple[str, ...], ...], tuple[Measure | None, ...]]
+class _Levels(NamedTuple):
+    """The levels, and of each the kinds of treatment it is for, its own measure, and that measure's sentence."""
+
+    levels: tuple[Level, ...]
+    med_types: tuple[tuple[str, ...], ...]
+    measures: tuple[Measure | None, ...]
+    texts: tuple[tuple[str, str] | None, ...]
 
 
 def _levels(rows: list[Table], usual: Measure, *, period: str, counts: str) -> _Levels:
-    """The levels; the kinds of treatment that one of them is for; the measure that one has for itself."""
-    levels, of_levels, measures = [], [], []
+    levels, of_levels, measures, texts = [], [], [], []
     for number, row in enumerate(rows, 1):
         own = _measure(Table(row.take("measure"), row.place("measure")), counts) if row.has("measure") else None
         theta = row.integer("theta", least=1, most=10**9)
@@ -183,6 +189,7 @@ def _levels(rows: list[Table], usual: Measure, *, period: str, counts: str) -> _
         kind = cast("Kind", row.text("kind", choices=KINDS))
         of_levels.append(_texts(row, "med_types"))
         measures.append(own)
+        texts.append((row.sentence("text_zh"), row.sentence("text_en")) if own else None)
         levels.append(Level(number, theta, rearm, window_ms, kind, row.integer("sev", least=1, most=_GRAVEST)))
         row.finish()
-    return tuple(levels), tuple(of_levels), tuple(measures)
+    return _Levels(tuple(levels), tuple(of_levels), tuple(measures), tuple(texts))

@@ -19,12 +19,18 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What every rule has: its levels, lowest first, and its sentence (policy_reading.py, FILLED_IN)."""
+    """What every rule has: levels, lowest first, and a sentence (policy_reading.py, FILLED_IN), or a level's own."""
 
     levels: tuple[Level, ...]
     text_zh: str
     text_en: str
     exclusions: tuple[str, ...] = ()  # names of `exclusions`: such care is neither counted nor judged
+    level_texts: tuple[tuple[str, str] | None, ...] = ()  # a level's own (zh, en); None: the rule's
+
+    def texts(self, level: int) -> tuple[str, str]:
+        """The sentence of this level, (zh, en)."""
+        own = self.level_texts[level - 1] if self.level_texts else None
+        return own or (self.text_zh, self.text_en)
 
     @property
     def kind(self) -> Kind:
@@ -102,19 +108,50 @@ class PointsRule(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmountRule(Rule):
-    """One event of at least the amount (P13)."""
+    """One event of at least the amount, and of so many times the largest of one's own before it (P13)."""
 
     med_types: tuple[str, ...]  # prefixes, for str.startswith
+    own_times: int = 0  # 0: whatever one's own were
 
     @property
     def threshold_fen(self) -> int:
         """This much and more."""
         return self.levels[0].theta
 
+    @property
+    def own_window_ms(self) -> int:
+        """How far back one's own are looked at."""
+        return self.levels[0].window_ms
+
+
+class Slope(NamedTuple):
+    """How much of a year's sum came lately: theta percent of it within the level's window, by `least_bills` and more.
+
+    It opens from the `from_day`-th day of the year on, when the sum has come to `least_percent` of the cap.
+    """
+
+    level: Level
+    from_day: int
+    least_percent: int
+    least_bills: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareRule(Rule):
-    """A sum reaches theta percent of a cap in the calendar year (P12)."""
+    """A sum reaches theta percent of a cap in the calendar year, or most of it came lately (P12)."""
+
+    slope: Slope | None = None  # its level is the last one
+
+    @property
+    def of_cap(self) -> tuple[Level, ...]:
+        """The levels that are percents of the cap."""
+        return self.levels if self.slope is None else self.levels[:-1]
+
+    @property
+    def least_percent(self) -> int:
+        """Below this share of the cap the rule opens nothing."""
+        lowest = self.of_cap[0].theta
+        return lowest if self.slope is None else min(lowest, self.slope.least_percent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

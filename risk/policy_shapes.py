@@ -17,6 +17,7 @@ from risk.policy_rules import (
     PlaceholderCodes,
     QualityRule,
     ShareRule,
+    Slope,
     SumRule,
     UseRule,
     WindowRule,
@@ -136,13 +137,19 @@ def precision(table: Table) -> int:
 
 
 def amount_rule(content: object, where: str) -> AmountRule:
-    """P13: one bill of at least this much."""
+    """P13: one bill of at least this much; `own`: and so many times the largest of his own of a window."""
     table = Table(content, where)
     threshold_fen = table.integer("threshold_fen", least=1)
-    level = Level(1, threshold_fen, 0, 0, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
+    own_times = own_ms = 0
+    if table.has("own"):
+        own = Table(table.take("own"), table.place("own"))
+        own_times, own_ms = own.integer("times", least=1, most=100), own.duration_ms("window")
+        own.finish()
+    level = Level(1, threshold_fen, 0, own_ms, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
     rule = AmountRule(
         levels=(level,),
         med_types=read_texts(table.take("med_types"), table.place("med_types")),
+        own_times=own_times,
         exclusions=excepted(table),
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),
@@ -152,16 +159,32 @@ def amount_rule(content: object, where: str) -> AmountRule:
 
 
 def share_rule(content: object, where: str) -> ShareRule:
-    """P12: percent of a cap, by levels."""
+    """P12: percent of a cap, by levels; the last one may be a slope: percent of the year's sum, over a window."""
     table = Table(content, where)
-    levels = tuple(level_of(row, number, 0, most=100) for number, row in enumerate(table.rows("levels"), 1))
+    rows = table.rows("levels")
+    slope = _slope(rows.pop(), len(rows) + 1) if len(rows) > 1 and _has_window(rows[-1]) else None
+    levels = tuple(level_of(row, number, 0, most=100) for number, row in enumerate(rows, 1))
+    ascending(levels, table.place("levels"))
     rule = ShareRule(
-        levels=ascending(levels, table.place("levels")),
+        levels=levels if slope is None else (*levels, slope[0].level),
+        level_texts=() if slope is None else (*(None for _ in levels), slope[1]),
+        slope=slope and slope[0],
+        exclusions=excepted(table) if slope else (),
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),
     )
     table.finish()
     return rule
+
+
+def _slope(row: Table, number: int) -> tuple[Slope, tuple[str, str]]:
+    """The level of a window, and its own sentence: it observes percent, the others fen."""
+    from_day = row.integer("from_day", least=1, most=366)
+    least_percent = row.integer("least_percent", least=1, most=100)
+    least_bills = row.integer("least_bills", least=1)
+    texts = (row.sentence("text_zh"), row.sentence("text_en"))
+    level = level_of(row, number, row.duration_ms("window"), most=100)
+    return Slope(level, from_day, least_percent, least_bills), texts
 
 
 def demand_rule(content: object, where: str) -> DemandRule:

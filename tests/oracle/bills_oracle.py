@@ -195,7 +195,12 @@ class BillsOracle:
     def _alone(self, index: int, bill: Bill) -> list[Said]:
         said: list[Said] = []
         fact, place = bill.fact, bill.place
-        if _clinic(bill) and fact.medfee_sumamt_fen >= 200_000:
+        own = [
+            each.fact.medfee_sumamt_fen
+            for each in self._counted()
+            if each is not bill and _clinic(each) and bill.at_ms - 90 * DAY_MS < each.at_ms <= bill.at_ms
+        ]
+        if _clinic(bill) and fact.medfee_sumamt_fen >= max([200_000, *(3 * fen for fen in own)]):
             said.append((index, "P13", "", "opened", fact.medfee_sumamt_fen))
         if _bought(bill) and fact.fixmedins_type == "2" and place and fact.medfee_sumamt_fen > 100_000:
             said.append((index, "D03", place, "opened", fact.medfee_sumamt_fen))
@@ -290,7 +295,7 @@ def bills_log(seed: int, moves: int = 20) -> list[Fact]:
             said(SettlementReversed, at_ms, setl_id=f"s{n}")
         if draw.random() < 0.8:  # else one like the last
             code, kind, med_type = draw.choice(PLACES)
-            fen = draw.choice((9_900, 9_900, 10_000, 50_000, 100_000, 100_001, 200_000))
+            fen = draw.choice((9_900, 9_900, 10_000, 50_000, 100_000, 100_001, 200_000, 300_000))
         amounts = {"fund_pay_sumamt_fen": 0, "acct_pay_fen": 0, "psn_cash_pay_fen": fen, "psn_part_amt_fen": fen}
         areas = draw.choice((("430500", "430502"), ("440100", "430502"), ("440100", "430502"), (None, "430502")))
         place = {"mdtrt_id": f"v{n}", "fixmedins_code": code, "fixmedins_type": kind, "med_type": med_type}

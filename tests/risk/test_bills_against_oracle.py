@@ -14,7 +14,7 @@ RULES = ("P01", "P02", "P13", "P14", "P15", "P16", "P17", "P19", "D03", "D04", "
 CITY = shaoyang_files()
 FILES = {
     "policy.toml": CITY["policy.toml"],
-    "rules.toml": small(CITY["rules.toml"], *RULES, "exclusions", "placeholder_codes"),
+    "rules.toml": small(CITY["rules.toml"], *RULES, "exclusions", "item_limits", "placeholder_codes"),
 }
 
 

@@ -71,7 +71,14 @@ AGAIN = SAME | {"counts": "admission", "period": "event", "measure": {"gap_days"
 IDLE = AGAIN | {"measure": {"idle_days": "feedetl_sn"}, "subject": "institution"}
 VALUE = {"period": "event", "measure": {"value": "prd_days"}, "levels": SAME["levels"]}
 CHECKS = INSIDE | {"measure": {"failed_checks": "result"}}
-MISFITS = {"theta": 1, "measure": {"misfits": "med_list_codg"}, "kind": "suspicion", "sev": 1}
+MISFITS = {
+    "theta": 1,
+    "measure": {"misfits": "med_list_codg"},
+    "kind": "suspicion",
+    "sev": 1,
+    "text_zh": "乙",
+    "text_en": "b",
+}
 OF_TWO_MEASURES = [{"theta": 1, "window_hours": 24, "kind": "suspicion", "sev": 3}, MISFITS]
 BILL_LINE = INSIDE | {"subject": "staff", "counts": "bill_line", "measure": {"misfits": "med_list_codg"}}
 OF_TWO_KINDS = [

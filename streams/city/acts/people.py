@@ -3,7 +3,7 @@
 from typing import Literal
 
 from risk.facts import IdentityChecked
-from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, to_datetime
+from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, local_day, to_date, to_datetime
 from streams.city.stage import Stage, paper
 
 VISITS_IN_30_DAYS = 15
@@ -12,6 +12,9 @@ PHARMACY_BILLS_A_DAY = 3
 TWO_PLACES_GAP_S = 1_800
 LARGE_BILL_FEN = 200_000
 CAP_PERCENT = (80, 90, 95)
+SLOPE_PERCENT, SLOPE_FROM_DAY = 41, 91
+ILLNESSES = ("J18", "K80", "I63", "S72")
+"""None of them is left out, and no two stays for different ones are one cut in two."""
 
 
 def frequent_visits(stage: Stage) -> None:
@@ -89,11 +92,18 @@ def near_the_cap(stage: Stage) -> None:
         goal_fen = cap_fen * percent // 100 + max(0, stage.excess) * cap_fen // 1_000
         goal_fen -= stage.excess < 0
         fund_fen, paid_fen = goal_fen - paid_fen, goal_fen
-        visit = stage.visit(person, "21", stage.hospital())
+        visit = stage.visit(person, "21", stage.hospital())._replace(diag=ILLNESSES[level])
         events.append(stage.settle(visit, stage.at(20 + level), fund_fen, 100))
         stage.label("P12", person.psn_no, events, level=level)
         if stage.excess < 0:
             return
+    if _is_slope(stage.at(23)):
+        stage.must("P12", person.psn_no, events, level=len(CAP_PERCENT) + 1)
+
+
+def _is_slope(at_ms: int) -> bool:
+    """Before April most of any year is of its last month."""
+    return to_date(local_day(at_ms)).timetuple().tm_yday >= SLOPE_FROM_DAY
 
 
 def expensive_year_of_an_employee(stage: Stage) -> None:
@@ -165,3 +175,53 @@ def _checked(stage: Stage, at_ms: int, code: str, result: Literal["passed", "fai
         event_id=event_id, occurred_at=to_datetime(at_ms), psn_no=psn_no, fixmedins_code=code, result=result
     )
     stage.add(iter([paper(fact, at_ms)]))
+
+
+def large_for_him(stage: Stage) -> None:
+    """P13: three times the largest bill of his own, which was 800 yuan; below, one fen less."""
+    person, usual_fen = stage.person(), 80_000
+    medfee_fen = 3 * usual_fen + stage.excess * (1 if stage.excess < 0 else 12_345)
+    events = [
+        stage.settle(stage.visit(person, "11"), stage.at(10, 7 * n), fen)
+        for n, fen in enumerate((usual_fen, medfee_fen))
+    ]
+    stage.label("P13", person.psn_no, events)
+
+
+def costly_medicine(stage: Stage) -> None:
+    """Twin of P13: his medicine costs 1,900 yuan, and with the examination one day 2,600."""
+    person = stage.person()
+    events = [
+        stage.settle(stage.visit(person, "14"), stage.at(10, 14 * n), fen, 65)
+        for n, fen in enumerate((190_000, 260_000))
+    ]
+    stage.innocent("P13", person.psn_no, "his bills are large all year", events)
+
+
+def rush_to_the_cap(stage: Stage) -> None:
+    """P12's slope: of what the fund pays in the year 41 percent come by three bills of five days; below, 40."""
+    person, total_fen = stage.person(), stage.world.plan.annual_cap_fen * 52 // 100
+    lately_fen = total_fen * (SLOPE_PERCENT + max(0, stage.excess)) // 100 - (stage.excess < 0)
+    third_fen = lately_fen // 3
+    sums = (total_fen - lately_fen, third_fen, third_fen, lately_fen - 2 * third_fen)
+    events = [
+        stage.settle(
+            stage.visit(person, "21", stage.hospital(n))._replace(diag=ILLNESSES[n]), stage.at(20, day), fen, 100
+        )
+        for n, (day, fen) in enumerate(zip((0, 31, 33, 35), sums, strict=True))
+    ]
+    if _is_slope(stage.at(20, 35)):
+        stage.label("P12", person.psn_no, events, level=len(CAP_PERCENT) + 1)
+    else:
+        stage.innocent("P12", person.psn_no, "the first quarter is most of any year", events)
+
+
+def one_dear_operation(stage: Stage) -> None:
+    """Twin of P12's slope: one operation is most of his year."""
+    person, cap_fen = stage.person(), stage.world.plan.annual_cap_fen
+    sums = ((0, cap_fen * 6 // 10), (4, cap_fen // 20))
+    events = [
+        stage.settle(stage.visit(person, "21", stage.hospital(n)), stage.at(20, day), fen, 100)
+        for n, (day, fen) in enumerate(sums)
+    ]
+    stage.innocent("P12", person.psn_no, "one operation and its after-care", events)

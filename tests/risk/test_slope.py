@@ -1,0 +1,107 @@
+"""P12's slope on small logs against all bills counted anew each time, cut anyhow into batches."""
+
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from risk.facts import Fact, SettlementCompleted, SettlementReversed
+from risk.local_time import SHANGHAI
+from tests.oracle.production import Engine
+from tests.oracle.rules_oracle import Parameters
+from tests.risk.test_rule_cases import shaoyang_files
+
+CAP_FEN, LEVEL = 15_000_000, 4
+CITY = shaoyang_files()
+FILES = {name: CITY[name] for name in ("policy.toml", "rules.toml")}
+Said = list[tuple[int, str, int]]
+
+
+def log(seed: int) -> list[Fact]:
+    """One person's dear year, and the first bills of the next one; some late, left out, or undone."""
+    draw, facts = Random(seed), list[Fact]()
+    at = datetime(2026, draw.choice((2, 3, 10)), 20, 9, tzinfo=SHANGHAI)
+    for number in range(16):
+        at += timedelta(days=draw.choice((0, 1, 3, 9, 9, 25, 40)), minutes=1)
+        when = at - timedelta(hours=draw.choice((0, 0, 0, 40, 48, 49)))
+        common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": when, "psn_no": "P1"}
+        bills = [fact.setl_id for fact in facts if isinstance(fact, SettlementCompleted)]
+        if bills and draw.random() < 0.2:
+            facts.append(SettlementReversed(**common, setl_id=draw.choice(bills[-4:])))
+            continue
+        fen = draw.choice((100, 500_000, 1_200_000, 2_000_000, 4_000_000))
+        amounts = {"medfee_sumamt_fen": fen, "fund_pay_sumamt_fen": fen, "psn_part_amt_fen": 0, "acct_pay_fen": 0}
+        place = {"fixmedins_code": "H1", "fixmedins_type": "1", "med_type": "21", "mdtrt_id": f"V{number}"}
+        insured = {"insutype": "390", "insuplc_admdvs": "430502", "emergency": draw.random() < 0.15}
+        facts.append(
+            SettlementCompleted(**common, **amounts, **place, **insured, psn_cash_pay_fen=0, setl_id=f"S{number}")
+        )
+    return facts
+
+
+def plainly(facts: list[Fact]) -> Said:
+    """What level 4 says: opened at 41 percent and more, closed below 32."""
+    said: Said = []
+    bills: dict[str, SettlementCompleted] = {}
+    gone: set[str] = set()
+    newest, open_year = datetime(2000, 1, 1, tzinfo=SHANGHAI), 0
+
+    def share(at: datetime, year: int, without: str = "") -> int:
+        counted = [b for k, b in bills.items() if k not in gone and k != without and b.occurred_at.year == year]
+        some = [b for b in counted if at - timedelta(days=30) < b.occurred_at <= at and not b.emergency]
+        total = sum(b.fund_pay_sumamt_fen for b in counted)
+        return sum(b.fund_pay_sumamt_fen for b in some) * 100 // total if len(some) >= 3 and total else 0
+
+    for index, fact in enumerate(facts):
+        at = fact.occurred_at
+        late = at < newest - timedelta(hours=48)
+        if isinstance(fact, SettlementReversed):
+            known = fact.setl_id in bills and fact.setl_id not in gone
+            gone.add(fact.setl_id or "")
+            same_year = known and bills[fact.setl_id or ""].occurred_at.year == open_year
+            if same_year and not late and (left := share(at, open_year)) < 32:
+                said.append((index, "closed", left))
+                open_year = 0
+            continue
+        assert isinstance(fact, SettlementCompleted)
+        bills[fact.setl_id] = fact
+        newest = max(newest, at)
+        if late:
+            continue
+        year = at.year
+        if open_year and open_year < year:
+            said.append((index, "closed", share(at, open_year)))
+            open_year = 0
+        if open_year == year and (before := share(at, year, fact.setl_id)) < 32:
+            said.append((index, "closed", before))
+            open_year = 0
+        of_year = [b for k, b in bills.items() if k not in gone and b.occurred_at.year == year]
+        near = sum(b.fund_pay_sumamt_fen for b in of_year) * 2 >= CAP_FEN and at.timetuple().tm_yday >= 91
+        if not open_year and near and not fact.emergency and (observed := share(at, year)) >= 41:
+            said.append((index, "opened", observed))
+            open_year = year
+    return said
+
+
+def by_engine(facts: list[Fact], cuts: range) -> tuple[Said, Engine]:
+    engine = Engine(Parameters(), files=FILES)
+    alerts = [(t.index, t.alert) for t in engine.fold(facts, cuts) if t.alert["rule_id"] == "P12"]
+    return [(index, a["episode"], a["observed"]) for index, a in alerts if a["level"] == LEVEL], engine
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_small_logs_say_what_counting_anew_says_however_they_are_cut(block: int) -> None:
+    for seed in range(block * 75, block * 75 + 75):
+        facts = log(seed)
+        got, whole = by_engine(facts, range(0))
+        assert got == plainly(facts), seed
+        if seed % 5 == 0:
+            again, cut = by_engine(facts, range(seed % 4, len(facts), 1 + seed % 3))
+            assert again == got, seed
+            assert cut.stored() == whole.stored(), seed
+
+
+def test_the_logs_reach_both_ends() -> None:
+    words = [word for seed in range(300) for _, word, _ in plainly(log(seed))]
+    assert min(words.count("opened"), words.count("closed")) >= 20
