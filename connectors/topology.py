@@ -15,6 +15,7 @@ SLOTS = 16_384
 _MULTIPLIER = 0x5BD1E995
 _SEED = 0x9747B28C
 _WORD = 0xFFFFFFFF
+_FEW = 8  # keys; setting columns up costs more than hashing these one by one (measured)
 
 
 def murmur2(data: bytes) -> int:
@@ -39,6 +40,8 @@ def partition_of(key: str, count: int) -> int:
 
 def partitions_of(keys: Sequence[bytes], count: int) -> list[int]:
     """The same for a batch at once: keys of one length are hashed together, as pseudonyms all have one length."""
+    if len(keys) < _FEW:
+        return [(murmur2(key) & 0x7FFFFFFF) % count for key in keys]
     by_length: dict[int, list[int]] = {}
     for index, key in enumerate(keys):
         by_length.setdefault(len(key), []).append(index)

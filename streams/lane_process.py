@@ -3,6 +3,8 @@ goes.
 """
 
 import contextlib
+import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from connectors.errors import ConnectorError
@@ -10,6 +12,8 @@ from streams.lane import Lane
 from streams.ownership import LaneSettings
 from streams.shards import ShardStopped
 from streams.supervision import WHOLE_LANE
+
+_LOOK_S = 0.05
 
 
 def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
@@ -29,11 +33,21 @@ def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
         else:
             tell({"kind": "stopped", "shard": WHOLE_LANE, "detail": str(error)})
         raise SystemExit(1) from error
-    lane.run(lambda: not _is_closed(control))
+    lane.run(until_closed(control))
 
 
-def _is_closed(control: Connection) -> bool:
-    try:
-        return control.poll() and control.recv() is None
-    except (EOFError, OSError):
-        return True
+def until_closed(control: Connection) -> Callable[[], bool]:
+    """Is the parent's end open? Asked at every turn of the loop, looked up a few times a second: it takes syscalls."""
+    next_look_s = 0.0
+
+    def is_open() -> bool:
+        nonlocal next_look_s
+        if time.monotonic() < next_look_s:
+            return True
+        next_look_s = time.monotonic() + _LOOK_S
+        try:
+            return not control.poll() or control.recv() is not None
+        except (EOFError, OSError):
+            return False
+
+    return is_open

@@ -235,12 +235,11 @@ class Ownership:
     def hold_back(self, waiting_max: int) -> None:
         """Pause the shards with enough waiting, resume those that have room again."""
         for owned in self:
-            place = [TopicPartition(owned.topic, owned.partition)]
             if not owned.held_back and len(owned.waiting) > waiting_max:
-                self.consumer.pause(place)
+                self.consumer.pause([TopicPartition(owned.topic, owned.partition)])
                 owned.held_back = True
             elif owned.held_back and len(owned.waiting) < waiting_max // 2:
-                self.consumer.resume(place)
+                self.consumer.resume([TopicPartition(owned.topic, owned.partition)])
                 owned.held_back = False
 
     def mark(self, owned: Owned, offset: int) -> None:

@@ -21,7 +21,7 @@ CHECKPOINTS = ("after_read", "half_sent", "sent", "acknowledged", "committed", "
 def chaos_lane_main(told: dict[str, Any], control: Connection) -> None:
     """The production lane, with a checkpoint that kills it as kill -9 would: no destructor, no flush, no farewell."""
     from streams.lane import Lane
-    from streams.lane_process import _is_closed
+    from streams.lane_process import until_closed
     from streams.ownership import LaneSettings
 
     passed = 0
@@ -38,7 +38,7 @@ def chaos_lane_main(told: dict[str, Any], control: Connection) -> None:
             control.send(message)
 
     lane = Lane(LaneSettings(**told["settings"]), tell=tell, checkpoint=checkpoint)
-    lane.run(lambda: not _is_closed(control))
+    lane.run(until_closed(control))
 
 
 def main() -> None:
