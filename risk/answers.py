@@ -80,7 +80,7 @@ def authorization_body(
     # an increase that asked too much says so by its own top-up; the first answer keeps its own
     short_fen = asked_fen - (request.granted_fen if request else promise.approved_fen)
     top_up_fen = sum(each.top_up_fen for each in booked) if booked else short_fen * (outcome is not Outcome.DENY)
-    expires_ms = subject.expires_ms if isinstance(subject, Authorization) else 0
+    expires_ms = subject.ends_ms if isinstance(subject, Authorization) else 0
     if left_fen is None:
         agreement = agreement_of(credit, subject.agreement_no)
         left_fen = available_fen(credit, subject.service, agreement, context) if agreement else 0

@@ -10,7 +10,7 @@ from risk.capture_decisions import Bill, captured, nothing_due, undone
 from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step
 from risk.decided import quality_alert
 from risk.facts import SettlementCompleted
-from risk.holds import HoldAction, after, end, with_ended, with_hold
+from risk.holds import HoldAction, after, as_placed, end, with_ended, with_hold
 from risk.limits import agreement_of, agreements_for, may_grow_fen
 from risk.linking import Link, advised_fen, link_of, tendered_fen
 from risk.local_time import local_day
@@ -146,6 +146,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
     if bill.final:
         credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
     else:
+        hold = as_placed(credit, hold)
         credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
     booking = Booking(
         agreement,

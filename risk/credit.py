@@ -91,7 +91,10 @@ class Promise(NamedTuple):
 
 
 class Authorization(NamedTuple):
-    """An open authorization. `limit_fen`: the policy limit at its placing. `expires_ms` 0: not before a discharge."""
+    """An open authorization. `limit_fen`: the policy limit at its placing. `expires_ms` 0: not before a discharge.
+
+    `again_until_ms`: till when a reversal kept it open that found it open; 0 also for one that had ended before.
+    """
 
     authorization_id: str
     fixmedins_code: str
@@ -109,6 +112,17 @@ class Authorization(NamedTuple):
     expires_ms: int
     promise: Promise
     reopened: bool = False
+    again_until_ms: int = 0
+
+    @property
+    def ends_ms(self) -> int:
+        """When it ends by itself."""
+        return self.expires_ms and max(self.expires_ms, self.again_until_ms)
+
+    @property
+    def had_ended(self) -> bool:
+        """Is it open only because a reversal opened it again?"""
+        return self.reopened and not self.again_until_ms
 
 
 class Ended(NamedTuple):

@@ -99,7 +99,7 @@ def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Co
         if isinstance(fact, VisitCancelled):
             credit, more = asked.let_go(credit, hold, HoldAction.RELEASE, context)
             said += more
-        elif hold.service == "deposit_free" and not hold.reopened:
+        elif hold.service == "deposit_free" and not hold.had_ended:
             until_ms = after_discharge_ms(visit.ended_ms or context.occurred_ms, context)
             credit = asked.with_known(credit, hold._replace(expires_ms=until_ms))
             if not until_ms:  # an unknown year: fails closed, and says so
@@ -114,7 +114,7 @@ def visit_opened_again(credit: Credit, fact: VisitReopened, context: Context) ->
         return credit
     credit = visit_reopened(credit, visit, context)
     for hold in credit.authorizations:
-        if hold.mdtrt_id == visit.mdtrt_id and hold.service == "deposit_free" and not hold.reopened:
+        if hold.mdtrt_id == visit.mdtrt_id and hold.service == "deposit_free" and not hold.had_ended:
             credit = asked.with_known(credit, hold._replace(expires_ms=0))
     return credit
 
@@ -222,7 +222,7 @@ def due(credit: Credit | None, due_ms: int, context: Context) -> Step:
         return credit, []
     said: list[Output | Reply] = []
     for hold in credit.authorizations:
-        if 0 < hold.expires_ms <= context.now_ms:
+        if 0 < hold.ends_ms <= context.now_ms:
             credit, more = asked.let_go(credit, hold, HoldAction.EXPIRE, context)
             said += more
     credit = credit._replace(
@@ -240,7 +240,7 @@ def next_due(credit: Credit | None) -> int | None:
     """The earliest instant at which something of this person happens by itself."""
     if credit is None:
         return None
-    instants = [hold.expires_ms for hold in credit.authorizations]
+    instants = [hold.ends_ms for hold in credit.authorizations]
     instants += [want.refused_until_ms for want in credit.wants]
     instants += [each.emit_ms or each.close_ms for each in credit.bundles if not each.kept]
     instants += [order.retry_ms for order in credit.orders if not order.kept]

@@ -13,7 +13,7 @@ from risk.capture_decisions import captured
 from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
 from risk.exposure import Moved, held_fen, latest_order, moved
 from risk.facts import SettlementReinstated, SettlementReversed
-from risk.holds import HoldAction, after, end, ended_hold, open_hold, with_hold, without_ended
+from risk.holds import HoldAction, after, as_placed, end, ended_hold, open_hold, with_hold, without_ended
 from risk.limits import agreement_of
 from risk.local_time import DAY_MS, day_start_ms, local_day
 from risk.orders import cancel, emit
@@ -73,12 +73,12 @@ def _reopened(credit: Credit, obligation: Obligation, back_fen: int, until_ms: i
     if hold is not None and not _is_its_own(hold, obligation):
         return credit
     if hold is not None:
-        expires_ms = max(hold.expires_ms, until_ms) if hold.expires_ms else 0
         hold = hold._replace(
             state=after(hold.state, HoldAction.REOPEN),
             held_fen=hold.held_fen + back_fen,
             approved_fen=max(hold.approved_fen, hold.held_fen + back_fen),
-            expires_ms=expires_ms,
+            expires_ms=max(hold.expires_ms, until_ms) if hold.had_ended else hold.expires_ms,
+            again_until_ms=0 if hold.had_ended else max(hold.again_until_ms, until_ms),
             reopened=True,
         )
         return with_hold(credit, hold)
@@ -169,6 +169,7 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
             released_fen = 0
             credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
         else:
+            hold = as_placed(credit, hold)
             credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
     capture_id = derived_id("cp_", obligation.agreement_no, obligation.setl_id, context.event_id)
     told = moved(credit).get(obligation.setl_id, Moved())

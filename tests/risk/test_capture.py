@@ -1,7 +1,10 @@
 """What a settlement takes, what goes back to the hold, and what a reversal undoes."""
 
+import pytest
+
+from risk import facts
 from risk.credit import HoldState
-from tests.risk.credit_life import Life
+from tests.risk.credit_life import Life, at, replace
 
 
 def test_a_settlement_captures_and_the_rest_of_the_hold_is_free_in_the_same_step():
@@ -241,3 +244,78 @@ def test_a_reversal_never_reopens_a_later_authorization_of_another_pool():
     life.authorize(20_000, "A1", service="deposit_free")
     life.reverse()
     assert [each.held_fen for each in life.credit.authorizations] == [20_000]
+
+
+def stay_billed_in_parts():
+    """A deposit-free hold of 100,000 fen; a bill of 30,000 of its middle is taken back."""
+    life = Life("2024-03-01").sign()
+    life.visit("M1", med_type="21").authorize(100_000, service="deposit_free", scope="visit", med_type="21")
+    life.settle(30_000, "S1", med_type="21", mid_setl_flag="1", authorization_id="A1")
+    life.reverse("S1")
+    return life
+
+
+@pytest.mark.parametrize("then", ["nothing", "made again", "stands again"])
+def test_a_reversal_in_the_middle_of_a_stay_leaves_the_deposit_hold_its_end(then):
+    life = stay_billed_in_parts()
+    if then == "made again":
+        life.settle(20_000, "S2", med_type="21", mid_setl_flag="1", authorization_id="A1")
+    elif then == "stands again":
+        life.reinstate("S1")
+    life.pass_time(hours=48)
+    assert life.held > 0, "no midnight ends a stay"
+    life.close()  # Sunday 2024-03-03
+    life.tell(facts.VisitReopened, mdtrt_id="M1")
+    life.visits["M1"] = replace(life.visits["M1"], ended_ms=0)
+    life.pass_time(until=("2024-03-08", 10))
+    assert life.held > 0, "an undone discharge neither"
+    life.close()  # Friday: three working days are over with Wednesday
+    life.pass_time(until=("2024-03-13", 23))
+    assert life.held > 0
+    life.pass_time(until=("2024-03-14", 0))
+    assert life.held == 0
+
+
+def part_captured():
+    """10:00: half an hour for 100,000 fen, of which 40,000 are captured and taken back."""
+    life = Life("2024-03-01").sign()
+    life.authorize(100_000)
+    life.capture(40_000, "S1", final=False)
+    life.reverse("S1")
+    return life
+
+
+def test_what_a_reversal_gave_back_outlasts_the_half_hour():
+    life = part_captured()
+    life.pass_time(hours=1)
+    assert life.held == 100_000
+    assert life.credit.authorizations[0].ends_ms == at("2024-03-02", 2)
+
+
+@pytest.mark.parametrize("then", ["made again", "stands again"])
+def test_and_no_longer_once_the_bill_stands_again_or_a_new_one_is_in_its_place(then):
+    life = part_captured()
+    if then == "stands again":
+        life.reinstate("S1")
+    else:
+        life.capture(40_000, "S2", request_id="R2", final=False)
+    assert life.held == 60_000
+    life.pass_time(until=("2024-03-01", 10, 29))
+    assert life.held == 60_000
+    life.pass_time(until=("2024-03-01", 10, 31))
+    assert (life.held, life.used) == (0, 40_000)
+
+
+def test_of_two_bills_taken_back_the_second_is_waited_for_when_the_first_stands_again():
+    life = Life("2024-03-01").sign()
+    life.authorize(100_000)
+    for number in (1, 2):
+        life.capture(30_000, f"S{number}", request_id=f"R{number}", final=False)
+    life.reverse("S1")
+    life.reverse("S2")
+    life.reinstate("S1")
+    life.pass_time(hours=1)
+    assert life.held == 70_000
+    life.reinstate("S2")
+    life.pass_time(hours=0)
+    assert (life.held, life.used) == (0, 60_000)
