@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from redis import Redis
-from redis.cluster import ClusterNode, RedisCluster
+from redis.cluster import RedisCluster
 from redis.exceptions import NoScriptError, RedisError
 
 from connectors.append_only_file import FileProof, redis_failure
 from connectors.errors import ConnectorError
-from connectors.redis_address import addresses_of, names_cluster
+from connectors.redis_connection import connected, exchange
 
 KEY_PREFIX = "xm:"
 PULSE_CHANNEL = "xinmai:pulse"
@@ -84,44 +83,12 @@ def _offset(raw: bytes | None) -> int | None:
     return int(raw) if raw else None
 
 
-def _connected(url: str, timeout_s: float, proof: FileProof | None) -> Any:
-    """The client, single or cluster, by the first named node that answers."""
-    first, later = (proof.greet_and_prove, proof.prove) if proof else (None, None)
-    nodes = addresses_of(url)
-    refused: RedisError | None = None
-    for node in nodes:
-        try:
-            single = Redis.from_url(
-                node.url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, redis_connect_func=first
-            )
-            if single.info("cluster").get("cluster_enabled"):
-                single.close()
-                others = [
-                    ClusterNode(each.host, each.port)  # type: ignore[no-untyped-call] # redis-py's gap
-                    for each in nodes
-                    if each is not node
-                ]
-                return RedisCluster.from_url(
-                    node.url, startup_nodes=others, socket_timeout=timeout_s, redis_connect_func=later
-                )
-        except RedisError as error:
-            refused = error
-            continue
-        if names_cluster(url):
-            single.close()
-            why = f"{node.host}:{node.port} is no cluster, and the address names one: two servers would be two truths"
-            raise ConnectorError("redis", why, retryable=False)
-        return single
-    assert refused is not None
-    raise redis_failure(refused) from refused
-
-
 class Store:
     """One connection to Redis, single or cluster; safe for one thread. Who claims and commits says `writes`."""
 
     def __init__(self, url: str, *, writes: bool = False, timeout_s: float = 5.0) -> None:
         self._writes = writes
-        self._redis = _connected(url, timeout_s, FileProof() if writes else None)
+        self._redis = connected(url, timeout_s, FileProof() if writes else None)
         self.clustered = isinstance(self._redis, RedisCluster)
         folder = Path(__file__).parent / "lua"
         self._text = {name: (folder / f"{name}.lua").read_text() for name in ("claim", "read", "commit")}
@@ -273,10 +240,10 @@ class Store:
     def _evaluate(self, calls: Sequence[_Call]) -> list[Any]:
         if self.clustered:
             return [self._evaluate_on_cluster(call) for call in calls]
-        pipe = self._redis.pipeline(transaction=False)
-        for call in calls:
-            pipe.execute_command("EVALSHA", self._sha_of(call.script), len(call.keys), *call.keys, *call.arguments)
-        return list(pipe.execute(raise_on_error=False))
+        return exchange(
+            self._redis,
+            [("EVALSHA", self._sha_of(call.script), len(call.keys), *call.keys, *call.arguments) for call in calls],
+        )
 
     def _evaluate_on_cluster(self, call: _Call) -> Any:
         """The cluster client's pipeline refuses EVALSHA; its single command follows MOVED and ASK by itself."""

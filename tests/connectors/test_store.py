@@ -270,3 +270,17 @@ def test_memory_that_ends_in_the_middle_of_a_commit_does_not_cut_it(server: Call
     assert outcomes == {"committed", "refused"}
     assert store.read([(TAG, [])])[0][0] == Position(claim.epoch, offset)
     assert len(list(store.keys_of(TAG))) == 5 * (offset + 1)
+
+
+def test_an_answer_that_came_too_late_is_never_taken_for_the_next_one():
+    with RedisServer("6.2") as redis:
+        store = Store(redis.url, writes=True, timeout_s=0.2)
+        claim = store.claim(TAG, NOW_MS)
+        store.commit([commit(claim.epoch, None, 1, {value("a:1"): b"one", value("a:2"): b"two"})])
+        redis.pause()
+        with pytest.raises(ConnectorError):
+            store.read([(TAG, [value("a:1")])])
+        redis.resume()
+        here = Position(claim.epoch, 1)
+        assert store.read([(TAG, [value("a:2")]), (OTHER, [])]) == [(here, [b"two"]), (Position(None, None), [])]
+        store.close()
