@@ -73,7 +73,7 @@ class CounterRule(Rule):
     @property
     def looks_back_days(self) -> int:
         """As many local days as a level reads, at least those it must have been heard of; 0: one date only."""
-        spans = [level.window_ms // DAY_MS * (2 if measure.kind == "growth" else 1) for level, measure in self.looks]
+        spans = [level.window_ms // DAY_MS * (2 if "growth" in measure.kind else 1) for level, measure in self.looks]
         return max(self.known_days, *spans)
 
     @property

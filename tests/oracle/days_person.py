@@ -1,0 +1,326 @@
+"""One person's log as naively as it can be kept: what each of his bills, lines and stays makes a day count.
+
+It shares no line with the engine's rules. H01 and P09 are judged here: one person's log is all that they look at. What
+institutions and doctors make of it is `days_oracle`'s.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from risk.facts import (
+    BedChecked,
+    Fact,
+    FeeAdded,
+    FeeReversed,
+    SettlementCompleted,
+    VisitCancelled,
+    VisitClosed,
+    VisitOpened,
+    VisitUpdated,
+)
+from risk.local_time import DAY_MS, MINUTE_MS, local_day, to_date, to_ms
+from tests.oracle.judge import Alert, Row
+from tests.oracle.policy_numbers import days_off, in_force, levels_of
+from tests.oracle.rules_oracle import Parameters, PersonOracle, is_placeholder
+
+READMITTED_MS = 15 * DAY_MS
+
+
+@dataclass(frozen=True)
+class Book:
+    """The rules of one city and its days off."""
+
+    rules: dict[str, dict[str, Any]]
+    holidays: frozenset[date]
+    worked: frozenset[date]
+
+    @staticmethod
+    def of(files: dict[str, str], day: date) -> "Book":
+        return Book(in_force(files, day), *days_off(files))
+
+    def is_day_off(self, at_ms: int) -> bool:
+        day = to_date(local_day(at_ms))
+        return day in self.holidays or (day.weekday() >= 5 and day not in self.worked)
+
+    def excluded(self, rule: str, care: "Care") -> bool:
+        """Is it care that the rule holds against nobody?"""
+        named = self.rules[rule].get("except", ())
+        for each in self.rules["exclusions"]:
+            of_kind = care.med_type.startswith(tuple(each.get("med_types", ()))) or (
+                care.diagnosis and care.diagnosis.startswith(tuple(each.get("diag_groups", ())))
+            )
+            if each["name"] in named and (of_kind or (each.get("emergency") and care.emergency)):
+                return True
+        return False
+
+    @property
+    def parameters(self) -> Parameters:
+        rules = self.rules
+        night = levels_of(rules["D02"])
+        return Parameters(
+            d01=levels_of(rules["D01"]),
+            d02=night[:1],
+            d02_share=night[1:],
+            d02_least=rules["D02"]["levels"][1]["measure"]["least"],
+            h11=levels_of(rules["H11"]),
+            h11_least_fen=rules["H11"]["measure"]["least"],
+            h13=levels_of(rules["H13"]),
+            h13_least=rules["H13"]["measure"]["least"],
+            m01=levels_of(rules["M01"]),
+            m03_gap_ms=rules["M03"]["gap_minutes"] * MINUTE_MS,
+            m09=levels_of(rules["M09"]),
+            m09_persons=rules["M09"]["persons"],
+            m09_gap_ms=rules["M09"]["gap_seconds"] * 1000,
+            placeholders=tuple(rules["placeholder_codes"]["codes"]),
+        )
+
+
+@dataclass(eq=False)
+class Bill(Row):
+    """A settlement with what its person's log made of it when it came."""
+
+    stranger: bool = False
+    day_off: bool = False
+    again: bool = False
+    unsigned: bool = False
+    too_long: bool = False
+
+
+@dataclass(eq=False)
+class Line:
+    """A fee line that was not taken back."""
+
+    fact: FeeAdded
+    left: int
+    unsigned: bool
+    too_long: bool
+    uncoded: bool
+    bill: Bill | None = None  # the last one that it was on
+
+    @property
+    def at_ms(self) -> int:
+        return to_ms(self.fact.occurred_at)
+
+    @property
+    def is_open(self) -> bool:
+        return self.bill is None or not self.bill.counted
+
+
+@dataclass(eq=False)
+class Care:
+    """A visit as its person's log tells it so far."""
+
+    mdtrt_id: str
+    code: str
+    med_type: str
+    emergency: bool
+    opened_ms: int
+    diagnosis: str = ""
+    ended_ms: int | None = None
+    cancelled: bool = False
+    told: bool = False  # H01 speaks once of a stay
+
+    @property
+    def is_stay(self) -> bool:
+        return self.med_type.startswith(("2", "52"))
+
+
+Uncoded = tuple[int, str, int]  # +1 or -1, the institution, when the line was
+
+
+@dataclass
+class PersonDays(PersonOracle):
+    """One person's log: his bills, lines and stays. `uncoded` are the lines without a code that the last fact moved."""
+
+    book: Book = field(kw_only=True)
+    visits: dict[str, Care] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    beds: list[BedChecked] = field(default_factory=list)
+    uncoded: list[Uncoded] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.judge.measures = []
+        self.line_keys: set[tuple[str, str]] = set()
+        self.newest_day = 0
+        self.late = False
+
+    def apply(self, fact: Fact) -> list[Alert]:
+        self.uncoded = []
+        self.newest_day = max(self.newest_day, local_day(to_ms(fact.occurred_at)))
+        self.late = self.judge.is_silent(to_ms(fact.occurred_at))
+        super().apply(fact)  # its own alerts are those of other numbers
+        match fact:
+            case VisitOpened():
+                care = Care(
+                    fact.mdtrt_id, fact.fixmedins_code, fact.med_type or "", fact.emergency, to_ms(fact.occurred_at)
+                )
+                self.visits.setdefault(fact.mdtrt_id, care)
+            case VisitUpdated() if fact.mdtrt_id in self.visits:
+                self.visits[fact.mdtrt_id].diagnosis = fact.diag_group or ""
+            case VisitCancelled():
+                self.visits[fact.mdtrt_id or ""].cancelled = True
+                self._take_back(lambda line: line.fact.mdtrt_id == fact.mdtrt_id)
+            case VisitClosed():
+                return self._discharged(fact)
+            case BedChecked():
+                self.beds.append(fact)
+            case FeeAdded():
+                self._served(fact)
+            case FeeReversed():
+                self._returned(fact)
+            case SettlementCompleted():
+                return self._billed(fact)
+        return []
+
+    # bills
+
+    def _billed(self, fact: SettlementCompleted) -> list[Alert]:
+        if not self.contributions:
+            return []
+        row = self.contributions[0].row
+        assert isinstance(row, Bill)
+        if not self._nowhere(fact.fixmedins_code):
+            for line in self.lines:
+                if line.fact.mdtrt_id == fact.mdtrt_id and line.is_open:
+                    line.bill = row
+        if self.late:
+            return []
+        return [*self._idle(fact, self.visits.get(fact.mdtrt_id)), *self._admitted_elsewhere(row)]
+
+    def _row(self, fact: SettlementCompleted) -> Bill:
+        plain = super()._row(fact)
+        row = Bill(fact, plain.med_type, plain.dr_code, plain.insuplc, diagnosis=plain.diagnosis)
+        if self._nowhere(fact.fixmedins_code):
+            return row
+        if fact.fixmedins_type == "2" and row.is_of("41"):
+            seen = {each.fact.fixmedins_code for each in self.known if each.counted}
+            row.stranger = fact.fixmedins_code not in seen
+        stay = self.visits.get(fact.mdtrt_id)
+        if row.is_of("2") and fact.mid_setl_flag != "1" and stay is not None and not stay.cancelled:
+            row.day_off = self.book.is_day_off(stay.opened_ms)
+            row.again = any(self._comes_back(stay, each) for each in self.visits.values())
+        open_lines = [line for line in self.lines if line.fact.mdtrt_id == fact.mdtrt_id and line.is_open]
+        row.unsigned = any(line.unsigned for line in open_lines)
+        row.too_long = any(line.too_long for line in open_lines)
+        return row
+
+    def _nowhere(self, code: str) -> bool:
+        return is_placeholder(code, self.parameters.placeholders)
+
+    def _comes_back(self, stay: Care, earlier: Care) -> bool:
+        """H02: discharged from the same hospital within fifteen days before; neither is what P11 leaves out."""
+        if earlier is stay or not earlier.is_stay or earlier.cancelled or earlier.ended_ms is None:
+            return False
+        near = 0 <= stay.opened_ms - earlier.ended_ms <= READMITTED_MS and stay.code == earlier.code
+        return near and not any(self.book.excluded("P11", each) for each in (stay, earlier))
+
+    def _admitted_elsewhere(self, row: Bill) -> list[Alert]:
+        """P09: a clinic or pharmacy bill while he is in bed somewhere else."""
+        visit = self.visits.get(row.fact.mdtrt_id)
+        emergency = row.fact.emergency or (visit is not None and visit.emergency)
+        if not row.is_of("11", "14", "41") or emergency or self._nowhere(row.fact.fixmedins_code):
+            return []
+        open_ones = [
+            each
+            for each in self.visits.values()
+            if each.is_stay
+            and not each.cancelled
+            and each.code != row.fact.fixmedins_code
+            and not self._nowhere(each.code)
+            and each.opened_ms <= row.time_ms
+            and (each.ended_ms is None or row.time_ms < each.ended_ms)
+            and not self._is_forgotten(each)
+        ]
+        return [self.judge.alert("P09", 1, row) | {"observed": len(open_ones)}] if open_ones else []
+
+    def _is_forgotten(self, visit: Care) -> bool:
+        """A visit is remembered until the second local midnight after the 48 hours that follow its end."""
+        return visit.ended_ms is not None and self.newest_day > local_day(visit.ended_ms + 2 * DAY_MS) + 1
+
+    # stays
+
+    def _discharged(self, fact: VisitClosed) -> list[Alert]:
+        stay = self.visits[fact.mdtrt_id or ""]
+        stay.ended_ms = to_ms(fact.occurred_at)
+        finals = [row for row in self.known if row.counted and row.fact.mid_setl_flag != "1"]
+        billed = any(row.fact.mdtrt_id == stay.mdtrt_id for row in finals)
+        return self._idle(fact, stay) if billed else []
+
+    def _idle(self, fact: Fact, stay: Care | None) -> list[Alert]:
+        """H01: whole days between admission and discharge without a line or a found patient, once it is settled."""
+        rule = self.book.rules["H01"]
+        kinds = tuple(rule["med_types"])
+        of_kind = not isinstance(fact, SettlementCompleted) or (
+            fact.med_type.startswith(kinds) and fact.mid_setl_flag != "1"
+        )
+        if stay is None or stay.told or stay.cancelled or stay.ended_ms is None or not of_kind:
+            return []
+        if self._nowhere(stay.code) or stay.ended_ms - stay.opened_ms < rule["stay_days"] * DAY_MS:
+            return []
+        served = {local_day(line.at_ms) for line in self.lines if line.fact.mdtrt_id == stay.mdtrt_id}
+        found = (each for each in self.beds if each.mdtrt_id == stay.mdtrt_id and each.result == "present")
+        served |= {local_day(to_ms(each.occurred_at)) for each in found}
+        idle = set(range(local_day(stay.opened_ms) + 1, local_day(stay.ended_ms))) - served
+        if len(idle) < rule["levels"][0]["theta"]:
+            return []
+        stay.told = True
+        subject = {"subject_kind": "institution", "subject_id": stay.code}
+        named = {"rule_id": "H01", "level": 1, "episode": "opened", "crossing": fact.event_id}
+        return [named | subject | {"observed": len(idle)}]
+
+    # lines
+
+    def _served(self, fact: FeeAdded) -> None:
+        key = (fact.mdtrt_id, fact.feedetl_sn)
+        if key in self.line_keys:
+            return
+        self.line_keys.add(key)
+        coded, codes = self.book.rules["coded_items"], fact.drug_trac_codg or ()
+        should = fact.med_list_codg.startswith(tuple(coded["items"])) and fact.fixmedins_code[:1] in ("H", "P")
+        has = bool(codes) and all(len(code) == 20 and code.isdigit() for code in codes)
+        signed = bool(fact.rxno and fact.phar_code)
+        line = Line(fact, fact.cnt_x10000, bool(fact.rx_flag) and not signed, self._too_long(fact), should and not has)
+        self.lines.append(line)
+        if line.uncoded:
+            self.uncoded.append((1, fact.fixmedins_code, line.at_ms))
+
+    def _too_long(self, fact: FeeAdded) -> bool:
+        """By the lines that P05 draws for this kind of treatment."""
+        rule, visit = self.book.rules["P05"], self.visits.get(fact.mdtrt_id)
+        if visit is None or not fact.med_list_codg.startswith(tuple(rule["items"])):
+            return False
+        of_kind = [level for level in rule["levels"] if visit.med_type.startswith(tuple(level["med_types"]))]
+        reached = any((fact.prd_days or 0) >= level["theta"] for level in of_kind)
+        return reached and not self.book.excluded("P05", visit)
+
+    def _returned(self, fact: FeeReversed) -> None:
+        of_visit = [line for line in self.lines if line.fact.mdtrt_id == fact.mdtrt_id]
+        if fact.feedetl_sn is not None:
+            named = [line for line in of_visit if line.fact.feedetl_sn == fact.feedetl_sn]
+        elif fact.chrg_bchno is not None:
+            named = [line for line in of_visit if line.fact.chrg_bchno == fact.chrg_bchno]
+        else:
+            bills = [row.time_ms for row in self.known if row.counted and row.fact.mdtrt_id == fact.mdtrt_id]
+            named = [line for line in of_visit if line.at_ms > max(bills, default=-1)]  # since the newest bill
+            for line in of_visit:  # nor is, here, what is on a bill: who means all may mean it too
+                line.unsigned = line.too_long = False
+        part = fact.cnt_x10000 if fact.feedetl_sn is not None else None
+        for line in named:  # a line of which a part came back is in doubt: it is held against nobody
+            line.unsigned = line.too_long = False
+            self._coded(line)
+            line.left = 0 if part is None else line.left - part
+        self._take_back(lambda line: line in named and line.left <= 0)
+
+    def _take_back(self, gone: Callable[[Line], bool]) -> None:
+        for line in self.lines:
+            if gone(line):
+                self._coded(line)
+        self.lines = [line for line in self.lines if not gone(line)]
+
+    def _coded(self, line: Line) -> None:
+        if line.uncoded:
+            line.uncoded = False
+            self.uncoded.append((-1, line.fact.fixmedins_code, line.at_ms))

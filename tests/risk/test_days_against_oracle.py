@@ -1,0 +1,95 @@
+"""The rules about institutions and doctors against the naive oracle, in small towns and on busy days, cut anyhow."""
+
+import os
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import pytest
+
+from risk.facts import Fact
+from tests.oracle.days_logs import busy_log, small_log
+from tests.oracle.days_oracle import RULES, told_by_oracle
+from tests.oracle.policy_numbers import with_numbers
+from tests.oracle.production import Engine
+from tests.oracle.rules_oracle import Parameters
+from tests.risk.test_rule_cases import shaoyang_files
+
+LOGS = int(os.environ.get("XINMAI_ORACLE_LOGS", "60"))
+"""How many random logs, one in ten of them busy. A thousand (XINMAI_ORACLE_LOGS=1000) take ten minutes."""
+DAY = date(2026, 3, 1)
+CITY = shaoyang_files()
+KEPT = frozenset(RULES) | {"P01", "P05", "P11", "exclusions", "placeholder_codes", "coded_items"}
+LOW = {
+    "D02": {"theta = 10": "theta = 3", "least = 50": "least = 4"},
+    "D09": {"theta = 5": "theta = 2"},
+    "D10": {"least = 500_000": "least = 1"},
+    "D11": {"least = 500_000": "least = 1"},
+    "D12": {"least = 31": "least = 3", "known_days = 30": "known_days = 5"},
+    "H02": {"least = 20": "least = 2"},
+    "H05": {"least = 30": "least = 1"},
+    "H08": {"least = 30": "least = 2"},
+    "H11": {"least = 10_000_000": "least = 100_000"},
+    "H12": {"least = 5_000_000": "least = 1"},
+    "H13": {"least = 100": "least = 4"},
+    "H17": {"least = 30": "least = 2"},
+    "M01": {"theta = 101": "theta = 3"},
+    "M05": {"theta = 51": "theta = 200", "least = 50": "least = 3"},
+    "M09": {"theta = 15": "theta = 2", "persons = 30": "persons = 3"},
+}
+"""Lines that some dozens of bills reach."""
+LINES = {"low": with_numbers(CITY, LOW, KEPT), "the city's": with_numbers(CITY, {}, KEPT)}
+SAID = ("rule_id", "level", "subject_kind", "subject_id", "episode", "crossing")
+
+
+def in_words(alert: dict[str, Any]) -> tuple[Any, ...]:
+    observed = None if alert["rule_id"].startswith("Q") else alert["observed"]
+    return (*(alert[name] for name in SAID), observed)
+
+
+def log_of(number: int) -> tuple[str, list[Fact]]:
+    """The lines a log is judged by, and the log."""
+    if number % 10 < 9:
+        return "low", small_log(number)
+    return ("low", busy_log(number, least=2)) if number % 20 == 9 else ("the city's", busy_log(number, least=30))
+
+
+def by_engine(facts: list[Fact], kind: str, cuts: range) -> tuple[list[Any], Engine]:
+    engine = Engine(Parameters(), files=LINES[kind])
+    told = engine.fold(facts, cuts)
+    return [(t.index, *in_words(t.alert)) for t in told if t.alert["rule_id"] in RULES], engine
+
+
+def compared(number: int) -> list[Any]:
+    """What the oracle says of one log; the engine says it too, in one batch and in many."""
+    kind, facts = log_of(number)
+    expected = sorted(((i, *in_words(a)) for i, a in told_by_oracle(facts, LINES[kind], DAY)), key=repr)
+    got, whole = by_engine(facts, kind, range(0))
+    assert sorted(got, key=repr) == expected, f"log {number}, {kind}"
+    if number % 3 == 0:  # a batch's end costs more than all else
+        step = 1 + number % 7 if number % 10 < 9 else 97
+        again, cut = by_engine(facts, kind, range(number % 5, len(facts), step))
+        assert again == got, f"log {number}, {kind}, cut"
+        assert cut.stored() == whole.stored(), f"log {number}, {kind}, cut"
+    return expected
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_every_log_raises_the_alerts_the_oracle_raises_however_it_is_cut(block: int) -> None:
+    said: Counter[str] = Counter()
+    for number in range(block * LOGS // 10, (block + 1) * LOGS // 10):
+        said.update(each[1] for each in compared(number))
+    print(
+        f"logs {block * LOGS // 10} to {(block + 1) * LOGS // 10 - 1}: {sum(said.values())} alerts of {len(said)} rules"
+    )
+
+
+def test_the_logs_reach_every_rule_and_the_end_of_what_can_end() -> None:
+    """Agreement on logs in which nothing happens would prove nothing."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for number in (*range(180), 219, 299):
+        kind, facts = log_of(number) if number > 180 or number % 10 < 9 else ("low", [])
+        seen.update((alert["rule_id"], alert["episode"]) for _, alert in told_by_oracle(facts, LINES[kind], DAY))
+    at_once = {"H01", "M03", "M04", "P09", "Q01", "Q02"}
+    assert {rule for rule in RULES if seen[rule, "opened"] < 3} == set(), seen
+    assert {rule for rule in RULES if seen[rule, "closed"] < 1} == at_once, seen
