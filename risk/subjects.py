@@ -3,6 +3,10 @@
 Two values per subject (design.md 2). `Subject` has what is short-lived: newest time, short rows, open episodes, today's
 day, and the running totals of the days before it. `History` has one `Day` for each earlier date; it is read and written
 only when the date turns or something for an earlier date arrives, so that a busy day rewrites only itself.
+
+A day kept as its sums loses nothing: windows are of whole local days, money is whole fen, and what is undone is taken
+away in its own day, so the error of this compaction is none as long as the day is kept (DAYS_KEPT). People are told
+apart by 64-bit hashes: of 1,000 on one date two are taken for one with a chance below 1 in 10^13.
 """
 
 from bisect import bisect_left

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from benchmarks.both_hops import policy_texts
 from benchmarks.detection import NO_CODES, Alert, Score, alerts_of, compare
-from benchmarks.rules import rule_ids, without
+from benchmarks.rules import Measured, groups_of, rule_ids, without
 from risk.policy import parse_policy
 from streams.city.labels import Label
 from streams.city.plan import CityPlan
@@ -60,6 +60,16 @@ def test_a_rule_is_taken_out_of_the_book_with_all_its_entries_and_nothing_else()
     none = without(files, frozenset(rule_ids(files)))
     assert not set(rule_ids(none))
     assert "limit" in parse_policy(none).on(day)
+
+
+def test_every_rule_in_force_is_in_one_group_and_is_measured_with_its_error():
+    files = policy_texts("shaoyang")
+    groups = groups_of(files)
+    members = [rule for group in groups.values() for rule in group]
+    assert sorted(members) == sorted(rule_ids(files))
+    measured = Measured({"whole book": files})
+    measured.cities["whole book"] = [(5.0, 4.0), (4.0, 3.0), (7.0, 6.0)]
+    assert measured.cost_us("whole book") == (1.0, 0.0)
 
 
 def test_a_code_that_is_none_raises_no_alert_but_of_its_own_kind():

@@ -266,6 +266,13 @@ def _growth(
 
 def told_by_oracle(facts: list[Fact], files: dict[str, str], day: date) -> list[tuple[int, Alert]]:
     """Every alert of RULES, with the place of the fact that raised it."""
+    return folded_by_oracle(facts, files, day)[0]
+
+
+def folded_by_oracle(
+    facts: list[Fact], files: dict[str, str], day: date
+) -> tuple[list[tuple[int, Alert]], SubjectDays]:
+    """The same, and every institution and doctor with all their bills."""
     book = Book.of(files, day)
     persons: dict[str, PersonDays] = {}
     subjects, told = SubjectDays(book.parameters, book=book), list[tuple[int, Alert]]()
@@ -284,7 +291,7 @@ def told_by_oracle(facts: list[Fact], files: dict[str, str], day: date) -> list[
             for moved in person.uncoded:
                 said += subjects.line(moved, fact.event_id)
             told += [(index, alert) for alert in said if alert["rule_id"] in RULES]
-    return told
+    return told, subjects
 
 
 def _of_staff(rule_id: str, level: int, dr_code: str, word: str, crossing: str, observed: int) -> Alert:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from connectors.state_codec import unpack_history, unpack_subject
+from risk.contributions import INSTITUTION, STAFF
 from risk.facts import Fact
+from risk.subjects import people_of
 from tests.oracle.days_logs import busy_log, small_log
-from tests.oracle.days_oracle import RULES, told_by_oracle
+from tests.oracle.days_oracle import RULES, folded_by_oracle, told_by_oracle
 from tests.oracle.policy_numbers import with_numbers
 from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
@@ -82,6 +85,31 @@ def test_every_log_raises_the_alerts_the_oracle_raises_however_it_is_cut(block: 
     print(
         f"logs {block * LOGS // 10} to {(block + 1) * LOGS // 10 - 1}: {sum(said.values())} alerts of {len(said)} rules"
     )
+
+
+@pytest.mark.parametrize("number", [219, 299])
+def test_a_busy_day_kept_as_its_sums_loses_nothing(number: int) -> None:
+    """The bound that risk/subjects.py states: every day kept is exact, to the fen and to the person."""
+    kind, facts = log_of(number)
+    _, subjects = folded_by_oracle(facts, LINES[kind], DAY)
+    engine, days = by_engine(facts, kind, range(0))[1], 0
+    stored, _, _ = engine.stored()
+    for (key, name), value in stored.items():
+        subject_kind, _, code = key.partition("}:")[2].partition(":")
+        if name != "w" or subject_kind not in (INSTITUTION, STAFF):
+            continue
+        history = stored.get((key, "h"))
+        kept = [*(unpack_history(history).days if history else ()), unpack_subject(value).day]
+        judge = subjects.judges.get(("institution" if subject_kind == INSTITUTION else "staff", code))
+        for day in kept:
+            bills = [row.fact for row in judge.counted() if row.day == day.date] if judge else []
+            sums = [len(bills), sum(b.medfee_sumamt_fen for b in bills), sum(b.fund_pay_sumamt_fen for b in bills)]
+            assert day.counters[:3] == sums, (code, day.date)
+            days += len(bills) > 100
+            if subject_kind == STAFF and day.people:
+                seen = {b.psn_no for b in bills if b.med_type.startswith(("11", "13", "14"))}
+                assert people_of(day) == len(seen), (code, day.date)
+    assert days >= 2, "and some were busy"
 
 
 def test_the_logs_reach_every_rule_and_the_end_of_what_can_end() -> None:

@@ -4,18 +4,22 @@ from risk.local_time import MINUTE_MS
 from streams.city.stage import Stage
 
 AWAY_BILLS, AWAY_FEN = 5, 5_000_000
+AWAY_ILLNESSES = ("J18", "K80", "I63", "S72", "N20")
 COMPANIONS, COMPANION_DAYS = 3, 3
 ROUND_BILLS_A_DAY = 3
 
 
 def far_from_home(stage: Stage) -> None:
-    """P15: five bills of more than 50,000 yuan together, insured elsewhere; below, exactly 50,000."""
+    """P15: five bills of more than 50,000 yuan together, insured elsewhere; below, exactly 50,000.
+
+    The illnesses are named: oncology, which is in the city's draw, is held against nobody; and no two are one (P11).
+    """
     person = stage.person()._replace(insuplc_admdvs="440100")
     sums = [AWAY_FEN // AWAY_BILLS] * AWAY_BILLS
     sums[AWAY_BILLS - 1] += 1 + 100_000 * stage.excess if stage.excess >= 0 else 0
     events = [
-        stage.settle(stage.visit(person, "21", stage.hospital(n)), stage.at(22, 2 * n), each, 60)
-        for n, each in enumerate(sums)
+        stage.settle(stage.visit(person, "21", stage.hospital(n))._replace(diag=illness), stage.at(22, 2 * n), each, 60)
+        for n, (each, illness) in enumerate(zip(sums, AWAY_ILLNESSES, strict=True))
     ]
     stage.label("P15", person.psn_no, events, crossing=AWAY_BILLS - 1)
 
