@@ -75,10 +75,11 @@ def test_a_bad_policy_is_explained_error_by_error(bad_policy, capsys: pytest.Cap
     assert run(["policy", "check", str(bad_policy), "--json"]) == 1
     found = orjson.loads(capsys.readouterr().out)
     assert not found["usable"]
-    assert [problem.partition(":")[0] for problem in found["problems"]] == ["orders.toml", "rules.toml", "rules.toml"]
+    assert [problem.partition(":")[0] for problem in found["problems"]] == ["orders.toml", *["rules.toml"] * 3]
     assert "bundle" in found["problems"][0]
     assert "P13 from 2023-01-01.value lacks threshold_fen" in found["problems"][1]
     assert "P13 from 2026-01-01.value lacks threshold_fen" in found["problems"][2]
+    assert "P13 from 2026-02-01.value lacks threshold_fen" in found["problems"][3]
     assert 'Is "treshold_fen" meant for it?' in found["problems"][1]
 
 
@@ -91,7 +92,7 @@ def test_with_a_bad_policy_other_commands_say_so_in_one_line(
     assert run([*words, str(bad_policy)]) == code
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1
-    assert "3 problems" in error
+    assert "4 problems" in error
     assert "policy check" in error
 
 
