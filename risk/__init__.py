@@ -49,7 +49,7 @@ Reading order
                      policy_measure_shapes.py, policy_lines.py, policy_agreement.py; made readable:
                      policy_report.py, policy_examples.py and those it names). The calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
-4. conduct           activity.py (what is remembered), settlements.py (counted once), person_rules.py (measures),
+4. conduct           activity.py, receipts.py (what is remembered), settlements.py (counted once), person_rules.py (measures),
                      judging.py (episodes), visits.py; contributions.py → counters.py, subjects.py, subject_plan.py,
                      second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03, M09), prescribers.py (D08);
                      visit_told.py, credit_visits.py: what is told of beds, lines and debts (H10, M02, M08, H15);

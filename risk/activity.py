@@ -17,13 +17,12 @@ from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day
 
 LATE_MS = 48 * HOUR_MS
 RECEIPT_DAYS = 400
-TOMBSTONE_MS, LINES_AFTER_VISIT_MS = 40 * DAY_MS, 48 * HOUR_MS
+TOMBSTONE_MS = 40 * DAY_MS
+LINES_AFTER_VISIT_MS = 48 * HOUR_MS
 
 COUNTED, REVERSED, SILENCED = 0, 1, 2  # SILENCED: reversed before it came; a reinstatement counts it
 
 RECEIPT = Struct(">QQIHqB")  # setl_id, medins_setl_id, content, day, fund fen, state
-SEEN = Struct(">QIH")  # business key, content, day
-_LINE = Struct(">QI")  # feedetl_sn, content
 
 
 def hash64(text: str) -> int:
@@ -180,59 +179,12 @@ def with_visit(activity: Activity, visit: Visit) -> Activity:
 
 
 def visit_end_ms(visit: Visit, grace_ms: int) -> int:
-    """When the visit ends: as told, else the first local midnight after its newest event + grace; 0: in bed."""
+    """When the visit ends: as told, else the first local midnight after its newest event + grace; 0 = an open
+    admission.
+    """
     if visit.ended_ms or visit.admission:
         return visit.ended_ms
     return day_start_ms(local_day(visit.newest_ms) + 1) + grace_ms
-
-
-# --- receipts and business keys --------------------------------------------------------------------------------------
-
-
-def _find(packed: bytes, record: Struct, key: int, at: int = 0) -> int:
-    """Where the record whose 64-bit field at byte `at` equals `key` begins, or -1."""
-    needle, size = key.to_bytes(8), record.size
-    found = packed.find(needle)
-    while found >= 0 and found % size != at:
-        found = packed.find(needle, found + 1)
-    return found - at if found >= 0 else -1
-
-
-def receipt_of(activity: Activity, setl: int, message: int = 0) -> Receipt | None:
-    """The receipt of a settlement, by the hash of its `setl_id`, else of the message that made it."""
-    start = _find(activity.receipts, RECEIPT, setl) if setl else -1
-    if start < 0 and message:
-        start = _find(activity.receipts, RECEIPT, message, 8)
-    return Receipt(*RECEIPT.unpack_from(activity.receipts, start)) if start >= 0 else None
-
-
-def with_receipt(activity: Activity, receipt: Receipt) -> Activity:
-    """The activity with this receipt in the place of the one of the same settlement."""
-    packed, start = activity.receipts, _find(activity.receipts, RECEIPT, receipt.setl)
-    assert start >= 0, "only a counted settlement changes its receipt"
-    return replace(activity, receipts=packed[:start] + RECEIPT.pack(*astuple(receipt)) + packed[start + RECEIPT.size :])
-
-
-def seen_content(activity: Activity, key: int) -> int | None:
-    """The content hash under which this business key was applied, or None."""
-    start = _find(activity.seen, SEEN, key)
-    return SEEN.unpack_from(activity.seen, start)[1] if start >= 0 else None
-
-
-def with_seen(activity: Activity, key: int, content: int, day: int) -> Activity:
-    """The activity that remembers this business key for 400 days."""
-    return replace(activity, seen=activity.seen + SEEN.pack(key, content, max(0, day)))
-
-
-def line_content(visit: Visit, key: int) -> int | None:
-    """The content hash of a fee line of this visit, or None."""
-    start = _find(visit.lines, _LINE, key)
-    return _LINE.unpack_from(visit.lines, start)[1] if start >= 0 else None
-
-
-def with_line(visit: Visit, key: int, content: int) -> Visit:
-    """The visit that remembers one fee line more."""
-    return replace(visit, lines=visit.lines + _LINE.pack(key, content))
 
 
 # --- rows and sums ---------------------------------------------------------------------------------------------------

@@ -16,12 +16,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import COUNTED, Activity, hash32, hash64, receipt_of, row_of, visit_of
+from risk.activity import COUNTED, Activity, hash32, hash64, row_of, visit_of
 from risk.contributions import CODE, INSTITUTION, NO_BILL, Beside, Contribution
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, SettlementReversed, VisitCancelled
 from risk.local_time import local_day
 from risk.moment import Moment
+from risk.receipts import receipt_of
 from risk.trace_codes import KEPT_DAYS_OF_A_LINE, code_shard_key, is_trace_code
 
 _MESSAGE = Struct(">QIQ12sB")  # visit, batch, instant, institution, how many boxes

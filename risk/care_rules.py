@@ -29,11 +29,7 @@ from risk.facts import (
     FeeAdded,
     FeeReversed,
     SettlementEstimated,
-    VisitCancelled,
     VisitClosed,
-    VisitOpened,
-    VisitReopened,
-    VisitUpdated,
 )
 from risk.heard import Heard, alert_of, closed, exclusions_of, is_nobody, rules_of
 from risk.idle_days import idle_judged, is_settled, served, unserved
@@ -47,17 +43,8 @@ from risk.policy import Policy
 from risk.policy_measures import Measure, MeasuredRule
 from risk.policy_rules import Level
 from risk.stay_rules import stay_told
+from risk.visits import VisitFact
 
-CareFact = (
-    VisitOpened
-    | VisitUpdated
-    | VisitClosed
-    | VisitReopened
-    | VisitCancelled
-    | FeeAdded
-    | FeeReversed
-    | SettlementEstimated
-)
 _MONTH_DAYS = 31
 _MOST_EVIDENCE = 100
 
@@ -88,7 +75,7 @@ def _days_back(rule: MeasuredRule) -> int:
     return _MONTH_DAYS if rule.period == "month" else 0
 
 
-def cared(before: Activity, activity: Activity, fact: CareFact, moment: Moment) -> tuple[Activity, list[Output]]:
+def cared(before: Activity, activity: Activity, fact: VisitFact, moment: Moment) -> tuple[Activity, list[Output]]:
     """Fold one applied fact about a visit or a line into the care that the activity after it keeps."""
     if isinstance(fact, SettlementEstimated):
         return estimated(activity, fact, moment)
@@ -115,7 +102,7 @@ def cared(before: Activity, activity: Activity, fact: CareFact, moment: Moment) 
     return replace(activity, care=packed(after)), said
 
 
-def _visit_told(before: Activity, activity: Activity, fact: CareFact) -> Visit | None:
+def _visit_told(before: Activity, activity: Activity, fact: VisitFact) -> Visit | None:
     if fact.mdtrt_id:
         return visit_of(activity, fact.mdtrt_id)
     changed = [visit for visit in activity.visits if visit not in before.visits]

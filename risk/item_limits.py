@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import LATE_MS, Activity, Visit, hash32, visit_of, with_visit
+from risk.activity import LATE_MS, Activity, Visit, visit_of, with_visit
 from risk.alerts import Crossing
 from risk.facts import FeeAdded, FeeReversed, SettlementCompleted, SettlementEstimated
+from risk.line_keys import left_by, line_key
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.terms import Terms
@@ -36,18 +37,13 @@ def with_limited(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
     clause = terms.get("item_limits")
     if clause is None or clause.value.find(fact.med_list_codg) is None:
         return visit
-    batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
-    line = Limited(hash32(fact.feedetl_sn), batch, fact.event_id, fact.med_list_codg, fact.dr_code or "", False)
+    line = Limited(*line_key(fact), fact.event_id, fact.med_list_codg, fact.dr_code or "", False)
     return replace(visit, limited=(*visit.limited, line)[-_MOST:])
 
 
 def without_limited(visit: Visit, fact: FeeReversed) -> Visit:
     """The visit without what a reversal takes back, or takes a part of: a line, a batch, or all."""
-    if fact.feedetl_sn:
-        line = hash32(fact.feedetl_sn)
-        return replace(visit, limited=tuple(each for each in visit.limited if each[0] != line))
-    batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else None
-    return replace(visit, limited=tuple(each for each in visit.limited if batch is not None and each[1] != batch))
+    return replace(visit, limited=left_by(fact, visit.limited))
 
 
 def misfits(visit: Visit | None, fact: SettlementEstimated | SettlementCompleted, terms: Terms) -> tuple[Limited, ...]:

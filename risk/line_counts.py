@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from risk.activity import COUNTED, Activity, Row, Visit, hash32, receipt_of
+from risk.activity import COUNTED, Activity, Row, Visit
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed
 from risk.heard import exclusions_of
+from risk.line_keys import left_by, line_key
+from risk.receipts import receipt_of
 from risk.terms import Terms
 
 _UNSIGNED, _LONG = place_of("unsigned_rx_bills"), place_of("long_rx_bills")
@@ -26,17 +28,13 @@ def with_noted(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
     places = tuple(_wrong(visit, fact, terms))
     if not places:
         return visit
-    line, batch = hash32(fact.feedetl_sn), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
+    line, batch = line_key(fact)
     return replace(visit, noted=(*visit.noted, *((line, batch, place, 0) for place in places)))
 
 
 def without_noted(visit: Visit, fact: FeeReversed) -> Visit:
     """The visit without what a reversal takes back: a line, a batch, or all."""
-    if fact.feedetl_sn:
-        line = hash32(fact.feedetl_sn)
-        return replace(visit, noted=tuple(each for each in visit.noted if each[0] != line))
-    batch = hash32(fact.chrg_bchno) if fact.chrg_bchno else None
-    return replace(visit, noted=tuple(each for each in visit.noted if batch is not None and each[1] != batch))
+    return replace(visit, noted=left_by(fact, visit.noted))
 
 
 def open_notes(activity: Activity, visit: Visit) -> list[Note]:

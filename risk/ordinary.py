@@ -4,7 +4,7 @@ It decides nothing of its own. Whatever is not ordinary is None here and takes t
 is, both ways give the same bytes and the same contributions (tests/risk/test_ordinary.py).
 """
 
-from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, receipt_of, visit_of, with_settlement
+from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, visit_of, with_settlement
 from risk.bills import marks_of_bill
 from risk.contributions import EMERGENCY, Contribution, contributions
 from risk.facts import SettlementCompleted
@@ -12,6 +12,7 @@ from risk.judging import concerns
 from risk.person_rules import rows_kept_ms, year_of_day
 from risk.policy import Policy
 from risk.pruning import on_a_new_day
+from risk.receipts import receipt_of
 from risk.settlement_counts import beside
 from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
 from risk.terms import Terms

@@ -19,11 +19,9 @@ from risk.activity import (
     Row,
     Visit,
     hash64,
-    seen_content,
     visit_end_ms,
     visit_of,
     visit_of_row,
-    with_seen,
 )
 from risk.boxes import BoxFact, with_boxes
 from risk.business_key import business_key
@@ -59,6 +57,7 @@ from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output, Reply
 from risk.pruning import grace_ms_of, on_a_new_day
+from risk.receipts import seen_content, with_seen
 from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
 from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
 from risk.settlements import Counted, amounts_add_up, filled, is_reversed

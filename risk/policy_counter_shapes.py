@@ -26,9 +26,7 @@ from risk.terms import PolicyError
 _GRAVEST = 4
 _RANKS = {"p50": 50, "p90": 90}
 _OF_INSTITUTIONS = ("over_capacity", "one_prescriber")
-_COUNTERS_OF = {
-    "sum": (1,), "over_capacity": (1,), "share": (2,), "growth": (1, 2), "over_peers": (1, 2)
-}  # fmt: skip
+_COUNTERS_OF = {"share": (2,), "growth": (1, 2), "over_peers": (1, 2)}  # the others: one
 
 
 def counter_rule(*kinds: str) -> Shape:

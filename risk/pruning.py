@@ -4,20 +4,12 @@ from struct import Struct
 
 from msgspec.structs import replace
 
-from risk.activity import (
-    LINES_AFTER_VISIT_MS,
-    RECEIPT,
-    RECEIPT_DAYS,
-    SEEN,
-    TOMBSTONE_MS,
-    Activity,
-    Visit,
-    visit_end_ms,
-)
+from risk.activity import LINES_AFTER_VISIT_MS, RECEIPT, RECEIPT_DAYS, TOMBSTONE_MS, Activity, Visit, visit_end_ms
 from risk.insured import without_past
 from risk.local_time import HOUR_MS, day_start_ms, local_day
 from risk.person_rules import rows_kept_ms
 from risk.policy import Policy
+from risk.receipts import SEEN
 from risk.terms import Terms
 
 _DEFAULT_GRACE_MS = 2 * HOUR_MS

@@ -23,10 +23,8 @@ from risk.activity import (
     Undone,
     Visit,
     hash64,
-    receipt_of,
     row_of,
     visit_of,
-    with_receipt,
     with_row_state,
     with_settlement,
     with_year_sum,
@@ -49,6 +47,7 @@ from risk.moment import Moment
 from risk.outputs import Output
 from risk.person_rules import after_reversal, rows_kept_ms, year_of, year_of_day
 from risk.policy_counters import CounterRule
+from risk.receipts import receipt_of, with_receipt
 from risk.settlement_counts import beside
 from risk.terms import Terms
 

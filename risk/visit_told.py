@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from risk.activity import COUNTED, Activity, Visit, hash32, hash64, visit_of
+from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
 from risk.contributions import INSTITUTION, NO_BILL, STAFF, Contribution
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, VisitCancelled
+from risk.line_keys import left_by, line_key
 from risk.moment import Moment
 from risk.policy_lines import LineRow
 from risk.settlements import has_second_hop
@@ -32,7 +33,7 @@ def with_tallies(visit: Visit, fact: FeeAdded, at_ms: int, terms: Terms) -> Visi
     clause = terms.get("line_counts")
     if clause is None or not (rows := clause.value.of(fact.med_list_codg)):
         return visit
-    line, batch = hash32(fact.feedetl_sn), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
+    line, batch = line_key(fact)
     tallies = [
         (line, batch, at_ms, place_of(row.counter), amount, who)
         for row in rows
@@ -62,12 +63,8 @@ def without_tallies(activity: Activity, visit: Visit, fact: FeeReversed | VisitC
     """The visit without those of a line, of a batch, of all lines after the last bill that counts; or without any."""
     if isinstance(fact, VisitCancelled):
         return replace(visit, tallies=())
-    if fact.feedetl_sn:
-        line = hash32(fact.feedetl_sn)
-        return replace(visit, tallies=tuple(each for each in visit.tallies if each[0] != line))
-    if fact.chrg_bchno:
-        batch = hash32(fact.chrg_bchno)
-        return replace(visit, tallies=tuple(each for each in visit.tallies if each[1] != batch))
+    if fact.feedetl_sn or fact.chrg_bchno:
+        return replace(visit, tallies=left_by(fact, visit.tallies))
     key = hash64(visit.mdtrt_id)
     settled_ms = max((row.at_ms for row in activity.rows if row.mdtrt == key and row.state == COUNTED), default=-1)
     return replace(visit, tallies=tuple(each for each in visit.tallies if each[2] <= settled_ms))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.activity import COUNTED, Activity, Row, Visit, hash32, hash64, line_content, visit_of, with_line, with_visit
+from risk.activity import COUNTED, Activity, Row, Visit, hash32, hash64, visit_of, with_visit
 from risk.facts import (
     Fact,
     FeeAdded,
@@ -18,6 +18,7 @@ from risk.facts import (
 )
 from risk.item_limits import with_limited, without_limited
 from risk.line_counts import with_billed, with_noted, without_noted
+from risk.receipts import line_content, with_line
 from risk.settlements import message_of
 from risk.terms import Terms
 from risk.visit_told import with_tallies, without_tallies
