@@ -62,7 +62,7 @@ def kept(policy: Policy) -> Reach:
                 if rule.counts == "fee_line":
                     lines = max(lines, level.window_ms, _days_back(rule) * DAY_MS)
                 elif rule.counts == "admission":
-                    stays = max(stays, level.theta * DAY_MS + DAY_MS)
+                    stays = max(stays, (level.window_ms or level.theta * DAY_MS) + DAY_MS)
                     unsettled = max(unsettled, UNSETTLED_MS if rule.measure.kind == "idle_days" else 0)
     if "H02" in policy.entries:
         stays, unsettled = max(stays, COMES_BACK_MS + DAY_MS), UNSETTLED_MS

@@ -9,11 +9,11 @@ from risk.policy_shapes import KINDS, Shape, ascending, excepted
 from risk.terms import PolicyError
 
 _GRAVEST = 4
-OF_CARE = ("distinct", "sum", "value", "supply_left", "gap_days", "overlap")
+OF_CARE = ("distinct", "sum", "value", "supply_left", "gap_days", "overlap", "sequence")
 """What any rule about fee lines or admissions may measure; a measure of settlements belongs to one rule."""
 OF_PLACES = ("repeated", "over_limit_price", "idle_days")
 """What a rule about an institution may measure of one person's lines and stays there."""
-_WITHIN = ("repeated", "failed_checks")  # looks at one event, and back from it
+_WITHIN = ("repeated", "failed_checks", "sequence")  # looks at one event, and back from it
 
 
 def measured_rule(*kinds: str) -> Shape:

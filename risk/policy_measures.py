@@ -24,6 +24,7 @@ MEASURES: Final = {
     ("fee_line", "over_limit_price"): ("amount_fen",),
     ("admission", "gap_days"): ("fixmedins_code",),
     ("admission", "overlap"): ("fixmedins_code",),
+    ("admission", "sequence"): ("fixmedins_code",),
     ("admission", "idle_days"): ("feedetl_sn",),
     ("settlement", "inside_admission"): ("fixmedins_code",),
     ("settlement", "same_amount"): ("medfee_sumamt_fen",),
@@ -42,12 +43,14 @@ distinct, sum: over the period. value: of the event itself. supply_left: whole d
 still cover on the event's date. repeated: the lines of the same item in the same visit, in a window back from the
 event. over_limit_price: by how many fen a line is dearer than the platform allows. idle_days: whole local days of a
 stay without a fee line or a bed check, once it has ended and is settled. gap_days: whole days since the last discharge,
-an alert at theta or fewer. overlap: the open admissions elsewhere at an admission. inside_admission: the same at a
-settlement. same_amount: the most settlements of one amount, or of round ones. total, amount: of bills together, of one.
-same_minute: those at one place, in one local minute, of one amount. not_insured: 1 if the insurance was suspended or
-over at the settlement, and when its visit began. failed_checks: face checks that failed before it, in a window, and
-that none passed since mended. misfits: lines whose item is not for the sex or age that the bill states (item_limits);
-of a bill_line, at the estimate too. A rule about an institution looks at one person's settlements or lines there.
+an alert at theta or fewer. sequence: stays one after another that end with this admission, each begun elsewhere on the
+local date on which the one before it ended, or the next, and that ended within the window. overlap: the open admissions
+elsewhere at an admission. inside_admission: the same at a settlement. same_amount: the most settlements of one amount,
+or of round ones. total, amount: of bills together, of one. same_minute: those at one place, in one local minute, of one
+amount. not_insured: 1 if the insurance was suspended or over at the settlement, and when its visit began.
+failed_checks: face checks that failed before it, in a window, and that none passed since mended. misfits: lines whose
+item is not for the sex or age that the bill states (item_limits); of a bill_line, at the estimate too. A rule about an
+institution looks at one person's settlements or lines there.
 """
 
 PERIOD_OF: Final = {

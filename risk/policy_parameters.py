@@ -74,6 +74,7 @@ _DECLARED = (
     ),
     Parameter("P10", _CARE, "admissions", "重叠住院", "two admissions at once"),
     Parameter("P11", _CARE, "days", "分解住院", "admitted again soon after discharge"),
+    Parameter("P20", _CARE, "stays", "接力住院", "handed on from hospital to hospital"),
     Parameter("H01", measured_rule("idle_days"), "days", "挂床住院", "a bed in which nothing was done"),
     Parameter("P12", share_rule, "%", "接近年度封顶线", "near the yearly cap"),
     Parameter("P13", amount_rule, "fen", "单笔大额", "large bill"),

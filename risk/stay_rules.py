@@ -1,4 +1,5 @@
-"""The rules about admissions (P10, P11): two at once, and again soon after discharge. Each speaks once of a stay.
+"""The rules about admissions (P10, P11, P20): two at once, again soon after discharge, and handed on from hospital to
+hospital. Each speaks once of a stay.
 
 They are judged when an admission is registered, and when its record says more (diagnosis), over the admissions that
 began before it. Excluded stays (policy: `exclusions`) are neither judged nor counted.
@@ -11,7 +12,7 @@ from risk.care import Above, Care, Stay, admitted, stay_of, with_stay
 from risk.facts import Fact, VisitOpened, VisitUpdated
 from risk.heard import Heard, alert_of, exclusions_of, is_nobody, rules_of
 from risk.insured import Insured, was_transferred
-from risk.local_time import DAY_MS
+from risk.local_time import DAY_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy_measures import MeasuredRule
@@ -73,6 +74,11 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) 
         if len(open_ones) < level.theta:
             return None
         return alert_of(heard, above, len(open_ones), (stay.event_id, *(each.event_id for each in open_ones)))
+    if rule.measure.kind == "sequence":
+        before = _handed_on(stay, others, level.window_ms, terms)
+        if 1 + len(before) < level.theta:
+            return None
+        return alert_of(heard, above, 1 + len(before), (stay.event_id, *(each.event_id for each in before)))
     longest_ms = level.theta * DAY_MS
     ended = [
         each
@@ -83,6 +89,31 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) 
         return None
     last = max(ended, key=lambda each: (each.ended_ms, each.mdtrt_id))
     return alert_of(heard, above, (stay.opened_ms - last.ended_ms) // DAY_MS, (stay.event_id, last.event_id))
+
+
+def _handed_on(stay: Stay, others: list[Stay], window_ms: int, terms: Terms) -> list[Stay]:
+    """The stays that led to this one, newest first: each ended on the date on which the next began elsewhere, or on the
+    eve, and none before the window. Of several that could, it is the one that ended last.
+    """
+    before: list[Stay] = []
+    later = stay
+    while not is_nobody(later.fixmedins_code, terms):
+        found = [
+            each
+            for each in others
+            if each.ended_ms
+            and each.opened_ms < later.opened_ms
+            and each.fixmedins_code != later.fixmedins_code
+            and not is_nobody(each.fixmedins_code, terms)
+            and each.ended_ms <= later.opened_ms
+            and local_day(later.opened_ms) - local_day(each.ended_ms) <= 1
+            and each.ended_ms >= stay.opened_ms - window_ms
+        ]
+        if not found:
+            break
+        later = max(found, key=lambda each: (each.ended_ms, each.mdtrt_id))
+        before.append(later)
+    return before
 
 
 def _same(one: Stay, other: Stay, terms: Terms) -> bool:

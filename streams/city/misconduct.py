@@ -179,6 +179,8 @@ ACTS = (
     Act(people.costly_medicine, 15),
     Act(people.rush_to_the_cap, 36, straddles=True),
     Act(people.one_dear_operation, 5),
+    Act(stays.handed_on, 8, straddles=True),
+    Act(stays.handed_on_by_paper, 8),
 )
 
 

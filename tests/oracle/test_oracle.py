@@ -26,6 +26,7 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
     "M06": "what a visit was told has one of its own (tests/risk/test_visit_told.py); the rest are cases",
     "H10": "cases only: in force since 2026-11-27",
     "H15": "cases only: in force since 2026-11-27",
+    "P20": "cases only: in force since 2026-11-27",
     "M02": "cases only: in force since 2026-11-27",
     "M08": "cases only: in force since 2026-11-27",
     **dict.fromkeys(("L80", "L90", "L100"), "the second book's sums: tests/risk/money_machine.py; crossings: cases"),

@@ -3,6 +3,7 @@
 from risk.facts import InsuredStatusChanged, TransferFiled
 from risk.local_time import DAY_MS, HOUR_MS, to_datetime
 from streams.city.stage import Stage, paper
+from streams.city.world import Person
 
 READMITTED_WITHIN_DAYS = 15
 IDLE_AFTER_DAYS = 3
@@ -103,6 +104,37 @@ def oncology_cycles_in_bed(stage: Stage) -> None:
         for n in range(2)
     ]  # fmt: skip
     stage.innocent("P11", person.psn_no, "an oncology cycle", events)
+
+
+def handed_on(stage: Stage) -> None:
+    """P20: three hospitals, one after another, each on the day on which the one before let him go; below, two."""
+    person = stage.person()
+    stage.label("P20", person.psn_no, _one_after_another(stage, person, 3 if stage.excess >= 0 else 2))
+
+
+def handed_on_by_paper(stage: Stage) -> None:
+    """Twin of P20: the same three stays, and the county hospital had filed the transfer."""
+    person = stage.person()
+    filed = TransferFiled(
+        event_id=f"2501:{person.psn_no}:0",
+        occurred_at=to_datetime(stage.at(8, 2)),
+        psn_no=person.psn_no,
+        fixmedins_code=stage.hospital(),
+        valid_from=to_datetime(stage.at(8, 2)),
+        to_fixmedins_code=stage.hospital(1),
+    )
+    stage.add(iter([paper(filed, stage.at(8, 2))]))
+    stage.innocent("P20", person.psn_no, "transferred on paper", _one_after_another(stage, person, 3))
+
+
+def _one_after_another(stage: Stage, person: Person, count: int) -> list[str]:
+    """Stays of two days at so many hospitals, each for another illness, and begun two hours after the one before."""
+    events, opened_ms = [], stage.at(9)
+    for n, diag in enumerate(("K80", "M51", "I63")[:count]):
+        visit = stage.visit(person, "21", stage.hospital(n))._replace(diag=diag)
+        events.append(stage.settle(visit, opened_ms + 2 * DAY_MS, 300_000, 70, stay_ms=2 * DAY_MS))
+        opened_ms += 2 * DAY_MS + HOUR_MS
+    return events
 
 
 def empty_bed(stage: Stage) -> None:
