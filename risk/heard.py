@@ -38,7 +38,7 @@ def exclusions_of(terms: Terms, care: Visit | Stay, *, transfer: bool = False) -
 
 
 def is_nobody(code: str, terms: Terms) -> bool:
-    """A code that stands for no institution: nobody is accused under it, and two of them are not one place."""
+    """A code that stands for no institution or doctor: nobody is accused under it, and two of them are not one."""
     clause = terms.get("placeholder_codes")
     return clause is not None and bool(clause.value.matches(code))
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from risk.activity import LATE_MS, Activity, Visit, visit_of, with_visit
 from risk.alerts import Crossing
 from risk.facts import FeeAdded, FeeReversed, SettlementCompleted, SettlementEstimated
+from risk.heard import is_nobody
 from risk.line_keys import left_by, line_key
 from risk.moment import Moment
 from risk.outputs import Output
@@ -72,13 +73,13 @@ def misfits_told(
     visit: Visit | None, lines: tuple[Limited, ...], fact: SettlementEstimated | SettlementCompleted, moment: Moment
 ) -> list[Output]:
     """M06: what doctors are told of those lines, each of his own; a code that stands for nobody is told nothing."""
-    clause, nobody = moment.terms.get("M06"), moment.terms.get("placeholder_codes")
+    clause = moment.terms.get("M06")
     if clause is None or visit is None:
         return []
     of_doctors: dict[str, list[Limited]] = {}
     for line in lines:
         doctor = line.dr_code or visit.dr_code
-        if not line.warned and doctor and not (nobody is not None and nobody.value.matches(doctor)):
+        if not line.warned and doctor and not is_nobody(doctor, moment.terms):
             of_doctors.setdefault(doctor, []).append(line)
     said = []
     for doctor, his in of_doctors.items():

@@ -15,6 +15,7 @@ from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
 from risk.contributions import INSTITUTION, NO_BILL, STAFF, Contribution
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, VisitCancelled
+from risk.heard import is_nobody
 from risk.line_keys import left_by, line_key
 from risk.moment import Moment
 from risk.policy_lines import LineRow
@@ -38,7 +39,7 @@ def with_tallies(visit: Visit, fact: FeeAdded, at_ms: int, terms: Terms) -> Visi
         (line, batch, at_ms, place_of(row.counter), amount, who)
         for row in rows
         for who, amount in _whose(row, visit, fact)
-        if amount and not _is_nobody(who, terms)
+        if amount and who.strip() and not is_nobody(who, terms)
     ]
     return replace(visit, tallies=(*visit.tallies, *tallies)) if tallies else visit
 
@@ -52,11 +53,6 @@ def _whose(row: LineRow, visit: Visit, fact: FeeAdded) -> Iterator[tuple[str, in
         yield ordered_by, fact.amount_fen
     elif fact.orders_dr_code != ordered_by:
         yield fact.orders_dr_code or "", row.minutes
-
-
-def _is_nobody(code: str, terms: Terms) -> bool:
-    clause = terms.get("placeholder_codes")
-    return not code.strip() or (clause is not None and clause.value.matches(code))
 
 
 def without_tallies(activity: Activity, visit: Visit, fact: FeeReversed | VisitCancelled) -> Visit:
