@@ -47,7 +47,7 @@ def connected(url: str, timeout_s: float, proof: FileProof | None) -> Any:
 def exchange(client: Any, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
     """Send the commands together; their answers, an error that one command met among them. Raises RedisError.
 
-    It is what a pipeline of redis-py does, without what that does beside: half of the time at Redis was the client's.
+    It is what a pipeline of redis-py does, without what that does beside: `xinmai bench redis` says what it takes.
     """
     connection = client.connection_pool.get_connection()
     try:

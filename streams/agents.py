@@ -148,7 +148,7 @@ def _every(
     It works every `period_s`, and as soon as `hurries` says so.
     """
 
-    @app.task
+    @app.task  # type: ignore[untyped-decorator] # Faust has no types
     async def loop() -> None:
         took_s = 0.0
         while not app.should_stop:

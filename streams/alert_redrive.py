@@ -80,7 +80,9 @@ class AlertRedrive:
                 age_s = now_s - message.timestamp()[1] / 1000
                 if age_s < STREAM_FIRST_S:
                     return alerts, next_offset, first
-                next_offset = message.offset() + 1
+                offset = message.offset()
+                assert offset is not None, "it was consumed"
+                next_offset = offset + 1
                 if is_first and age_s > FIRST_LOOK_BACK_S and not alerts:
                     first = next_offset
                     continue

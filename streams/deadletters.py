@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from connectors.append import Record
 from connectors.canonical_line import check_record
-from connectors.deadletters import resolution
+from connectors.deadletters import DeadLetter, resolution
 from connectors.errors import ConnectorError
 from connectors.intake import Edge, Intake, fact_records, letter_record
 from connectors.kafka import consumer, producer
@@ -113,7 +114,7 @@ def retry(letters: Letters, ids: Collection[str], intake: Intake, *, chunk: int 
 
 
 def _retry_chunk(letters: list[dict[str, Any]], intake: Intake, retried: Retried) -> None:
-    facts, resolutions = [], []
+    facts, resolutions = list[Record](), list[DeadLetter]()
     for letter in letters:
         try:
             fact = _judged(letter, intake.edge)

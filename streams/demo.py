@@ -30,7 +30,6 @@ from streams.up import HOME, NOTE_EN, NOTE_ZH, Program, Up, running_engine
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "cases" / "national"
 CITY_S = 120.0
 CITY_DAYS = 2
-NEEDED = ("alert", "over-limit alert", "approve authorization", "deny authorization", "order", "bank result")
 LOOK = """While this runs: {api}/ is the console, {api}/openapi.json what the API takes and answers,
 {api}/metrics for Prometheus; in this folder: xinmai alerts --follow · xinmai show institution H43050200001"""
 TOPIC_OF = {
@@ -42,6 +41,7 @@ TOPIC_OF = {
     "order": "withholding",
     "bank result": "events",
 }
+"""What must be seen, and the topic on which its id is found."""
 
 
 def run_demo(*, seconds: float | None, as_json: bool) -> int:
@@ -60,7 +60,9 @@ def run_demo(*, seconds: float | None, as_json: bool) -> int:
         for thread in threads:
             thread.join(5)
     _farewell(console, up, seen, as_json)
-    missing = [what for what in NEEDED if what not in seen.firsts]
+    if seen.broken:
+        raise Stop("演示中断", f"the demo broke off: {seen.broken[0]!r}") from seen.broken[0]
+    missing = [what for what in TOPIC_OF if what not in seen.firsts]
     if missing and seconds is not None:
         console.print(f"not seen within {seconds:.0f} s: {', '.join(missing)}", style="red")
         return 1
@@ -68,7 +70,16 @@ def run_demo(*, seconds: float | None, as_json: bool) -> int:
 
 
 def _start(up: Up, seen: Seen, stopped: Event, seconds: float | None) -> list[Thread]:
-    """Listeners first, then what they shall hear."""
+    """Listeners first, then what they shall hear. What breaks one of them ends the demo."""
+
+    def run(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception as error:
+            if not stopped.is_set():  # at the end the engine goes first
+                seen.broken.append(error)
+                stopped.set()
+
     topics = Topics()
     heard: dict[str, Callable[[dict[str, Any]], None]] = {
         topics.alerts: seen.alert,
@@ -79,7 +90,7 @@ def _start(up: Up, seen: Seen, stopped: Event, seconds: float | None) -> list[Th
     jobs: list[Callable[[], None]] = [_listener(up, topic, hear, stopped) for topic, hear in heard.items()]
     jobs.append(lambda: _stories(up, seen, stopped))
     jobs.append(lambda: _city(up, seen, stopped, min(CITY_S, 0.8 * seconds) if seconds else CITY_S))
-    threads = [Thread(target=job, daemon=True) for job in jobs]
+    threads = [Thread(target=run, args=(job,), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
     return threads

@@ -9,7 +9,7 @@ from risk.facts import Fact, SettlementCompleted, SettlementEstimated, VisitOpen
 from risk.local_time import to_ms
 from streams.city.canonical import signed_up
 from streams.city.traffic import Engine
-from streams.city.world import Person
+from streams.city.world import signed_person
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -26,16 +26,14 @@ class Patient:
 
     def signs(self, bank_line_fen: int) -> None:
         """Status, commitment, level A, and a credit line: the bank pays the hospital at once."""
-        person = Person(
-            self.psn_no, "390", "430502", 0, 0, True, "A", "credit_line", "BCM", bank_line_fen, f"AG{self.psn_no}"
-        )
+        person = signed_person(self.psn_no, funding_mode="credit_line", bank_line_fen=bank_line_fen)
         self._post(signed_up(person, _now_ms() - 60_000))
 
     def visits(self, cash_fen: int) -> dict[str, Any]:
         """Registers, gets an estimate, asks for credit at the counter; the API's answer."""
         self._visits += 1
         mdtrt_id = f"{self.psn_no}v{self._visits}"
-        common = {"psn_no": self.psn_no, "mdtrt_id": mdtrt_id, "fixmedins_code": self._institution}
+        common: dict[str, Any] = {"psn_no": self.psn_no, "mdtrt_id": mdtrt_id, "fixmedins_code": self._institution}
         at = datetime.now(UTC)
         opened = VisitOpened(
             event_id=f"2201:{mdtrt_id}:0",
@@ -96,7 +94,7 @@ def play(engine: Engine, tell: Tell, *, run: str, institution: str) -> None:
     spender.visits(50_000)
 
 
-def _amounts(cash_fen: int) -> dict[str, int]:
+def _amounts(cash_fen: int) -> dict[str, Any]:
     return {
         "medfee_sumamt_fen": 2 * cash_fen,
         "fund_pay_sumamt_fen": cash_fen,

@@ -30,6 +30,8 @@ class Seen:
     ids: set[str] = field(default_factory=set)
     firsts: dict[str, str] = field(default_factory=dict)
     """The first of each kind that a reader should see: what → id."""
+    broken: list[Exception] = field(default_factory=list)
+    """What ended the demo before its time."""
     lock: Lock = field(default_factory=Lock)
 
     def alert(self, body: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ Each shard keeps an index of who has one, in the same commit as the record itsel
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
@@ -37,7 +37,7 @@ def open_orders(
         for shard in shards():
             shard_key = f"{KEY_PREFIX}{tags('p', partitions)[shard]}"
             people = store.hash_values(f"{shard_key}:orders")
-            while chunk := await asyncio.to_thread(lambda people=people: list(islice(people, KEYS_AT_ONCE))):
+            while chunk := await asyncio.to_thread(_next_of, people):
                 keys = [f"{shard_key}:c:{psn_no}" for psn_no, _ in chunk]
                 values = await asyncio.to_thread(_read, store, keys)
                 for (psn_no, _), value in zip(chunk, values, strict=True):
@@ -55,6 +55,10 @@ def bodies(psn_no: str, value: bytes) -> list[OrderBody]:
         raise ConnectorError("redis", f"a credit record cannot be read: {error}", retryable=False) from error
     context = cast(Context, _Person(psn_no))
     return [order_output(context, order).body for order in orders]
+
+
+def _next_of(people: Iterator[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    return list(islice(people, KEYS_AT_ONCE))
 
 
 def _read(store: Store, keys: list[str]) -> list[Any]:

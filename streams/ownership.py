@@ -5,7 +5,7 @@ Kafka's group says whose a partition is; Redis says where its state stands and f
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -86,7 +86,7 @@ class Ownership:
         """Every shard of people there is, whoever owns it."""
         return tags("p", self._counts[self.topics.events])
 
-    def __iter__(self) -> Iterable[Owned]:
+    def __iter__(self) -> Iterator[Owned]:
         """The shards whose writer this lane is right now."""
         return (owned for owned in list(self.owned.values()) if owned.epoch and not owned.stopped)
 
@@ -211,9 +211,8 @@ class Ownership:
 
     def offer(self, message: Message) -> None:
         """Give a consumed message to its shard; a message of a shard not owned any more is nobody's here."""
-        error = message.error()
-        key = (message.topic(), message.partition())
-        owned = self.owned.get(key)
+        error, topic, partition, offset = message.error(), message.topic(), message.partition(), message.offset()
+        owned = None if topic is None or partition is None else self.owned.get((topic, partition))
         if error is not None:
             if error.code() == KafkaError._FATAL:
                 raise ConsumerLost(error.str())
@@ -221,14 +220,14 @@ class Ownership:
             if gone and owned is not None and not owned.stopped:  # the first reason is the clearer one
                 self.stop(
                     owned,
-                    f"{key[0]}[{key[1]}] does not reach back to where the state stands ({error}): it was truncated",
+                    f"{topic}[{partition}] does not reach back to where the state stands ({error}): it was truncated",
                 )
             return
-        if owned is None or not owned.epoch or owned.stopped:
+        if owned is None or offset is None or not owned.epoch or owned.stopped:
             return
         try:
             _, stamp_ms = message.timestamp()
-            owned.offer(Record(message.offset(), stamp_ms, message.value() or b""))
+            owned.offer(Record(offset, stamp_ms, message.value() or b""))
         except ShardStopped as stopped:
             self.stop(owned, str(stopped))
 

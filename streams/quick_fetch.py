@@ -26,4 +26,4 @@ class _QuickConsumer(Consumer):
 
 def fetch_quickly(app: faust.App) -> None:
     """Let this app's consumer wait less."""
-    app.transport.Consumer = _QuickConsumer
+    app.transport.Consumer = _QuickConsumer  # type: ignore[misc] # Faust makes its consumer of what stands here

@@ -116,7 +116,7 @@ def _example(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str
     """Whom it concerns and what it says; of a change only the fields that differ."""
     either = new if new is not None else old
     assert either is not None
-    about = {
+    about: dict[str, Any] = {
         name: either[name]
         for name in ("subject_id", "psn_no", "authorization_id", "mdtrt_id", "event_id", "amount_fen", "vola_cont_zh")
         if name in either

@@ -1,7 +1,7 @@
 """What a lane counted since it last told its parent, and where its time went. Its parent exports it (metrics.py)."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 
 from risk.outputs import Output
 from streams.shards import Effects
@@ -16,9 +16,9 @@ class Tally:
     def __init__(self) -> None:
         self.records = 0
         self.timers = 0
-        self.seconds_total: Counter[str] = Counter()
+        self.seconds_total: defaultdict[str, float] = defaultdict(float)
         self._counts: Counter[tuple[str, ...]] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._commits_s: list[float] = []
         self._batches: list[int] = []
 
@@ -44,7 +44,7 @@ class Tally:
     def take(self) -> dict[str, object]:
         """Everything since the last call, ready for the pipe."""
         counts = [[*key, count] for key, count in self._counts.items()]
-        taken = {
+        taken: dict[str, object] = {
             "counts": counts,
             "seconds": dict(self._seconds),
             "commits_s": self._commits_s,

@@ -53,7 +53,7 @@ def _difference_fen(kind: PlantKind, row: dict[str, Any], told_fen: int) -> int:
         case "amount":
             return signed(row["kind"], told_fen - row["amount_fen"])
         case "invent":
-            return row["amount_fen"]
+            return int(row["amount_fen"])
     return whole_fen
 
 

@@ -50,7 +50,7 @@ def clinic_does_well(stage: Stage) -> None:
 
 def _bills(stage: Stage, code: str, med_type: str, spans: tuple[tuple[int, int], ...]) -> list[str]:
     """Equal bills: over so many days so many, then over so many more so many."""
-    events, since = [], 0
+    events, since = list[str](), 0
     for length, count in spans:
         for n in range(count):
             day, turn = divmod(n * length, count)

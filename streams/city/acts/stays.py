@@ -1,5 +1,7 @@
 """Admissions that are none, that are two, or that overlap (P09, P10, P11, H01), and the admissions that look so."""
 
+from typing import Literal
+
 from risk.facts import InsuredStatusChanged, TransferFiled
 from risk.local_time import DAY_MS, HOUR_MS, to_datetime
 from streams.city.stage import Stage, paper
@@ -157,7 +159,7 @@ def short_stay(stage: Stage) -> None:
 def bills_of_the_dead(stage: Stage) -> None:
     """P16: a settlement after the scheme said that he died, or that his insurance ended; below, just before."""
     person = stage.person()
-    word = "deceased" if stage.ordinal % 2 == 0 else "terminated"
+    word: Literal["deceased", "terminated"] = "deceased" if stage.ordinal % 2 == 0 else "terminated"
     event = stage.settle(stage.visit(person, "11", stage.hospital()), stage.at(15), 15_000)
     told_ms = stage.at(14) - HOUR_MS * 4 * max(0, stage.excess) if stage.excess >= 0 else stage.at(16)
     fact = InsuredStatusChanged(
@@ -170,7 +172,8 @@ def bills_of_the_dead(stage: Stage) -> None:
 def insurance_resumed(stage: Stage) -> None:
     """Twin of P16: suspended for arrears in the morning, paid and normal again at noon, treated in the afternoon."""
     person = stage.person()
-    for hour, status in ((9, "suspended"), (12, "normal")):
+    told: tuple[tuple[int, Literal["suspended", "normal"]], ...] = ((9, "suspended"), (12, "normal"))
+    for hour, status in told:
         at_ms = stage.at(hour)
         fact = InsuredStatusChanged(
             event_id=f"ins:{person.psn_no}:{at_ms}", occurred_at=to_datetime(at_ms), psn_no=person.psn_no, status=status
