@@ -80,10 +80,17 @@ def run_day(
         "fallbacks": sum(answer.decision == "fallback" for answer in counter.answers),
         "turned_away": sum(answer.is_shed for answer in counter.answers),
         "longest_wait_ms": round(longest_s * 1000),
+        "approved_between_breaks": _approved_between(counter, list(broke.values())),
         "credit_again_after_s": {name: round(counter.credit_since(at_s)[0], 1) for name, at_s in broke.items()},
         **books,
         "verify": assert_proved(servers.kafka, servers.redis, servers.topics),
     }
+
+
+def _approved_between(counter: Counter, broke_s: Sequence[float]) -> list[int]:
+    """How many approvals came before the first break, between each two, and after the last."""
+    since = [len(counter.credit_since(at_s)) for at_s in (0.0, *broke_s)]
+    return [more - fewer for more, fewer in zip(since, [*since[1:], 0], strict=True)]
 
 
 def _open_the_counter(

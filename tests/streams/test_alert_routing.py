@@ -86,7 +86,7 @@ class World:
         self.pen = producer(kafka.bootstrap)
         self.chat, self.boss, self.list = Target("chat"), Target("boss"), Target("list")
         self.counted: dict[tuple[str, str], int] = {}
-        self.later_ms = 0
+        self.began_ms, self.later_ms = now_ms(), 0
         self.aged_s = 5.0  # how much older alerts look to the redrive than they are
         create_topics(kafka.bootstrap, topics, partitions=PARTITIONS)
 
@@ -122,7 +122,7 @@ class World:
             return reading_client(self.kafka.bootstrap)
 
         def clock() -> int:
-            return now_ms() + self.later_ms
+            return self.began_ms + self.later_ms  # a pace counts by minutes, and a wall clock may turn one at any line
 
         board = HandlingBoard(ActReader(connect, self.topics.handling), self.append)
         chats = [Route(self.chat, pacing=pacing), Route(self.boss, severity_min=5, pacing=pacing)]
