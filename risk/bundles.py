@@ -57,6 +57,13 @@ def heard_of(credit: Credit, mdtrt_id: str, context: Context) -> Credit:
     return credit if changed == credit.obligations else credit._replace(obligations=changed)
 
 
+def heard_while_open(credit: Credit, mdtrt_id: str, context: Context) -> Credit:
+    """The same of what undoes a bill, or lets it count again: that opens no visit again."""
+    if 0 < visit_ends_ms(credit, mdtrt_id, context) <= context.now_ms:
+        return credit
+    return heard_of(credit, mdtrt_id, context)
+
+
 def enqueue(credit: Credit, obligation: Obligation, context: Context, *, ends_stay: bool) -> Credit:
     """The record in which this capture waits for its order. `ends_stay`: the last settlement of an admission."""
     same = next((each for each in credit.bundles if covers(each, obligation)), None)

@@ -269,6 +269,7 @@ class Context(NamedTuple):
     psn_no: str
     area: str = ""
     is_reversed: bool = False  # the settlement that a capture names was undone already
+    mdtrt: int = 0  # of a settlement that is undone or counts again: the hash of its visit's id
 
     @property
     def record_id(self) -> str:

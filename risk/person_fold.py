@@ -222,7 +222,10 @@ def _recounted(
         return applied
     visit = visit_of_row(person.activity, counted.row) if counted.row is not None else None
     if person.credit is not None:
-        step = money(person.credit, counted.receipt, fact, _context(after, fact, moment, visit))
+        context = _context(after, fact, moment, visit)
+        if counted.row is not None:
+            context = context._replace(mdtrt=counted.row.mdtrt)
+        step = money(person.credit, counted.receipt, fact, context)
         applied = _with_credit(applied, step)
     end_ms = visit_end_ms(visit, grace_ms_of(moment.terms)) if visit is not None else 0
     if 0 < end_ms <= moment.now_ms:

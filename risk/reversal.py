@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from risk.activity import hash64
 from risk.answers import decision
-from risk.bundles import bundle_key, enqueue, heard_of, visit_ends_ms
+from risk.bundles import bundle_key, enqueue, heard_of, heard_while_open, visit_ends_ms
 from risk.capture import with_obligation
 from risk.capture_decisions import captured
 from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
@@ -35,7 +35,7 @@ def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, 
     """The settlement is undone: the claim falls, the authorization opens again, what was sent is called back."""
     obligation = _of_settlement(credit, original, fact.setl_id)
     if obligation is None or obligation.reversed_by:
-        return credit, []
+        return _paid_otherwise(credit, context), []
     back_fen = obligation.captured_fen
     held_before_fen = held_fen(credit)
     until_ms = _reopened_until_ms(credit, obligation, context)
@@ -56,6 +56,12 @@ def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, 
 def _of_settlement(credit: Credit, original: Settled | None, setl_id: str | None) -> Obligation | None:
     setl = original.setl if original is not None else hash64(setl_id or "")
     return next((each for each in credit.obligations if hash64(each.setl_id) == setl), None)
+
+
+def _paid_otherwise(credit: Credit, context: Context) -> Credit:
+    """No bill on credit is meant: those of the same visit hear of it."""
+    visits = (each.mdtrt_id for each in credit.obligations if hash64(each.mdtrt_id) == context.mdtrt)
+    return heard_while_open(credit, next(visits, ""), context)
 
 
 def _stands(credit: Credit, order: Order) -> bool:
@@ -158,7 +164,7 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
     """The reversal was itself undone: the claim stands again, out of what was re-opened if it is still held."""
     obligation = _of_settlement(credit, original, fact.setl_id)
     if obligation is None or not obligation.reversed_by:
-        return credit, []
+        return _paid_otherwise(credit, context), []
     hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
     taken_fen, released_fen = 0, None
     if hold is not None and hold.reopened and _is_its_own(hold, obligation):
@@ -189,8 +195,7 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
         ),
     )
     credit = with_obligation(credit, obligation)
-    if not 0 < visit_ends_ms(credit, obligation.mdtrt_id, context) <= context.now_ms:
-        credit = heard_of(credit, obligation.mdtrt_id, context)
+    credit = heard_while_open(credit, obligation.mdtrt_id, context)
     credit = enqueue(credit, obligation, context, ends_stay=True)
     credit, said = emit(credit, context)
     agreement = agreement_of(credit, obligation.agreement_no)

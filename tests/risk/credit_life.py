@@ -108,6 +108,7 @@ class Life:
             visits=tuple(self.visits.values()),
             psn_no=self.psn_no,
             area=self.area,
+            mdtrt=hash64(self.bills.get(getattr(fact, "setl_id", None), "")),
         )
 
     def make(self, kind, event_id="", **fields):

@@ -14,6 +14,7 @@ from risk.moment import Moment
 from risk.person_fold import Person, apply
 from tests.risk.credit_life import HOSPITAL, PERSON, Told, at, shaoyang
 
+LATER = ["another bill", "a bill paid otherwise", "its reversal", "that undone", "a reversal", "an estimate"]
 VISIT = {"mdtrt_id": "M1", "fixmedins_code": HOSPITAL}
 
 
@@ -113,7 +114,7 @@ def test_the_minute_before_midnight_belongs_to_the_day(registered):
 
 
 @pytest.mark.parametrize("registered", [True, False])
-@pytest.mark.parametrize("event", ["another bill", "a bill paid otherwise", "a reversal", "an estimate"])
+@pytest.mark.parametrize("event", LATER)
 def test_any_later_event_of_the_visit_moves_the_debit_of_its_first_bill(registered, event):
     patient = Patient()
     if registered:
@@ -129,6 +130,13 @@ def test_any_later_event_of_the_visit_moves_the_debit_of_its_first_bill(register
             left_fen = 90_000
         case "a bill paid otherwise":
             patient.is_billed(when, 10_000, "S3", None)
+        case "its reversal":
+            patient.is_billed(("2024-03-01", 23, 59), 10_000, "S3", None)
+            patient.is_reversed(when, "S3")
+        case "that undone":
+            patient.is_billed(("2024-03-01", 23, 50), 10_000, "S3", None)
+            patient.is_reversed(("2024-03-01", 23, 59), "S3")
+            patient.is_reinstated(when, "S3")
         case "a reversal":
             patient.is_reversed(when, "S2")
             left_fen = 40_000
