@@ -45,7 +45,10 @@ class FundingState(StrEnum):
 
 
 class Request(NamedTuple):
-    """What was answered under a `request_id`: increase, capture, release. `attempts`: calls that may have heard it."""
+    """What was answered under a `request_id`: increase, capture, release. `attempts`: calls that may have heard it.
+
+    `alarm`: how its record's name ends, if an alert is named after it that no bill tells of.
+    """
 
     key: int
     kind: str
@@ -55,6 +58,7 @@ class Request(NamedTuple):
     outcome: Outcome
     reasons: tuple[Said, ...] = ()
     attempts: tuple[int, ...] = ()
+    alarm: str = ""
 
 
 class Promise(NamedTuple):
@@ -283,6 +287,11 @@ class Context(NamedTuple):
 
 Step = tuple[Credit | None, list[Output | Reply]]
 Move = tuple[Credit, list[Output | Reply]]
+
+
+def authorization_event(fixmedins_code: str, authorization_id: str) -> str:
+    """The id of the event that asks for an authorization; a later call about it adds its request id."""
+    return f"auth:{fixmedins_code}:{authorization_id}"
 
 
 def authorization_key(fixmedins_code: str, authorization_id: str) -> int:

@@ -7,7 +7,7 @@ nothing (F and P rules observe).
 
 from collections.abc import Iterator
 
-from risk.credit import Context, Credit, Obligation
+from risk.credit import Context, Credit, Obligation, authorization_event
 from risk.holds import ended_hold, open_hold
 from risk.outputs import alert_id, derived_id, event_of, record_id
 from risk.policy_rules import Rule
@@ -46,7 +46,7 @@ def concerns(about: str, credit: Credit, obligation: Obligation, context: Contex
         obligation.event_id,
         event_of(obligation.booked_by),
         obligation.authorization_id,
-        f"auth:{obligation.fixmedins_code}:{obligation.authorization_id}",
+        authorization_event(obligation.fixmedins_code, obligation.authorization_id),
         *(derived_id("de_", "capture", context.psn_no, each, obligation.setl_id) for each in _told_by(obligation)),
     }
     orders = (order for order in credit.orders if any(item.setl_id == obligation.setl_id for item in order.items))
@@ -71,7 +71,10 @@ def _told_by(obligation: Obligation) -> tuple[str, ...]:
 
 
 def _asked_by(credit: Credit, obligation: Obligation) -> tuple[str, ...]:
-    """The request that was decided for it, while its authorization is remembered."""
+    """The request that was decided for it, and later calls that an alert has its name of, while they are remembered."""
     names = (obligation.fixmedins_code, obligation.authorization_id)
     known = open_hold(credit, *names) or ended_hold(credit, *names)
-    return () if known is None else (record_id("auth:" + ":".join(names), known.promise.position),)
+    if known is None:
+        return ()
+    event_id, calls = authorization_event(*names), known.promise.requests
+    return (record_id(event_id, known.promise.position), *(f"{event_id}{call.alarm}" for call in calls if call.alarm))

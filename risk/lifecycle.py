@@ -269,5 +269,7 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
         credit, alarms = watch(credit, fact, context)
         credit, signs = signalled(credit, fact, context)
         said = [*said, *more, *ended, *late, *alarms, *signs]
+        if isinstance(fact, _CHECKOUT):
+            credit = asked.alarmed(credit, fact, said, context)
     assert_sound(credit)
     return (credit if credit != EMPTY else None), said

@@ -7,10 +7,15 @@ from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
 from risk.authorize import ask_increase, assert_within, refused_want, with_want
 from risk.checks import INCREASE_CHECKS, judge
-from risk.credit import Authorization, Context, Credit, Ended, Move, Promise, Request
-from risk.facts import AuthorizationAbandoned, AuthorizationIncreaseRequested, AuthorizationReleaseRequested
+from risk.credit import Authorization, Context, Credit, Ended, Move, Promise, Request, authorization_event
+from risk.facts import (
+    AuthorizationAbandoned,
+    AuthorizationIncreaseRequested,
+    AuthorizationReleaseRequested,
+    CheckoutRequest,
+)
 from risk.holds import HoldAction, after, end, ended_hold, is_denial, open_hold, with_ended, with_hold, without_ended
-from risk.outputs import Output, derived_id
+from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome
 from risk.watched import Want
 
@@ -37,6 +42,20 @@ def remembering(promise: Promise, request: Request) -> Promise:
     """The promise that remembers this request, in the place of what it remembered under the same id."""
     others = tuple(each for each in promise.requests if each.key != request.key)
     return promise._replace(requests=(*others, request))
+
+
+def alarmed(credit: Credit, fact: CheckoutRequest, said: list[Output | Reply], context: Context) -> Credit:
+    """The record that knows of which call an alert among `said` has its name: an objection may be about the alert."""
+    alerts = (each for each in said if isinstance(each, Output) and each.topic == "alerts")
+    if not any(each.body["episode"] == "opened" for each in alerts):
+        return credit
+    known = known_hold(credit, fact.fixmedins_code, fact.authorization_id)
+    request = answered(known, fact.request_id or "") if known is not None else None
+    if known is None or request is None or any(each.booked_by == context.record_id for each in credit.obligations):
+        return credit
+    name = authorization_event(fact.fixmedins_code, fact.authorization_id)
+    request = request._replace(alarm=context.record_id.removeprefix(name))
+    return with_known(credit, known._replace(promise=remembering(known.promise, request)))
 
 
 def increase_requested(credit: Credit, fact: AuthorizationIncreaseRequested, context: Context) -> Move:

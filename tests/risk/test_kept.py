@@ -55,6 +55,47 @@ def test_a_dispute_or_a_confirmed_case_about_any_of_its_names_holds_and_its_end_
     assert [each["amount_fen"] for each in told.orders] == [80_000]
 
 
+def raised_by_an_increase():
+    """To 80,000 fen of 100,000, of which 50,000 are billed: the alert's episode ends with the bill."""
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(50_000)
+    (alarm,) = life.increase(30_000).on("alerts")
+    told = life.settle(50_000, authorization_id="A1")
+    assert told.alerts == [("L80", "closed")]
+    return life, alarm
+
+
+def raised_by_a_capture_that_came_late():
+    """The bill's own event says another amount (Q06)."""
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    life.settle(50_000, authorization_id="A1")
+    (alarm,) = life.capture(50_001).on("alerts")
+    return life, alarm
+
+
+@pytest.mark.parametrize("raised", [raised_by_an_increase, raised_by_a_capture_that_came_late])
+def test_an_objection_to_what_a_later_call_of_the_checkout_raised_holds_its_bills(raised):
+    life, alarm = raised()
+    dispute(life, alarm["alert_id"])
+    told = life.pass_time(until=("2024-03-02", 12))
+    assert [each["reasons"][0]["code"] for each in told.decisions] == ["DISPUTED"]
+    assert told.orders == []
+    assert len(dispute(life, alarm["alert_id"], opened=False).orders) == 1
+
+
+def test_a_call_that_raised_nothing_of_its_own_keeps_no_name_for_it():
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(50_000, scope="visit")
+    life.increase(10_000)
+    told = life.capture(60_000, request_id="R2", final=False)
+    told += life.increase(25_000, request_id="R3")  # opens L80
+    told += life.release(request_id="R4")  # closes it
+    assert told.alerts == [("L80", "opened"), ("L80", "closed")]
+    (ended,) = life.credit.ended
+    assert [bool(each.alarm) for each in ended.promise.requests] == [False, False, True, False]
+
+
 @pytest.mark.parametrize("about", ["S2", "M2", "al_" + "0" * 32, "record-7"])
 @pytest.mark.parametrize("reason", [dispute, case])
 def test_what_is_about_something_else_holds_nothing(reason, about):
