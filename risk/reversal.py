@@ -60,8 +60,10 @@ def _of_settlement(credit: Credit, original: Settled | None, setl_id: str | None
 
 def _paid_otherwise(credit: Credit, context: Context) -> Credit:
     """No bill on credit is meant: those of the same visit hear of it."""
-    visits = (each.mdtrt_id for each in credit.obligations if hash64(each.mdtrt_id) == context.mdtrt)
-    return heard_while_open(credit, next(visits, ""), context)
+    mdtrt_id = next((each.mdtrt_id for each in credit.obligations if hash64(each.mdtrt_id) == context.mdtrt), None)
+    if mdtrt_id is None or "visit_grace_ms" not in context.terms:  # a place without credit
+        return credit
+    return heard_while_open(credit, mdtrt_id, context)
 
 
 def _stands(credit: Credit, order: Order) -> bool:

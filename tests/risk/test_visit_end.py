@@ -7,14 +7,17 @@ from itertools import count
 
 import pytest
 
+from connectors.policy_files import read_policy_dir
 from risk import facts
 from risk.lifecycle import next_due
 from risk.local_time import local_day, to_datetime
 from risk.moment import Moment
 from risk.person_fold import Person, apply
-from tests.risk.credit_life import HOSPITAL, PERSON, Told, at, shaoyang
+from risk.policy import parse_policy
+from tests.risk.credit_life import HOSPITAL, PERSON, POLICIES, Life, Told, at, shaoyang
 
 LATER = ["another bill", "a bill paid otherwise", "its reversal", "that undone", "a reversal", "an estimate"]
+PLAIN = ("policy.toml", "rules.toml")
 VISIT = {"mdtrt_id": "M1", "fixmedins_code": HOSPITAL}
 
 
@@ -146,6 +149,14 @@ def test_any_later_event_of_the_visit_moves_the_debit_of_its_first_bill(register
             patient.tell(facts.SettlementEstimated, when=when, **amounts, **VISIT)
     patient.wait(("2024-03-09",))
     assert patient.left == [("debit", "2024-03-03T08:00", left_fen)]
+
+
+def test_where_no_credit_is_offered_a_bill_is_undone_all_the_same():
+    files = {name: text for name, text in read_policy_dir(POLICIES / "shaoyang").items() if name in PLAIN}
+    life = Life(policy=parse_policy(files))
+    life.tell(facts.InsuredStatusChanged, status="normal")
+    life.settle(10_000)
+    assert life.reverse() + life.reinstate() == []
 
 
 def test_a_capture_at_the_counter_tells_of_the_bill_before_its_event_comes():
