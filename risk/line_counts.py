@@ -2,14 +2,15 @@
 
 The visit notes such lines; one of which anything is taken back is noted no longer. A line is on the first bill that
 finds it noted, and on the next one if that is undone: whether a bill stands is its receipt's word, so that a note
-neither comes nor goes with a reversal.
+neither comes nor goes with a reversal. A line that was put on the next one is noted for both: the first, if it counts
+again while the next one stands, counts the line no longer, now and later.
 """
 
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from risk.activity import COUNTED, Activity, Row, Visit
+from risk.activity import COUNTED, Activity, Row, Visit, visit_of_row, with_visit
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed
 from risk.heard import exclusions_of
@@ -19,8 +20,8 @@ from risk.terms import Terms
 
 _UNSIGNED, _LONG = place_of("unsigned_rx_bills"), place_of("long_rx_bills")
 
-Note = tuple[int, int, int, int]
-"""A fee line, its batch, the counter of a day, and the bill that adds to it (hash of its setl_id; 0: none yet)."""
+Line = tuple[int, int, int]
+"""A fee line, its batch, and the counter of a day; its note adds the bill (hash of its setl_id; 0: none yet)."""
 
 
 def with_noted(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
@@ -37,18 +38,41 @@ def without_noted(visit: Visit, fact: FeeReversed) -> Visit:
     return replace(visit, noted=left_by(fact, visit.noted))
 
 
-def open_notes(activity: Activity, visit: Visit) -> list[Note]:
+def open_notes(activity: Activity, visit: Visit) -> set[Line]:
     """What is noted and on no bill that stands."""
-    return [note for note in visit.noted if not note[3] or _is_undone(activity, note[3])]
+    return {note[:3] for note in visit.noted} - _on_bills(activity, visit)
 
 
 def with_billed(before: Activity, visit: Visit, row: Row) -> Visit:
     """The visit whose open notes are on this bill, where it counts them; `before` is the activity without it."""
     places = {place for place, _ in row.beside}
-    taken = {note for note in open_notes(before, visit) if note[2] in places}
+    taken = {line for line in open_notes(before, visit) if line[2] in places}
     if not taken:
         return visit
-    return replace(visit, noted=tuple((*note[:3], row.setl) if note in taken else note for note in visit.noted))
+    others = (note for note in visit.noted if note[3] or note[:3] not in taken)
+    return replace(visit, noted=(*others, *((*line, row.setl) for line in sorted(taken))))
+
+
+def counted_again(activity: Activity, row: Row) -> tuple[Activity, Row]:
+    """The activity, and its bill that counts again: without the lines that a bill made in its place counts."""
+    visit = visit_of_row(activity, row)
+    if visit is None:
+        return activity, row
+    mine = {note[:3] for note in visit.noted if note[3] == row.setl}
+    lost = mine & _on_bills(activity, visit, but=row.setl)
+    if not lost:
+        return activity, row
+    activity = with_visit(
+        activity,
+        replace(visit, noted=tuple(each for each in visit.noted if each[3] != row.setl or each[:3] not in lost)),
+    )
+    places = {line[2] for line in lost} - {line[2] for line in mine - lost}
+    row = replace(row, beside=tuple(each for each in row.beside if each[0] not in places))
+    return replace(activity, rows=tuple(row if each.setl == row.setl else each for each in activity.rows)), row
+
+
+def _on_bills(activity: Activity, visit: Visit, but: int = 0) -> set[Line]:
+    return {note[:3] for note in visit.noted if note[3] not in (0, but) and not _is_undone(activity, note[3])}
 
 
 def _is_undone(activity: Activity, setl: int) -> bool:

@@ -220,7 +220,7 @@ def _recounted(
     applied = Applied(after, counted.result, list(counted.outputs), counted.contributions)
     if counted.result != "applied":
         return applied
-    visit = visit_of_row(person.activity, counted.row) if counted.row is not None else None
+    visit = visit_of_row(counted.activity, counted.row) if counted.row is not None else None
     if person.credit is not None:
         context = _context(after, fact, moment, visit)
         if counted.row is not None:

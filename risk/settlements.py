@@ -42,6 +42,7 @@ from risk.contributions import (
 from risk.event_ids import split
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
+from risk.line_counts import counted_again
 from risk.local_time import day_start_ms
 from risk.moment import Moment
 from risk.outputs import Output
@@ -213,9 +214,10 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
     after = with_year_sum(after, year_of(day_start_ms(known.day)), known.fund_fen)
     if row is None:
         return Counted(after, "applied", [], [], None, known)
+    after, row = counted_again(after, replace(row, state=COUNTED))
     after = replace(after, newest_ms=max(after.newest_ms, row.at_ms))
     if not has_second_hop(moment.terms):
-        return Counted(after, "applied", [], [], replace(row, state=COUNTED), known)
+        return Counted(after, "applied", [], [], row, known)
     moved = contributions(
         psn_no,
         row,
@@ -224,7 +226,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         moved_ms=moment.occurred_ms,
         marks=SILENT | bad_codes_of(row),
     )
-    return Counted(after, "applied", [], moved, replace(row, state=COUNTED), known)
+    return Counted(after, "applied", [], moved, row, known)
 
 
 def _was_reversed(activity: Activity, setl: int, message: int) -> bool:

@@ -1,5 +1,6 @@
 """What fee lines make of a bill: noted on the visit, forgotten with the line, and taken away with the bill."""
 
+from itertools import accumulate, product
 from typing import Any
 
 import pytest
@@ -101,11 +102,32 @@ BAD = line("L1", rx_flag=True)
         ([BAD, undone("S1"), bill("S1"), bill("S2")], [1]),
         ([BAD, undone("S1"), bill("S1"), again("S1"), bill("S2")], [1]),
         ([BAD, bill("S1", "99999"), bill("S2")], [1]),
+        ([BAD, bill("S1"), undone("S1"), bill("S2"), again("S1"), undone("S2"), bill("S3")], [1, -1, 1, -1, 1]),
+        ([BAD, bill("S1"), undone("S1"), bill("S2"), undone("S2"), again("S1"), bill("S3")], [1, -1, 1, -1, 1]),
+        ([BAD, bill("S1"), undone("S1"), bill("S2"), again("S1"), undone("S1"), again("S1")], [1, -1, 1]),
+        ([BAD, line("L2", rx_flag=True, chrg_bchno="B"), bill("S1"), undone("S1"), back(chrg_bchno="B"), bill("S2"),
+          again("S1")], [1, -1, 1]),
+        ([BAD, bill("S1"), line("L2", rx_flag=True), undone("S1"), bill("S2"), again("S1"), bill("S3")], [1, -1, 1]),
     ],
     ids=["once", "a second line", "taken back since", "made again", "reinstated", "another undone", "undone before",
-         "undone before and reinstated", "under a code that is none"],
+         "undone before and reinstated", "under a code that is none", "reinstated beside the one made in its place",
+         "reinstated when that is undone", "reinstated beside it, twice", "one line taken back since",
+         "another line since"],
 )  # fmt: skip
 def test_a_line_is_on_one_bill_that_stands_and_goes_and_comes_with_it(facts: list[Fact], told: list[int]) -> None:
     engine = Engine(Parameters(), files=shaoyang_files())
     engine.fold(facts, cuts=range(len(facts)))
     assert [each.sign for each in engine.contributed if (UNSIGNED, 1) in each.beside] == told
+
+
+def test_whatever_is_undone_and_stands_again_one_bill_at_most_counts_the_line() -> None:
+    for choices in product(("S1", "S2"), repeat=6):
+        facts: list[Fact] = [BAD, bill("S1")]
+        stands = {"S1": True}
+        for serial in choices:
+            known, stands[serial] = serial in stands, not stands.get(serial)
+            facts.append((again if known else bill)(serial) if stands[serial] else undone(serial))
+        engine = Engine(Parameters(), files=shaoyang_files())
+        engine.fold(facts, cuts=range(len(facts)))
+        signs = [each.sign for each in engine.contributed if (UNSIGNED, 1) in each.beside]
+        assert set(accumulate(signs)) <= {0, 1}, choices
