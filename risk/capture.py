@@ -146,7 +146,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
     if bill.final:
         credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
     else:
-        hold = as_placed(credit, hold)
+        hold = as_placed(hold)
         credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
     booking = Booking(
         agreement,

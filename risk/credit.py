@@ -97,7 +97,8 @@ class Promise(NamedTuple):
 class Authorization(NamedTuple):
     """An open authorization. `limit_fen`: the policy limit at its placing. `expires_ms` 0: not before a discharge.
 
-    `again_until_ms`: till when a reversal kept it open that found it open; 0 also for one that had ended before.
+    `reopened`: how many bills that reversals gave back to it are waited for. `again_until_ms`: till when, if they found
+    it open; 0 also for one that had ended before.
     """
 
     authorization_id: str
@@ -115,7 +116,7 @@ class Authorization(NamedTuple):
     placed_ms: int
     expires_ms: int
     promise: Promise
-    reopened: bool = False
+    reopened: int = 0
     again_until_ms: int = 0
 
     @property
@@ -126,7 +127,7 @@ class Authorization(NamedTuple):
     @property
     def had_ended(self) -> bool:
         """Is it open only because a reversal opened it again?"""
-        return self.reopened and not self.again_until_ms
+        return bool(self.reopened) and not self.again_until_ms
 
 
 class Ended(NamedTuple):

@@ -137,16 +137,12 @@ def without_ended(credit: Credit, key: int) -> Credit:
     return credit._replace(ended=tuple(each for each in credit.ended if each.key != key))
 
 
-def as_placed(credit: Credit, hold: Authorization) -> Authorization:
-    """The hold of which a bill is made anew, or stands again: it ends as it was placed if no other one is undone."""
-    undone = sum(
-        (each.fixmedins_code, each.authorization_id) == (hold.fixmedins_code, hold.authorization_id)
-        for each in credit.obligations
-        if each.reversed_by
-    )
-    if not hold.again_until_ms or undone > 1:
+def as_placed(hold: Authorization) -> Authorization:
+    """The hold of which a bill is made anew, or stands again: it ends as it was placed if no other is waited for."""
+    if not hold.again_until_ms:
         return hold
-    return hold._replace(reopened=False, again_until_ms=0)
+    left = hold.reopened - 1
+    return hold._replace(reopened=left, again_until_ms=hold.again_until_ms if left else 0)
 
 
 def end(credit: Credit, hold: Authorization, action: HoldAction, now_ms: int) -> Credit:

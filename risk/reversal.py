@@ -87,7 +87,7 @@ def _reopened(credit: Credit, obligation: Obligation, back_fen: int, until_ms: i
             approved_fen=max(hold.approved_fen, hold.held_fen + back_fen),
             expires_ms=max(hold.expires_ms, until_ms) if hold.had_ended else hold.expires_ms,
             again_until_ms=0 if hold.had_ended else max(hold.again_until_ms, until_ms),
-            reopened=True,
+            reopened=hold.reopened + 1,
         )
         return with_hold(credit, hold)
     ended = ended_hold(credit, *identity)
@@ -119,7 +119,7 @@ def _open_again(ended: Ended, obligation: Obligation, held_fen: int, until_ms: i
         ended.placed_ms,
         until_ms,
         ended.promise,
-        reopened=True,
+        reopened=1,
     )
 
 
@@ -177,7 +177,7 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
             released_fen = 0
             credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
         else:
-            hold = as_placed(credit, hold)
+            hold = as_placed(hold) if taken_fen else hold
             credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
     capture_id = derived_id("cp_", obligation.agreement_no, obligation.setl_id, context.event_id)
     told = moved(credit).get(obligation.setl_id, Moved())

@@ -319,3 +319,43 @@ def test_of_two_bills_taken_back_the_second_is_waited_for_when_the_first_stands_
     life.reinstate("S2")
     life.pass_time(hours=0)
     assert (life.held, life.used) == (0, 60_000)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("undo S1", "undo S2", "make S3", "make S4"),
+        ("undo S1", "undo S2", "make S3", "redo S2"),
+        ("undo S1", "undo S2", "redo S1", "make S3"),
+        ("undo S1", "make S3", "undo S2", "make S4"),
+        ("undo S1", "make S3", "undo S2", "redo S2"),
+        ("undo S1", "make S3", "undo S3", "make S4"),
+    ],
+)
+def test_when_nothing_taken_back_is_waited_for_any_more_the_hold_ends_as_it_was_placed(steps):
+    life = Life("2024-03-01").sign()
+    life.authorize(100_000)
+    placed_ms, waiting = life.credit.authorizations[0].ends_ms, 0
+    for step in ("make S1", "make S2", *steps):
+        word, name = step.split()
+        if word == "make":
+            life.capture(30_000, name, request_id=name, final=False)
+        elif word == "undo":
+            life.reverse(name)
+        else:
+            life.reinstate(name)
+        waiting = max(0, waiting + (1 if word == "undo" else -1))
+        assert life.credit.authorizations[0].ends_ms == (at("2024-03-02", 2) if waiting else placed_ms)
+    assert (life.held, life.used) == (40_000, 60_000)
+
+
+def test_a_bill_that_had_taken_nothing_is_not_the_one_that_is_waited_for():
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(100_000)
+    for number, fen in ((1, 100_000), (2, 20_000)):  # the second is all top-up
+        life.capture(fen, f"S{number}", request_id=f"R{number}", final=False)
+    life.reverse("S1")
+    life.reverse("S2")
+    life.reinstate("S2")
+    life.pass_time(hours=1)
+    assert life.held == 100_000
