@@ -10,7 +10,7 @@ from streams.command_words import Format, Json, settings
 topics = App(name="topics", help="Create the topics, or check that they keep what they must keep.")
 deadletters = App(name="deadletters", help="What was refused, and sending it again.")
 orders = App(name="orders", help="Stop and restart orders to the bank; works within a second.")
-show = App(name="show", help="One subject as Redis has it now.")
+show = App(name="show", help="One subject, or the prices of one drug, as Redis has it now.")
 policy = App(name="policy", help="The dated, cited rules: check, show, activate.")
 fold = App(name="fold", help="The switch to another fold: a release that decides or packs otherwise.")
 peers = App(name="peers", help="What institutions and doctors have in common, for the rules that compare them.")
@@ -109,6 +109,19 @@ def show_staff(subject_id: str, /, *, json: Json = False) -> int:
     from streams.show import run_show
 
     return run_show(settings(), "staff", subject_id, as_json=json)
+
+
+@show.command(name="prices")
+def show_prices(med_list_codg: str, region: str, /, *, json: Json = False) -> int:
+    """What the institutions of a prefecture last paid and asked for a drug: median, spread, how many.
+
+    Args:
+        med_list_codg: The drug's code.
+        region: The first four digits of an area code, `4305`.
+    """
+    from streams.show_prices import run_prices
+
+    return run_prices(settings(), med_list_codg, region, as_json=json)
 
 
 @policy.command(name="check")

@@ -45,7 +45,7 @@ def _now_ms() -> int:
 
 def _person(settings: "Settings", psn_no: str) -> dict[str, Any]:
     stored_as = Pseudonyms(settings.pseudonym_key).of(psn_no)
-    partitions = _partitions(settings, settings.topics.events)
+    partitions = partitions_of(settings, settings.topics.events)
     people = StoredPeople(lambda: Store(settings.redis), partitions, lambda _partition: _now_ms(), _now_ms)
     try:
         credit = asyncio.run(people.credit(stored_as))
@@ -96,7 +96,7 @@ def _conduct(activity: Activity) -> dict[str, Any]:
 
 
 def _subject(settings: "Settings", kind: str, subject_id: str) -> dict[str, Any]:
-    partitions = _partitions(settings, settings.topics.subjects)
+    partitions = partitions_of(settings, settings.topics.subjects)
     tag = tags("q", partitions)[partition_of(subject_id, partitions)]
     store = Store(settings.redis)
     try:
@@ -140,7 +140,8 @@ def _said_of(standing: Standing) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _partitions(settings: "Settings", topic: str) -> int:
+def partitions_of(settings: "Settings", topic: str) -> int:
+    """How many partitions a topic has: by that a subject's shard is found."""
     _, found = cluster_identity(settings.kafka, [topic])
     if topic not in found:
         raise Stop(f"没有主题 {topic}：请先运行 xinmai topics create", f"no topic {topic}: run xinmai topics create")

@@ -52,6 +52,11 @@ class CodeMoved(InstitutionFact, frozen=True, kw_only=True, tag="code.moved"):
     drug_trac_codg: str
 
 
+def price_shard_key(med_list_codg: str) -> str:
+    """All institutions' prices of an item stand together."""
+    return f"price:{med_list_codg}"
+
+
 class PriceTold(InstitutionFact, frozen=True, kw_only=True, tag="price.told"):
     """What an institution last paid or asked for an item, on the item's own shard. `moved_at`: the movement's time; no
     price: the movement was deleted, and `event_id` is then the deletion's.
@@ -64,8 +69,8 @@ class PriceTold(InstitutionFact, frozen=True, kw_only=True, tag="price.told"):
 
     @property
     def shard_key(self) -> str:
-        """All institutions' prices of an item stand together."""
-        return f"price:{self.med_list_codg}"
+        """The item's, not the institution's."""
+        return price_shard_key(self.med_list_codg)
 
 
 def codes_moved(fact: StockMoved) -> list[CodeMoved]:

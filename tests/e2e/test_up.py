@@ -86,6 +86,24 @@ def test_a_box_sold_twice_over_http_is_found(up):
     assert found[0]["sold_before"]["fixmedins_code"] == "P43050200091"
 
 
+def test_what_a_drug_costs_in_a_prefecture_can_be_shown(up):
+    answer, directory = up
+    bought = {"event_type": "stock.moved", "movement": "purchased", "med_list_codg": "XV01", "cnt_x10000": 10_000}
+    headers = {"Authorization": f"Bearer {answer['token']}", "Content-Type": "application/x-ndjson"}
+    for n in (1, 2, 3):
+        told = {"event_id": f"buy{n}", "fixmedins_code": f"H4305020008{n}", "pric_x1000000": n * 1_000_000}
+        line = json.dumps(bought | told | {"occurred_at": "2026-03-10T09:00:00+08:00"})
+        httpx.post(f"{answer['api']}/v1/events", content=line, headers=headers).raise_for_status()
+    spread: dict[str, int] = {}
+    until_s = time.monotonic() + 60
+    while spread.get("members") != 3:
+        shown = xinmai(directory, "show", "prices", "XV01", "4305", "--json")
+        assert time.monotonic() < until_s, (shown.stdout, shown.stderr)
+        spread = json.loads(shown.stdout)["prices_x1000000"]["purchased"] if shown.returncode == 0 else {}
+    assert spread["p50"] == 2_000_000
+    assert "中位价 median 2.00 元" in xinmai(directory, "show", "prices", "XV01", "4305").stdout
+
+
 def test_a_city_sent_in_raises_the_alerts_it_planted(up):
     directory = up[1]
     labels = directory / "labels.ndjson"

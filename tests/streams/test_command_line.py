@@ -15,8 +15,8 @@ COMMANDS = [
     "up", "demo", "worker", "api", "topics create", "topics check", "ingest", "alerts", "alerts suppress",
     "alerts unsuppress", "alerts suppressions", "alerts ack", "alerts verdict", "alerts precision", "deadletters list",
     "deadletters retry", "orders pause", "orders resume", "show person", "show institution", "show staff",
-    "policy check", "policy show", "policy activate", "fold activate", "simulate city", "bench", "verify", "rebuild",
-    "replay",
+    "show prices", "policy check", "policy show", "policy activate", "fold activate", "simulate city", "bench",
+    "verify", "rebuild", "replay",
 ]  # fmt: skip
 
 
