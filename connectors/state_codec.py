@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from risk.activity import Activity
+from risk.billed import Billed
 from risk.contributions import Contribution
 from risk.credit import Credit
 from risk.market import Market
@@ -61,6 +62,7 @@ unpack_credit = msgspec.msgpack.Decoder(Credit).decode
 unpack_subject = msgspec.msgpack.Decoder(Subject).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode
 unpack_baselines = msgspec.msgpack.Decoder(dict[str, Baseline]).decode
+unpack_billed = msgspec.msgpack.Decoder(Billed).decode
 unpack_batches = msgspec.msgpack.Decoder(Batches).decode
 unpack_item = msgspec.msgpack.Decoder(Item).decode
 unpack_prices = msgspec.msgpack.Decoder(Prices).decode

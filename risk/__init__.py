@@ -55,12 +55,13 @@ Reading order
                      prescribers.py (D08); visit_told.py, credit_visits.py: what is told of beds, lines and debts (H10,
                      M02, M08, H15); pruning.py; ordinary.py: the same in one straight line where no rule has anything
                      to say; stock.py, stock_ledger.py: what an institution has left of an item (stock_rules.py: H07,
-                     D07), from its own facts on `subjects.v1`; prices.py → market.py, market_rules.py: what it pays and
-                     asks beside the others (W01, E01); trace_codes.py: where each box was last sold (D05), boxes.py:
-                     what fee lines tell of boxes; item_limits.py: lines that do not fit whose bill they are on (M06,
-                     P14); slope.py: P12's; beside it care.py, care_rules.py, line_rules.py, stay_rules.py (P10, P11,
-                     P20), idle_days.py, heard.py (lines and admissions), bills.py, bill_rules.py, insured.py (bills,
-                     and what was told of him whose they are); kept_care.py and event_ids.py: how little is kept of them
+                     D07), from its own facts on `subjects.v1`; billed.py: what it billed and never bought (H06);
+                     prices.py → market.py, market_rules.py: what it pays and asks beside the others (W01, E01);
+                     trace_codes.py: where each box was last sold (D05), boxes.py: what fee lines tell of boxes;
+                     item_limits.py: lines that do not fit whose bill they are on (M06, P14); slope.py: P12's; beside it
+                     care.py, care_rules.py, line_rules.py, stay_rules.py (P10, P11, P20), idle_days.py, heard.py (lines
+                     and admissions), bills.py, bill_rules.py, insured.py (bills, and what was told of him whose they
+                     are); kept_care.py and event_ids.py: how little is kept of them
 5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,

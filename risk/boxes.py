@@ -1,12 +1,13 @@
 """The boxes on a person's fee lines, by their trace codes: what is told of them to the shards of their codes (D05), and
-of boxes without a code to their institution (D06, H16).
+of boxes without a code to their institution (D06, H16), and of dear lines to the shelves of their hospital (H06).
 
 A line sells its boxes; they come back when the line is taken back, its settlement undone or its visit cancelled: a part
 of a line, and a settlement that is corrected and made again, are in doubt, and a doubt is a return. Not told: a line by
 the unit (trdn_flag, or another count than codes), a second line of a visit with the same box (it was opened), and the
 lines of an admission: a ward opens boxes for many. Lines are remembered 92 days. A line whose item the policy lists
 (coded_items) and that has no code, or one that is none, counts as one line without a code, once, at its institution,
-until the line is taken back or its visit cancelled: a settlement that is undone gives it no code.
+until the line is taken back or its visit cancelled: a settlement that is undone gives it no code. A line that H06 looks
+at is told once, and taken back as a box is.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from risk.activity import COUNTED, Activity, hash32, hash64, row_of, visit_of
-from risk.contributions import CODE, INSTITUTION, NO_BILL, Beside, Contribution
+from risk.billed import HOSPITAL
+from risk.contributions import CODE, INSTITUTION, NO_BILL, SHELF, Beside, Contribution
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, SettlementReversed, VisitCancelled
 from risk.local_time import local_day
@@ -30,6 +32,7 @@ _BOX = Struct(">I9s")  # line, code
 _MOST_IN_ONE = 255
 _PLACE_BYTES = 12
 _NO_CODE = b"\xff" * 9  # more than twenty digits can say
+_BILLED = b"\xfe" * 9  # as much: the line itself
 _TYPES = {"H": "1", "P": "2"}  # the first letter of a national code (contract.md, "National messages")
 _ONE_UNCODED: Beside = ((place_of("uncoded_lines"), 1),)
 
@@ -72,21 +75,21 @@ def with_boxes(before: Activity, activity: Activity, fact: BoxFact, moment: Mome
 
 def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
     place = fact.fixmedins_code.encode()
-    codes = [*_boxes_of(activity, fact, moment), *_missing(fact, moment)] if len(place) <= _PLACE_BYTES else []
-    if not codes:
+    codes = [*_boxes_of(activity, fact, moment), *_missing(fact, moment), *_billed(fact, moment)]
+    if not codes or len(place) > _PLACE_BYTES:
         return activity, []
     visit, batch = hash64(fact.mdtrt_id), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
     place = place.ljust(_PLACE_BYTES, b"\0")
     boxes = unpacked(activity.boxes)
     own = {(box.visit, box.code) for box in boxes}
     sold = [Box(visit, hash32(fact.feedetl_sn), batch, moment.occurred_ms, place, code) for code in codes]
-    sold = [box for box in sold if box.code == _NO_CODE or (box.visit, box.code) not in own]
+    sold = [box for box in sold if box.code >= _BILLED or (box.visit, box.code) not in own]
     if not sold:
         return activity, []
     boxes += sold
     floor_day = max(local_day(box.at_ms) for box in boxes) - KEPT_DAYS_OF_A_LINE
     kept = packed([box for box in boxes if local_day(box.at_ms) >= floor_day])
-    return replace(activity, boxes=kept), [_told(box, 1, moment) for box in sold]
+    return replace(activity, boxes=kept), [_told(box, 1, moment, fact) for box in sold]
 
 
 def _boxes_of(activity: Activity, fact: FeeAdded, moment: Moment) -> list[bytes]:
@@ -106,6 +109,13 @@ def _missing(fact: FeeAdded, moment: Moment) -> list[bytes]:
     if clause is None or fact.fixmedins_code[:1] not in _TYPES or not clause.value.asks(fact.med_list_codg):
         return []
     return [] if codes and all(is_trace_code(code) for code in codes) else [_NO_CODE]
+
+
+def _billed(fact: FeeAdded, moment: Moment) -> list[bytes]:
+    """The line itself, if H06 looks at it."""
+    clause = moment.terms.get("H06")
+    is_asked = clause is not None and clause.value.asks(fact.med_list_codg, fact.amount_fen)
+    return [_BILLED] if is_asked and fact.fixmedins_code[:1] == HOSPITAL else []
 
 
 def _named(activity: Activity, fact: BoxFact) -> Callable[[Box], bool] | None:
@@ -132,13 +142,16 @@ def _named(activity: Activity, fact: BoxFact) -> Callable[[Box], bool] | None:
     return None
 
 
-def _told(box: Box, sign: int, moment: Moment) -> Contribution:
+def _told(box: Box, sign: int, moment: Moment, line: FeeAdded | None = None) -> Contribution:
     """It names no person. The return of a line has the line's own time beside its own."""
     place = box.place.rstrip(b"\0").decode()
     when = (box.at_ms, moment.occurred_ms, moment.event_id, "")
     if box.code == _NO_CODE:
         kind = _TYPES[place[0]]
         return Contribution(INSTITUTION, place, sign, *when, 0, kind, "", 0, 0, NO_BILL, beside=_ONE_UNCODED)
+    if box.code == _BILLED:
+        item, fen = (line.med_list_codg, line.amount_fen) if line is not None else ("", 0)
+        return Contribution(SHELF, place, sign, *when[:3], item, box.visit ^ box.line, "", "", fen, 0, 0)
     code = f"{int.from_bytes(box.code):020d}"
     return Contribution(CODE, code, sign, *when, 0, "", "", 0, 0, 0, fixmedins_code=place)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from risk.activity import Row, Stored, hash64
 
-INSTITUTION, STAFF, CODE = "i", "s", "t"
+INSTITUTION, STAFF, CODE, SHELF = "i", "s", "t", "g"
 BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL, EMERGENCY = 1, 2, 4, 8, 16
 """Marks. SILENT: counts, opens and closes nothing. NO_BILL: something else than a settlement: only `beside` counts."""
 
@@ -22,7 +22,8 @@ class Contribution(Stored, frozen=True):
     """+1 or -1 settlement (or `beside` alone) to one subject, moved by the record `event_id`; `original_id` is the
     settlement itself.
 
-    To a trace code (boxes.py): the box was sold, or came back, at `fixmedins_code`.
+    To a trace code (boxes.py): the box was sold, or came back, at `fixmedins_code`. To the shelves of an institution
+    (billed.py): a line, which `person` tells from others, was billed, or taken back; `original_id` is then its item.
     """
 
     subject_kind: str

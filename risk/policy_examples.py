@@ -17,10 +17,12 @@ from risk.policy_rules import (
     PlaceholderCodes,
     PriceRule,
     QualityRule,
+    ShelfRule,
     SumRule,
     UseRule,
     WindowRule,
 )
+from risk.policy_shelves import shelf_example
 from risk.policy_staff_examples import OF_STAFF, Words, span
 from risk.policy_values import (
     AnnualCap,
@@ -245,6 +247,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     DemandRule: _demand,
     QualityRule: _quality,
     PriceRule: price_example,
+    ShelfRule: shelf_example,
     SumRule: _sum,
     UseRule: _use,
     PlaceholderCodes: _placeholders,

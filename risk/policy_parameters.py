@@ -38,6 +38,7 @@ from risk.policy_shapes import (
     use_rule,
     window_rule,
 )
+from risk.policy_shelves import shelf_rule
 from risk.policy_staff_shapes import pace_rule, points_rule, standing_rule
 
 
@@ -99,6 +100,7 @@ _DECLARED = (
     Parameter("D12", _DAYS, "%", "药店陌生人聚集", "strangers at a pharmacy"),
     Parameter("H02", _DAYS, "%", "分解住院率", "readmissions"),
     Parameter("H05", _DAYS, "%", "次均费用突增", "growth of the mean inpatient bill"),
+    Parameter("H06", shelf_rule, "fen", "串换", "billed, and not bought for a month"),
     Parameter("H07", quality_rule, "units", "进销存不符", "more sold than there was"),
     Parameter("H08", _DAYS, "%", "节假日集中入院", "admissions on days off"),
     Parameter("H03", measured_rule("repeated"), "lines", "重复收费", "one item charged twice in one visit"),

@@ -199,6 +199,27 @@ class PriceRule(Rule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfRule(Rule):
+    """A line beyond the amount, of an item, by prefixes of its code, that did not come in on the `window_days`
+    dates up to its own, at a hospital that told of its stock on them: never silent for `silent_days` (H06).
+    """
+
+    items: tuple[str, ...]
+    window_days: int
+    silent_days: int
+    precision_percent: int
+
+    @property
+    def over_fen(self) -> int:
+        """More than this."""
+        return self.levels[0].theta
+
+    def asks(self, med_list_codg: str, amount_fen: int) -> bool:
+        """Is the rule about this line?"""
+        return amount_fen > self.over_fen and med_list_codg.startswith(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SumRule(Rule):
     """A person's rolling sum of one amount reaches the threshold (X01, the benchmark's rule)."""
 

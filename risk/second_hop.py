@@ -50,6 +50,12 @@ class Heard(Struct, gc=False):
             self.date = date
         return plan
 
+    def moment(self, given: Contribution) -> Moment:
+        """When and where what a contribution says happens to it is judged."""
+        at_ms, stamp_ms, policy = given.moved_ms, self.stamp_ms, self.policy
+        day = (at_ms + OFFSET_MS) // DAY_MS
+        return Moment(self.position, given.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
+
 
 class _Said(NamedTuple):
     """What an alert is about: the contribution, and the record and the plan it is judged under."""

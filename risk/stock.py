@@ -17,6 +17,9 @@ from risk.local_time import day_start_ms, local_day
 DAYS_KEPT = 40
 """Longer than the stock rules' thirty days and the 48 hours in which batches still come (domain.md 2.7)."""
 
+OPEN_DAYS = 3
+"""The newest local dates, of which a purchase may still be told."""
+
 _SUMS = Struct(">Hqqqq")
 _SLOT, _ROW = Struct(">H"), Struct(">IBq")  # the local day; ms of the day, movement, count
 _COLUMNS: dict[Movement, int] = {"purchased": 1, "purchase_returned": 2, "sold": 3, "sale_returned": 3}

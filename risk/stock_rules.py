@@ -13,11 +13,9 @@ from risk.facts import StockMoved, StockUndone
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.stock import Item, days_of, left_x10000
+from risk.stock import OPEN_DAYS, Item, days_of, left_x10000
 from risk.terms import Clause
 
-OPEN_DAYS = 3
-"""The newest local dates, of which a purchase may still be told."""
 _RULES = {"H": "H07", "P": "D07"}  # the first letter of a national code (contract.md, "National messages")
 _WHOLE = 10_000
 

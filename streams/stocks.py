@@ -32,6 +32,7 @@ from risk.stock_ledger import (
 )
 from risk.stock_rules import judged
 from risk.trace_codes import code_shard_key
+from streams.billed_lines import BilledLines
 from streams.shards import Effects, Rerouted, Values
 
 StockFact = StockMoved | StockUndone
@@ -42,8 +43,9 @@ Done = tuple[Effects, dict[Address, bytes]]
 class Stocks:
     """Movements folded into a shard's values."""
 
-    def __init__(self, values: Values, partition: int, partitions: int) -> None:
+    def __init__(self, values: Values, billed: BilledLines, partition: int, partitions: int) -> None:
         self._values = values
+        self._billed = billed
         self._partition = partition
         self._partitions = partitions
 
@@ -52,6 +54,8 @@ class Stocks:
         wanted = [self._keys(fact)]
         if isinstance(fact, StockMoved) and fact.fixmedins_bchno:
             wanted.append(self._batch(fact))
+        if isinstance(fact, StockMoved):
+            wanted += self._billed.addresses(fact)
         if fact.med_list_codg is not None:
             wanted += [*self._item(fact, fact.med_list_codg), self._prices(fact)]
         return wanted
@@ -106,6 +110,8 @@ class Stocks:
         values = {head: pack(item), day: after[1]}
         if isinstance(fact, StockMoved) and fact.fixmedins_bchno:
             values[self._batch(fact)] = pack(with_line(self._batches(fact), fact))
+        if isinstance(fact, StockMoved):
+            said += self._billed.moved(fact, moment, values)
         return Effects(fact.event_type, "applied", said), values
 
     def _priced(self, fact: StockFact, moment: Moment, values: dict[Address, bytes]) -> list[Rerouted]:

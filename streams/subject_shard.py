@@ -14,7 +14,7 @@ from connectors.state_codec import (
 )
 from connectors.store import Address
 from connectors.topology import partition_of
-from risk.contributions import CODE, STAFF
+from risk.contributions import STAFF
 from risk.facts import (
     CodeMoved,
     Fact,
@@ -35,7 +35,7 @@ from risk.second_hop import Heard, contribute, needs_history
 from risk.staff_standing import Standing, told
 from risk.subjects import History, Subject
 from risk.trace_codes import code_shard_key
-from streams.goods import Goods, GoodsFact
+from streams.goods import GOODS, Goods, GoodsFact
 from streams.shards import (
     FIRST_FOLD,
     FUTURE_MS_MAX,
@@ -111,8 +111,8 @@ class SubjectShard:
             if not isinstance(each, Contributed):
                 continue
             for given in each.contributions:
-                if given.subject_kind == CODE:
-                    wanted[self._goods.boxes.address(given.subject_id)] = None
+                if given.subject_kind in GOODS:
+                    wanted |= dict.fromkeys(self._goods.addresses_of(given))
                     continue
                 name = given.subject_kind, given.subject_id
                 known = self._subjects.get(name)
@@ -126,10 +126,10 @@ class SubjectShard:
         return self.values.address(*name, field_name)
 
     def room_for(self, decoded: Contributed | Fact | BadRecord) -> int:
-        """Each contribution changes its subject and at another date its history; a movement its id, batch, item, day
-        and price; a switch, the policy.
+        """Each contribution changes its subject and at another date its history; a movement its id, batch, item, day,
+        price and its hospital's billed lines; a switch, the policy.
         """
-        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 5
+        return 2 * len(decoded.contributions) if isinstance(decoded, Contributed) else 6
 
     def apply(self, record: Record, decoded: Contributed | Fact | BadRecord) -> Effects:
         """Fold one record. An exception leaves everything as it was before the record."""
@@ -167,10 +167,10 @@ class SubjectShard:
             return Effects("subject.contributed", "duplicate")
         heard_now = Heard(position, record.timestamp_ms, policy, self._known_baselines())
         subjects, histories, outputs = dict[_Name, Subject](), dict[_Name, History](), list[Output]()
-        buckets: dict[Address, bytes] = {}
+        goods: dict[Address, bytes] = {}
         for contribution in fresh:
-            if contribution.subject_kind == CODE:
-                outputs += self._goods.boxes.contributed(contribution, heard_now, buckets)
+            if contribution.subject_kind in GOODS:
+                outputs += self._goods.contributed(contribution, heard_now, goods)
                 continue
             name = contribution.subject_kind, contribution.subject_id
             subject = subjects.get(name)
@@ -187,9 +187,9 @@ class SubjectShard:
         if histories:
             self._histories.update(histories)
             self._changed_histories.update(histories)
-        for address, bucket in buckets.items():
-            self.values.set(address, bucket)
-        self._others.update(buckets)
+        for address, value in goods.items():
+            self.values.set(address, value)
+        self._others.update(goods)
         heard = list(self.state.heard)
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))

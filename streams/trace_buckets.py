@@ -3,7 +3,6 @@
 from connectors.store import Address
 from risk.contributions import Contribution
 from risk.facts import CodeMoved
-from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.second_hop import Heard
@@ -38,8 +37,4 @@ class TraceBuckets:
         bucket = buckets.get(address)
         after = seen(self._values.get(address) if bucket is None else bucket, box)
         buckets[address] = after.bucket
-        if after.before is None:
-            return []
-        day, stamp_ms, policy = local_day(at_ms), heard.stamp_ms, heard.policy
-        here = Moment(heard.position, given.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
-        return second_sale(box, after.before, here)
+        return second_sale(box, after.before, heard.moment(given)) if after.before is not None else []

@@ -93,6 +93,16 @@ def test_every_price_apart_is_found_and_none_that_only_looks_so():
         assert (scores[rule].recall, scores[rule].precision) == (1.0, 1.0), rule
 
 
+def test_what_was_billed_and_never_bought_is_found_and_nothing_that_was_told_late():
+    plan = CityPlan(people=50, institutions=4, first_day=20_537, days=38, seed=4, plants=2, checkout=False)
+    alerts, _ = alerts_of(plan, policy_texts("shaoyang"))
+    labels = [each for each in expectations(plan) if each.rule == "H06"]
+    assert {each.verdict for each in labels} == {"planted", "below", "innocent"}
+    scores: dict[str, Score] = defaultdict(Score)
+    compare([each for each in alerts if each.rule == "H06"], labels, scores)
+    assert (scores["H06"].recall, scores["H06"].precision) == (1.0, 1.0)
+
+
 def test_every_box_sold_twice_or_without_a_code_is_found_and_none_that_came_back():
     plan = CityPlan(people=300, institutions=8, first_day=20_537, days=10, seed=4, plants=3, checkout=False)
     alerts, _ = alerts_of(plan, policy_texts("shaoyang"))

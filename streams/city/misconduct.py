@@ -181,6 +181,8 @@ ACTS = (
     Act(people.one_dear_operation, 5),
     Act(stays.handed_on, 8, straddles=True),
     Act(stays.handed_on_by_paper, 8),
+    Act(shelves.billed_and_never_bought, 36, straddles=True),
+    Act(shelves.bought_and_told_late, 36),
 )
 
 

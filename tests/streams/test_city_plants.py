@@ -30,7 +30,6 @@ CATALOGUE = {
 }
 WAITING = {
     "P08": "needs telephones: no edge takes one in (L01), and a hash of eleven digits is undone by trying all",
-    "H06": "waits for a bill's lines on the shard of the shelf that they name; what a 3505 sold is H07's and D07's",
     "U01": "employers send no events",
     "T01": "operators send no events",
 }
