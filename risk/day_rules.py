@@ -117,25 +117,33 @@ def found_on(scene: Scene, filtered: Filtered, before: list[tuple[Episode, Look,
             ended(subject, episode)
             found.append((episode, left, "closed"))
     if given.sign > 0:
+        end = _end(given)
+        known_days = end - subject.since
         for look in filtered.opens:
-            found += _opened(scene, look)
+            if look.known_days > known_days:  # and of all that follow
+                break
+            found += _opened(scene, look, end)
     return found
 
 
-def _opened(scene: Scene, look: Look) -> list[Finding]:
-    subject, end, level = scene.subject, _end(scene.given), look.level
-    if end - subject.since < look.known_days:
-        return []
-    period = look.period(end)
-    if any((each.rule_id, each.level, each.period) == (look.rule_id, level.level, period) for each in subject.episodes):
+def _opened(scene: Scene, look: Look, end: int) -> list[Finding]:
+    subject, level = scene.subject, look.level
+    if subject.episodes and _is_open(subject, look, end):
         return []
     observed = scene.measured(look, end)
     if observed < level.theta:
         return []
     reached = 0 if look.days else observed
-    episode = Episode(look.rule_id, level.level, period, scene.given.event_id, level.rearm, level.theta, reached)
+    episode = Episode(
+        look.rule_id, level.level, look.period(end), scene.given.event_id, level.rearm, level.theta, reached
+    )
     subject.episodes = (*subject.episodes, episode)
     return [(episode, observed, "opened")]
+
+
+def _is_open(subject: Subject, look: Look, end: int) -> bool:
+    key = (look.rule_id, look.level.level, look.period(end))
+    return any((each.rule_id, each.level, each.period) == key for each in subject.episodes)
 
 
 def ended(subject: Subject, episode: Episode) -> None:

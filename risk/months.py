@@ -79,6 +79,8 @@ def with_day(months: list[Month], day: int, counters: list[int], newest_day: int
 
 def rows_of(months: list[Month], day: int) -> list[list[int]]:
     """What stands with the subject on this day; [] where all is 0."""
+    if not months:
+        return []
     this = month_of(day)
     of_year = range(january_of(day), this + 1)
     wanted = ((this,), (this - 12,), of_year)

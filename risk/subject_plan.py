@@ -43,8 +43,9 @@ class Look(NamedTuple):
 
 
 class Filtered(NamedTuple):
-    """What concerns this sort of contribution: the short window, people of the date, the looks that it may open, M03 or
-    M09, which look at a doctor's bills one after another, and D08, which looks at who prescribed.
+    """What concerns this sort of contribution: the short window, people of the date, the looks that it may open (those
+    that need no long acquaintance first), M03 or M09, which look at a doctor's bills one after another, and D08, which
+    looks at who prescribed.
     """
 
     bursts: bool
@@ -98,7 +99,7 @@ class Plan:
         prescribed = bill and given.doctor != 0 and any(look.measure.kind == "one_prescriber" for look in looks)
         moved = Filtered(bursts, people, (), signed, prescribed)
         opens = [look for look in looks if look.opening & touched or (not look.opening and moved.moves(look, touched))]
-        return moved._replace(opens=tuple(opens))
+        return moved._replace(opens=tuple(sorted(opens, key=lambda look: look.known_days)))
 
     def _admits(self, rule_id: str, given: Contribution) -> bool:
         clause = self.terms.get(rule_id)

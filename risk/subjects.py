@@ -144,8 +144,18 @@ def turn(subject: Subject, history: History, date: int, kind: str) -> None:
         if (day.people or day.prescribed) and day.date <= date - PEOPLE_KEPT_DAYS:
             days[at] = Day(day.date, day.counters, b"", day.raised)
     subject.day = Day(date)
-    totals = [summed(days, date - span, date - 1) for span in SPANS[kind]]
-    subject.totals = totals if any(map(any, totals)) else []
+    subject.totals = _totals(days, date, SPANS[kind]) if days else []
+
+
+def _totals(days: list[Day], date: int, spans: tuple[int, ...]) -> list[list[int]]:
+    """The running totals before this date, each from the shorter one and the days that it adds; [] where all are 0."""
+    totals: list[list[int]] = []
+    until = date - 1
+    for span in spans:
+        added = summed(days, date - span, until)
+        totals.append([count + more for count, more in zip(totals[-1], added, strict=True)] if totals else added)
+        until = date - span
+    return totals if any(totals[-1]) else []
 
 
 def _turn_months(subject: Subject, history: History, date: int) -> None:

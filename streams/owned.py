@@ -7,8 +7,10 @@ unsaid, and it is claimed again.
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from connectors.state_codec import pack, record_hash, unpack_state
@@ -20,11 +22,17 @@ from streams.shards import Effects, Record, Shard, ShardStopped, refuse_before_s
 
 
 class Waiting(NamedTuple):
-    """A record taken in and not yet decided; `at_ms` is its business time, 0 where it has none."""
+    """A record taken in and not yet decided; `at_ms` is its business time, 0 where it has none, and `reach_ms` how far
+    the shard has come when it is decided: a late record does not set it back.
+    """
 
     record: Record
     meaning: Any
     at_ms: int
+    reach_ms: int
+
+
+_reach_ms = attrgetter("reach_ms")
 
 
 class Moved(Exception):
@@ -139,20 +147,24 @@ class Owned:
                 "the log was cut. Restore the log."
             )
         meaning = self.shard.decode(record)
-        self.waiting.append(Waiting(record, meaning, self.shard.event_ms(meaning)))
+        at_ms = self.shard.event_ms(meaning)
+        self.waiting.append(Waiting(record, meaning, at_ms, max(at_ms, self._reached_ms(len(self.waiting)))))
 
     @property
     def front_ms(self) -> int:
-        """How far this shard has come in business time; a late record does not set it back."""
-        return max(self.clock_ms, self.waiting[0].at_ms) if self.waiting else self.clock_ms
+        """How far this shard has come in business time with the next record."""
+        return self._reached_ms(1)
+
+    def _reached_ms(self, count: int) -> int:
+        """How far it has come once the next `count` records, of those that wait, are decided."""
+        at = min(count, len(self.waiting))
+        return max(self.clock_ms, self.waiting[at - 1].reach_ms) if at else self.clock_ms
 
     def share_ends_ms(self, share: int) -> int | None:
         """The business time that the next `share` records reach; None where they are all there is and no more is known
         to come.
         """
-        if len(self.waiting) > share:
-            return max(self.clock_ms, max(each.at_ms for each in self.waiting[:share]))
-        return None if self.decided_all else max(self.clock_ms, max((each.at_ms for each in self.waiting), default=0))
+        return None if len(self.waiting) <= share and self.decided_all else self._reached_ms(share)
 
     @property
     def decided_all(self) -> bool:
@@ -161,13 +173,12 @@ class Owned:
         return following >= self.live_from
 
     def take(self, count: int, until_ms: int) -> list[Waiting]:
-        """The next records to decide, none beyond `until_ms` in business time; they leave the waiting ones."""
-        size = 0
-        for each in self.waiting[:count]:
-            if each.at_ms > until_ms:
-                break
-            self.clock_ms = max(self.clock_ms, each.at_ms)
-            size += 1
+        """The next records to decide, none that takes the shard beyond `until_ms` in business time; they leave the
+        waiting ones.
+        """
+        last = min(count, len(self.waiting))
+        size = bisect_right(self.waiting, max(until_ms, self.clock_ms), hi=last, key=_reach_ms)
+        self.clock_ms = self._reached_ms(size)
         taken, self.waiting = self.waiting[:size], self.waiting[size:]
         return taken
 
@@ -182,7 +193,7 @@ class Owned:
         commits: list[Commit] = []
         refuse_before_switch(self.shard.state, taken[0].record, taken[0].meaning, self.tag)
         last: Record | None = None
-        for index, (record, meaning, _) in enumerate(taken):
+        for index, (record, meaning, *_) in enumerate(taken):
             if last and self.shard.changed_count + self.shard.room_for(meaning) > VALUES_PER_COMMIT:
                 commits.append(self._cut(last))
             try:
