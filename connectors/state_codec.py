@@ -15,6 +15,7 @@ from risk.credit import Credit
 from risk.market import Market
 from risk.peers import Baseline
 from risk.prices import Prices
+from risk.queries import Asker
 from risk.stock import Item
 from risk.stock_ledger import Batches
 from risk.subjects import History, Subject
@@ -67,6 +68,7 @@ unpack_batches = msgspec.msgpack.Decoder(Batches).decode
 unpack_item = msgspec.msgpack.Decoder(Item).decode
 unpack_prices = msgspec.msgpack.Decoder(Prices).decode
 unpack_market = msgspec.msgpack.Decoder(Market).decode
+unpack_asker = msgspec.msgpack.Decoder(Asker).decode
 unpack_state = msgspec.msgpack.Decoder(ShardState).decode
 _json = msgspec.json.Encoder()
 _wire = msgspec.json.Decoder(_ContributedWire)

@@ -11,12 +11,14 @@ from risk.policy_item_examples import OF_ITEMS
 from risk.policy_measures import PERIODS, Exclusions, MeasuredRule
 from risk.policy_person_examples import OF_PERSONS
 from risk.policy_prices import price_example
+from risk.policy_queries import query_example
 from risk.policy_rules import (
     DemandRule,
     GapRule,
     PlaceholderCodes,
     PriceRule,
     QualityRule,
+    QueryRule,
     ShelfRule,
     SumRule,
     UseRule,
@@ -247,6 +249,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     DemandRule: _demand,
     QualityRule: _quality,
     PriceRule: price_example,
+    QueryRule: query_example,
     ShelfRule: shelf_example,
     SumRule: _sum,
     UseRule: _use,

@@ -24,6 +24,7 @@ from risk.policy_credit_shapes import (
 from risk.policy_lines import capacities, line_counts
 from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
 from risk.policy_prices import price_rule
+from risk.policy_queries import query_rule
 from risk.policy_shapes import (
     Shape,
     amount_rule,
@@ -115,6 +116,7 @@ _DECLARED = (
     Parameter("H17", _DAYS, "percent", "次均费用高于同类", "dearer than one's peers"),
     Parameter("W01", price_rule(over_days=False), "%", "价格偏离", "a price far from what others pay or ask"),
     Parameter("E01", price_rule(over_days=True), "%", "采购价异动", "a product that became dearer or cheaper"),
+    Parameter("T01", query_rule, "persons", "查询异常", "one asker's queries about too many persons"),
     Parameter("M01", counter_rule("distinct"), "persons", "医师超能力接诊", "beyond human capacity"),
     Parameter("M02", _DAYS, "%", "重点药异常", "far more of a key drug than one's peers"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from risk.facts.query import QueryLogged
+
 Kind = Literal["warning", "over_limit", "suspicion", "data_quality", "sla"]
+QUERIES_COUNTED = ("asked", "denied")
+PERSONS_ASKED_MOST = 1_000
+"""Of so many persons an asker's newest queries are kept, sixteen bytes each: no line can be drawn above it."""
 
 
 class Level(NamedTuple):
@@ -217,6 +222,23 @@ class ShelfRule(Rule):
     def asks(self, med_list_codg: str, amount_fen: int) -> bool:
         """Is the rule about this line?"""
         return amount_fen > self.over_fen and med_list_codg.startswith(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryRule(Rule):
+    """Different persons that one asker asked for in a window, or was denied: each level says which it counts (T01)."""
+
+    counts: tuple[str, ...]  # of QUERIES_COUNTED, one for each level
+    ordinary: tuple[str, ...]  # purposes that are never counted once answered
+    ordinary_with_authorization: tuple[str, ...]  # nor these, if the query names an authorization
+    precision_percent: int
+
+    def is_ordinary(self, query: QueryLogged) -> bool:
+        """Is this what the asker is there for?"""
+        if query.outcome == "denied":
+            return False
+        at_a_counter = query.names_authorization and query.purpose in self.ordinary_with_authorization
+        return at_a_counter or query.purpose in self.ordinary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from connectors.http.metrics import Metrics
 from connectors.http.notices import Notices
 from connectors.http.people import StoredPeople
 from connectors.http.probes import Probes
-from connectors.http.reads import Reads
+from connectors.http.reads import Reads, Topic
 from connectors.http.routes import Calls, routes
 from connectors.http.shedding import Limits, Shedding
 from connectors.http.tokens import TokenTable, read_tokens
@@ -137,8 +137,8 @@ class Api:
         reads = Reads(
             self.people,
             self.log,
-            queries_topic=edge.topics.queries,
-            partitions=edge.partitions,
+            queries=Topic(edge.topics.queries, edge.partitions),
+            subjects=Topic(edge.topics.subjects, edge.subjects_partitions),
             pseudonym=edge.pseudonyms.of,
             pseudonyms_only=not edge.pseudonyms.sandbox,
             wall_ms=now_ms,

@@ -87,7 +87,8 @@ class Values:
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
         """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff, `g` goods, `k` keys of
-        movements, `b` batches, `t` trace codes, `m` markets; `schedule`, `orders`, `policy`: one hash each; `peers`.
+        movements, `b` batches, `t` trace codes, `m` markets, `u` askers; `schedule`, `orders`, `policy`: one hash each;
+        `peers`.
         """
         return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 

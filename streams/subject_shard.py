@@ -21,6 +21,7 @@ from risk.facts import (
     FoldActivated,
     PeersPublished,
     PolicyActivated,
+    QueryLogged,
     StaffFact,
     SubjectFact,
     TimerDue,
@@ -35,6 +36,7 @@ from risk.second_hop import Heard, contribute, needs_history
 from risk.staff_standing import Standing, told
 from risk.subjects import History, Subject
 from risk.trace_codes import code_shard_key
+from streams.askers import Askers
 from streams.goods import GOODS, Goods, GoodsFact
 from streams.shards import (
     FIRST_FOLD,
@@ -73,6 +75,7 @@ class SubjectShard:
         self._subject_partitions = subject_partitions
         self._clock = clock
         self._goods = Goods(self.values, partition, subject_partitions)
+        self._askers = Askers(self.values)
         self._subjects: dict[_Name, Subject] = {}
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
@@ -108,6 +111,8 @@ class SubjectShard:
             wanted |= dict.fromkeys(self._goods.addresses(each))
             if isinstance(each, StaffFact) and (STAFF, each.dr_code) not in self._subjects:
                 wanted[self._address((STAFF, each.dr_code), "w")] = None
+            if isinstance(each, QueryLogged):
+                wanted[self._askers.address(each)] = None
             if not isinstance(each, Contributed):
                 continue
             for given in each.contributions:
@@ -226,6 +231,9 @@ class SubjectShard:
         elif isinstance(fact, GoodsFact):
             effects = self._goods.fold(fact, moment)
             self._others.update(self._goods.addresses(fact))
+        elif isinstance(fact, QueryLogged):
+            effects = self._askers.asked(fact, moment)
+            self._others.add(self._askers.address(fact))
         else:
             raise AssertionError(f"nothing folds a {fact.event_type}")
         if effects.result == "applied":

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from connectors.http.problem import Problem
+from risk.facts.query import Purpose
 
 # No colon in an id: `auth:{fixmedins_code}:{authorization_id}:{request_id}` must read one way only.
 CallerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-9;-~]+$")]
@@ -17,7 +18,6 @@ FenAboveZero = Annotated[int, Meta(ge=1, le=100_000_000_000)]
 DeadlineMs = Annotated[int, Meta(ge=1, le=10_000)]
 WaitMs = Annotated[int, Meta(ge=0, le=3_000)]
 ServiceName = Literal["visit_first", "deposit_free"]
-Purpose = Literal["checkout", "self", "supervision", "dispute", "audit"]
 
 
 class AuthorizationBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

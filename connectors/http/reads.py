@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import uuid4
 
 import orjson
 from confluent_kafka import KafkaException
 
+from connectors.codec import encode_fact
 from connectors.errors import ConnectorError
 from connectors.http.asgi import Answer, Call, json_answer
 from connectors.http.bodies import CreditQueryBody, decode_body
@@ -16,7 +17,9 @@ from connectors.http.masking import masked_authorization, masked_credit, masked_
 from connectors.http.problem import Problem
 from connectors.pseudonym import is_pseudonym
 from connectors.topology import partition_of
-from risk.local_time import rfc3339
+from risk.facts import QueryLogged
+from risk.local_time import rfc3339, to_datetime
+from risk.queries import person_of
 
 DURABLE_WITHIN_S = 3.0
 FUNDING_POLL_S, FUNDING_POLL_MAX_S = 0.05, 0.3  # ever longer: one thread reads for all who wait
@@ -36,6 +39,13 @@ class People(Protocol):
         """Level, limits, bank lines, obligations, marks, blocks."""
 
 
+class Topic(NamedTuple):
+    """Where queries are logged."""
+
+    name: str
+    partitions: int
+
+
 class Reads:
     """The three calls, and the wait of a capture for its bank."""
 
@@ -44,16 +54,16 @@ class Reads:
         people: People,
         log: Log,
         *,
-        queries_topic: str,
-        partitions: int,
+        queries: Topic,
+        subjects: Topic,
         pseudonym: Callable[[str], str],
         pseudonyms_only: bool,
         wall_ms: Callable[[], int],
     ) -> None:
         self._people = people
         self._log = log
-        self._queries_topic = queries_topic
-        self._partitions = partitions
+        self._queries = queries
+        self._subjects = subjects
         self._pseudonym = pseudonym
         self._pseudonyms_only = pseudonyms_only
         self._wall_ms = wall_ms
@@ -85,17 +95,29 @@ class Reads:
         psn_no = self._pseudonym(asked.psn_no)
         token = call.token
         is_allowed = asked.purpose in token.purposes and (token.persons is None or psn_no in token.persons)
+        query_id, asked_ms = f"cq_{uuid4().hex}", self._wall_ms()
+        outcome: Literal["answered", "denied"] = "answered" if is_allowed else "denied"
         record = {
-            "query_id": f"cq_{uuid4().hex}",
-            "asked_at": rfc3339(self._wall_ms()),
+            "query_id": query_id,
+            "asked_at": rfc3339(asked_ms),
             "asked_by": token.name,
             "roles": sorted(token.roles),
             "psn_no": psn_no,
             "purpose": asked.purpose,
             "authorization_ref": asked.authorization_ref,
-            "outcome": "answered" if is_allowed else "denied",
+            "outcome": outcome,
         }
-        await self._record(psn_no, record)
+        told = QueryLogged(
+            event_id=query_id,
+            occurred_at=to_datetime(asked_ms),
+            source="engine",
+            asked_by=token.name,
+            person=person_of(psn_no),
+            purpose=asked.purpose,
+            outcome=outcome,
+            names_authorization=asked.authorization_ref is not None,
+        )
+        await self._record(psn_no, orjson.dumps(record), told)
         if not is_allowed:
             raise Problem("FORBIDDEN_PURPOSE", "purpose")
         body = await _read(self._people.credit(psn_no))
@@ -119,11 +141,15 @@ class Reads:
             poll_s = min(FUNDING_POLL_MAX_S, 1.5 * poll_s)
         return state
 
-    async def _record(self, psn_no: str, record: dict[str, Any]) -> None:
-        partition = partition_of(psn_no, self._partitions)
+    async def _record(self, psn_no: str, record: bytes, told: QueryLogged) -> None:
+        """First who asked about whom, then the same without his number for the asker's shard: no count without it."""
+        queries, subjects, asker = self._queries, self._subjects, told.shard_key
+        partition = partition_of(psn_no, queries.partitions)
+        home = partition_of(asker, subjects.partitions)
         try:
             async with asyncio.timeout(DURABLE_WITHIN_S):
-                await self._log.append_durably(self._queries_topic, partition, f"p{partition}", orjson.dumps(record))
+                await self._log.append_durably(queries.name, partition, f"p{partition}", record)
+                await self._log.append_durably(subjects.name, home, asker, encode_fact(told))
         except (LogFull, KafkaException, TimeoutError):
             raise Problem("LOG_AWAY", retry_after_s=2) from None
 

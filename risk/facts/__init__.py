@@ -4,7 +4,7 @@ Names are the national platform's; amounts are integer fen; `occurred_at` carrie
 the edge decodes into them, JSON Schemas and OpenAPI are generated from them. Source: contract.md "Canonical events",
 domain.md 2. They are msgspec Structs, the one library beside numpy that risk/ uses: it only computes, and a record is
 decoded and checked in half a microsecond instead of five. Read visit, settlement, checks, standing, money, stock,
-staff, engine, in this order.
+staff, query, engine, in this order.
 """
 
 from risk.facts.base import Fact, FundingMode, InstitutionFact, Scope, Service, StaffFact, SubjectFact
@@ -22,6 +22,7 @@ from risk.facts.engine import (
 )
 from risk.facts.money import BankCured, BankOrderResult, BankOverdue, BankRefunded, BankRepaid, TopupReceived
 from risk.facts.peers import PeersPublished
+from risk.facts.query import QueryLogged
 from risk.facts.settlement import SettlementCompleted, SettlementEstimated, SettlementReinstated, SettlementReversed
 from risk.facts.staff import StaffPointsDetermined, StaffStatusChanged
 from risk.facts.standing import (
@@ -93,6 +94,7 @@ __all__ = [
     "PeersPublished",
     "PolicyActivated",
     "PriceTold",
+    "QueryLogged",
     "Scope",
     "Service",
     "SettlementCompleted",
@@ -138,5 +140,6 @@ ENGINE_ONLY = frozenset(
         "code.moved",
         "price.told",
         "stock.undone",
+        "query.logged",
     }
 )

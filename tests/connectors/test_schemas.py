@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connectors.schemas import asyncapi, event_schema, schema_files
-from risk.facts import FACTS, InstitutionFact, SubjectFact
+from risk.facts import FACTS, InstitutionFact, QueryLogged, SubjectFact
 
 COMMITTED = Path(__file__).parents[2] / "config" / "schemas"
 
@@ -21,8 +21,9 @@ def test_every_event_has_a_schema_that_refuses_unknown_fields():
     for kind in FACTS.values():
         schema = event_schema(kind)
         assert schema["additionalProperties"] is False
-        of_subject = "fixmedins_code" if issubclass(kind, InstitutionFact) else "dr_code"
-        whose = of_subject if issubclass(kind, SubjectFact) else "psn_no"
+        whose = "fixmedins_code" if issubclass(kind, InstitutionFact) else "dr_code"
+        whose = "asked_by" if kind is QueryLogged else whose
+        whose = whose if issubclass(kind, SubjectFact) else "psn_no"
         assert {"event_id", "event_type", "occurred_at", whose} <= set(schema["required"])
 
 
@@ -31,7 +32,7 @@ def test_what_an_institution_tells_of_itself_names_no_person_and_stands_on_the_l
     channels = asyncapi()["channels"]
     assert set(channels["subjects"]["messages"]) == {
         *("stock.moved", "stock.undone", "code.moved", "price.told"),
-        *("staff.status_changed", "staff.points_determined"),
+        *("staff.status_changed", "staff.points_determined", "query.logged"),
     }
     assert "stock.moved" not in channels["events"]["messages"]
 

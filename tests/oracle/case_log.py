@@ -26,6 +26,8 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-02 08:00", stock = "sold", item = "X1", quantity = 1 }   the institution's own word (3501-3506)
     { at = "2026-03-02 08:00", stock = "sold", price = 1250, batch = "B1" }  12.50 yuan; `delete = "B1"` undoes it
     { at = "2026-03-01 08:00", staff_status = "suspended", since = "2026-03-02 00:00", document = "No1" }  the doctor's
+    { at = "2026-03-01 08:00", asks = "audit", asker = "T1", person = "P#" }   somebody asks for his credit
+    { ..., denied = true }  { ..., authorization = true }  and is not told; and names an authorization
     { at = "2026-03-01 08:00", points = 3, document = "No2" }     points determined, `determined` then if not now
 
 A fee line or a stock movement may name its `boxes = [1, 2]`: box 1 has trace code 80000000000000000001; `codes` are as
@@ -55,6 +57,7 @@ from risk.facts import (
     IdentityChecked,
     InsuredStatusChanged,
     PeersPublished,
+    QueryLogged,
     SettlementCompleted,
     SettlementEstimated,
     SettlementReinstated,
@@ -69,6 +72,7 @@ from risk.facts import (
     VisitUpdated,
 )
 from risk.local_time import SHANGHAI
+from risk.queries import person_of
 from tests.oracle.judge import Alert
 
 RULES = Path(__file__).parents[1] / "cases" / "rules"
@@ -159,6 +163,8 @@ def _repeated(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _fact(number: int, line: Mapping[str, Any]) -> Fact:
     if "stock" in line or "delete" in line:
         return _stock(number, line)
+    if "asks" in line:
+        return _query(number, line)
     if "peers" in line:
         return _peers(number, line)
     common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": line["at"], "psn_no": line["person"]}
@@ -289,6 +295,19 @@ def _stock(number: int, line: Mapping[str, Any]) -> StockMoved:
         cnt_x10000=line.get("quantity", 1) * 10_000,
         drug_trac_codg=_codes(line),
         trdn_flag=line.get("by_the_unit"),
+    )
+
+
+def _query(number: int, line: Mapping[str, Any]) -> QueryLogged:
+    """What the API logs of a credit query."""
+    return QueryLogged(
+        event_id=f"E{number}",
+        occurred_at=line["at"],
+        asked_by=line["asker"],
+        person=person_of(line["person"]),
+        purpose=line["asks"],
+        outcome="denied" if line.get("denied") else "answered",
+        names_authorization=line.get("authorization", False),
     )
 
 

@@ -23,6 +23,7 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
     "H07": "a naive reader of its own: tests/risk/test_stock.py",
     "E01": "a naive reading of its own: tests/risk/test_market.py",
     "W01": "a naive reading of its own: tests/risk/test_market.py",
+    "T01": "a naive reading of its own: tests/risk/test_queries.py",
     "D08": "its measure has one of its own (tests/risk/test_prescribers.py); the rest are cases",
     "M06": "what a visit was told has one of its own (tests/risk/test_visit_told.py); the rest are cases",
     "H10": "cases only: in force since 2026-11-27",

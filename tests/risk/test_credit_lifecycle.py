@@ -27,6 +27,7 @@ NOT_HANDLED = {
     "code.moved",
     "stock.undone",
     "price.told",
+    "query.logged",
     "staff.status_changed",
     "staff.points_determined",
 }

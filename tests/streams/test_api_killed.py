@@ -93,7 +93,10 @@ class Engine:
 
     def decisions(self) -> list[dict[str, Any]]:
         """Everything on the topic, what was sent twice included."""
-        topic = self.topics.decisions
+        return self.told_on(self.topics.decisions)
+
+    def told_on(self, topic: str) -> list[dict[str, Any]]:
+        """Every record of a topic."""
         return [
             orjson.loads(value)
             for number in range(4)
@@ -103,10 +106,10 @@ class Engine:
 
 
 @contextmanager
-def api(engine: Engine, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+def api(engine: Engine, folder: Path, tokens: str = TOKENS) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     """`xinmai api` as a process of its own, ready."""
     (port,) = free_ports(1)
-    (folder / "tokens.toml").write_text(TOKENS)
+    (folder / "tokens.toml").write_text(tokens)
     told = {
         "XINMAI_KAFKA": engine.kafka.bootstrap,
         "XINMAI_REDIS": engine.redis.url,

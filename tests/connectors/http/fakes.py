@@ -21,7 +21,7 @@ from connectors.http.log import LogFull
 from connectors.http.metrics import Metrics
 from connectors.http.notices import Notices
 from connectors.http.probes import Probes
-from connectors.http.reads import Reads
+from connectors.http.reads import Reads, Topic
 from connectors.http.routes import Calls, routes
 from connectors.http.shedding import Limits, Shedding
 from connectors.http.tokens import parse_tokens
@@ -34,6 +34,7 @@ from risk.handling import Act
 HOSPITAL = "H43050000001"
 PHARMACY = "P43050000002"
 PARTITIONS = 4
+SUBJECTS = 3
 TOKENS = [
     {"name": "hospital-1", "secret": "hospital", "roles": ["hospital"], "institutions": [HOSPITAL]},
     {"name": "pharmacy-1", "secret": "pharmacy", "roles": ["pharmacy"], "institutions": [PHARMACY]},
@@ -209,8 +210,8 @@ class Api:
         reads = Reads(
             self.people,
             self.log,
-            queries_topic="queries",
-            partitions=PARTITIONS,
+            queries=Topic("queries", PARTITIONS),
+            subjects=Topic("subjects", SUBJECTS),
             pseudonym=pseudonyms.of,
             pseudonyms_only=not pseudonyms.sandbox,
             wall_ms=lambda: 1_773_100_800_000,

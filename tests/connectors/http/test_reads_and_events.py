@@ -5,9 +5,11 @@ import json
 
 import pytest
 
+from connectors.http.log import LogFull
 from connectors.pseudonym import Pseudonyms
 from connectors.topology import partition_of
-from tests.connectors.http.fakes import HOSPITAL, PARTITIONS, PHARMACY, Api
+from risk.queries import person_of
+from tests.connectors.http.fakes import HOSPITAL, PARTITIONS, PHARMACY, SUBJECTS, Api
 
 KEY = "0123456789abcdef0123456789abcdef"
 CREDIT = {"psn_no": "1", "level": "B", "limits": [], "as_of": {"shard": "p0", "offset": 4, "time": "t"}}
@@ -23,10 +25,23 @@ def test_a_credit_query_is_in_the_log_before_it_is_answered() -> None:
         api.people.credits["1"] = CREDIT
         answer = await api.call("POST", "/v1/credit-queries", asked("supervision"), token="authority")
         assert answer.json() == CREDIT
-        ((topic, partition, key, value),) = api.log.records
+        (topic, partition, key, value), told = api.log.records
         assert (topic, partition, key) == ("queries", partition_of("1", PARTITIONS), f"p{partition}")
         record = json.loads(value)
-        assert record.pop("query_id").startswith("cq_")
+        query_id = record.pop("query_id")
+        assert query_id.startswith("cq_")
+        assert told[:3] == ("subjects", partition_of("authority-1", SUBJECTS), "authority-1")
+        assert json.loads(told[3]) == {
+            "event_type": "query.logged",
+            "event_id": query_id,
+            "occurred_at": "2026-03-10T08:00:00+08:00",
+            "source": "engine",
+            "asked_by": "authority-1",
+            "person": person_of("1"),
+            "purpose": "supervision",
+            "outcome": "answered",
+            "names_authorization": True,
+        }
         assert record == {
             "asked_at": "2026-03-10T08:00:00.000+08:00",
             "asked_by": "authority-1",
@@ -48,7 +63,7 @@ def test_a_query_for_a_purpose_that_is_not_the_tokens_is_recorded_and_denied(tok
         api = Api()
         answer = await api.call("POST", "/v1/credit-queries", asked(purpose), token=token)
         assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN_PURPOSE")
-        assert json.loads(api.log.records[0][3])["outcome"] == "denied"
+        assert [json.loads(record[3])["outcome"] for record in api.log.records] == ["denied", "denied"]
 
     asyncio.run(scenario())
 
@@ -62,6 +77,25 @@ def test_a_query_that_cannot_be_recorded_is_not_answered(monkeypatch: pytest.Mon
         answer = await api.call("POST", "/v1/credit-queries", asked("audit"), token="audit")
         assert (answer.status_code, answer.json()["code"]) == (503, "LOG_AWAY")
         assert "level" not in answer.text
+
+    asyncio.run(scenario())
+
+
+def test_a_query_that_no_rule_would_hear_of_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        api = Api()
+        api.people.credits["1"] = CREDIT
+        append = api.log.append_durably
+
+        async def only_queries(topic: str, *record: object) -> int:
+            if topic == "subjects":
+                raise LogFull
+            return await append(topic, *record)
+
+        monkeypatch.setattr(api.log, "append_durably", only_queries)
+        answer = await api.call("POST", "/v1/credit-queries", asked("audit"), token="audit")
+        assert (answer.status_code, answer.json()["code"]) == (503, "LOG_AWAY")
+        assert [topic for topic, *_ in api.log.records] == ["queries"]
 
     asyncio.run(scenario())
 
