@@ -48,8 +48,9 @@ Reading order
 2. policy.py         how dated, cited values are read; terms.py: what is in force on a day; policy_parameters.py: names
                      (value types: policy_rules.py, policy_values.py; the strict reading of TOML: policy_reading.py,
                      policy_shapes.py, policy_credit_shapes.py, the grammar of rules: policy_measures.py,
-                     policy_measure_shapes.py, policy_lines.py, policy_agreement.py; made readable:
-                     policy_report.py, policy_examples.py and those it names). The calendar: local_time.py, workdays.py
+                     policy_measure_shapes.py, policy_lines.py, policy_special_items.py,
+                     policy_agreement.py; made readable: policy_report.py, policy_examples.py and those it names). The
+                     calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
 4. conduct           activity.py, receipts.py (what is remembered), settlements.py (counted once), person_rules.py
                      (measures), judging.py (episodes), visits.py, line_keys.py; contributions.py → counters.py,

@@ -1,4 +1,4 @@
-"""The rules about fee lines and admissions (P04-P07, P10, P11, H03, H04), written in the grammar of policy_measures.py.
+"""The rules about fee lines and admissions (P04-P07, P10, P11, P21, H03, H04, D13) in policy_measures.py's grammar.
 
 A line is counted once by its key and judged at its own time when it is applied; a line taken back no longer counts. A
 line more than 48 h behind the newest counts and opens nothing. An episode is per rule, level, item and month. It ends
@@ -35,13 +35,14 @@ from risk.heard import Heard, alert_of, closed, exclusions_of, is_nobody, rules_
 from risk.idle_days import idle_judged, is_settled, served, unserved
 from risk.item_limits import estimated
 from risk.kept_care import packed, unpacked
-from risk.line_rules import SUPPLY_DAYS, by_itself, counts, has_a_subject
+from risk.line_rules import SUPPLY_DAYS, as_remembered, by_itself, counts, looks_at
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy import Policy
 from risk.policy_measures import Measure, MeasuredRule
 from risk.policy_rules import Level
+from risk.policy_special_items import SpecialItems
 from risk.stay_rules import stay_told
 from risk.visits import VisitFact
 
@@ -55,6 +56,8 @@ def kept(policy: Policy) -> Reach:
     lines, stays, unsettled, any_rule = 0, 0, 0, False
     for dated in policy.entries.values():
         for rule in (entry.clause.value for entry in dated if entry.clause is not None):
+            if isinstance(rule, SpecialItems):
+                lines = max(lines, *(row.days * DAY_MS for row in rule.rows))
             if not isinstance(rule, MeasuredRule):
                 continue
             any_rule |= rule.counts in ("fee_line", "admission")
@@ -118,26 +121,28 @@ def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment)
     rules = [
         Heard(name, clause, fact, moment)
         for name, clause in rules_of(moment.terms, "fee_line")
-        if clause.value.admits(visit.med_type, fact.med_list_codg) and has_a_subject(clause.value, fact, moment.terms)
+        if looks_at(clause.value, visit, fact, moment.terms)
     ]
     if not rules:
         return care, []
     placed = replace(fact, fixmedins_code="") if is_nobody(fact.fixmedins_code, moment.terms) else fact
     line = line_of(placed, visit, moment.occurred_ms, exclusions_of(moment.terms, visit))
     of = {heard.name: heard.clause.value for heard in rules}
+    own = {name: as_remembered(rule, line, fact, moment.terms) for name, rule in of.items()}
     after = care
-    if any(rule.measure.kind != "over_limit_price" for rule in of.values()):  # which needs no line but its own
-        after = _kept_up(care, with_line(care, line), of, [line])
+    for each in dict.fromkeys(own.values()):
+        after = after if each is None else _kept_up(after, with_line(after, each), of, [each])
     if line.at_ms < care.newest_ms - LATE_MS:
         return after, []
     said: list[Output] = []
     for heard in rules:
-        if not counts(heard.clause.value, line):
+        known = own[heard.name] or line
+        if not counts(heard.clause.value, known):
             continue
         if heard.clause.value.period == "event":
-            said += by_itself(heard, after, line)
+            said += by_itself(heard, after, known)
         else:
-            after, more = _episodes(heard, after, line)
+            after, more = _episodes(heard, after, known)
             said += more
     return after, sorted(said, key=lambda each: each.body["episode"] == "opened")
 

@@ -49,7 +49,14 @@ def closed(heard: Heard, above: Above, left: int) -> Output:
 
 
 def alert_of(
-    heard: Heard, above: Above, observed: int, evidence: tuple[str, ...], *, word: str = "opened", place: str = ""
+    heard: Heard,
+    above: Above,
+    observed: int,
+    evidence: tuple[str, ...],
+    *,
+    word: str = "opened",
+    place: str = "",
+    item: str | None = None,
 ) -> Output:
     """What the rule says of this fact; of the institution `place` where one is named."""
     rule, moment = heard.clause.value, heard.moment
@@ -75,4 +82,5 @@ def alert_of(
         window_ms=level.window_ms,
         mdtrt_id=getattr(heard.fact, "mdtrt_id", None),
         fixmedins_code=place or getattr(heard.fact, "fixmedins_code", None),
+        med_list_codg=item,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from risk.policy_lines import Capacities, LineCounts
+from risk.policy_special_items import SpecialItems
 from risk.policy_staff_examples import Words
 from risk.policy_values import CodedItems, ItemLimits
 from risk.terms import Terms
@@ -46,9 +47,21 @@ def _capacities(capacities: Capacities, terms: Terms) -> Words:
     )
 
 
+def _special(items: SpecialItems, terms: Terms) -> Words:
+    row = items.rows[0]
+    codes, places = "、".join(row.items), ", ".join(row.places)
+    return (
+        f"{row.name}（{codes}）：{row.days} 天内每人 {row.units} 件，第 {row.units + 1} 件预警；"
+        f"{f'仅限 {places} 销售' if places else '各机构均可销售'}。",
+        f"{row.name} ({codes}): {row.units} a person in {row.days} days, number {row.units + 1} is an alert; sold "
+        f"{f'by {places} only' if places else 'anywhere'}.",
+    )
+
+
 OF_ITEMS: dict[type, Callable[[Any, Terms], Words]] = {
     CodedItems: _coded,
     ItemLimits: _limited,
+    SpecialItems: _special,
     LineCounts: _lines,
     Capacities: _capacities,
 }

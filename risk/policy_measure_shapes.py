@@ -11,7 +11,7 @@ from risk.terms import PolicyError
 _GRAVEST = 4
 OF_CARE = ("distinct", "sum", "value", "supply_left", "gap_days", "overlap", "sequence")
 """What any rule about fee lines or admissions may measure; a measure of settlements belongs to one rule."""
-OF_PLACES = ("repeated", "over_limit_price", "idle_days")
+OF_PLACES = ("repeated", "over_limit_price", "outside_channel", "idle_days")
 """What a rule about an institution may measure of one person's lines and stays there."""
 _WITHIN = ("repeated", "failed_checks", "sequence")  # looks at one event, and back from it
 
@@ -98,14 +98,16 @@ def _refuse_unread(rule: MeasuredRule, where: str) -> None:
         raise PolicyError(f"{where} has {len(rule.levels)} levels, but {kind} judges one. Keep one level.")
     if rule.beside and rule.period == "event":
         raise PolicyError(f"{where} has beside, but {kind} looks at one event and has no period. Remove beside.")
+    if rule.each and kind in ("over_allowance", "outside_channel"):
+        raise PolicyError(f"{where} names items or each, but {kind} looks at those of special_items. Write them there.")
     if rule.stay_days and kind != "idle_days":
         raise PolicyError(f"{where} has stay_days, but {kind} looks at no length of a stay. Remove stay_days.")
     if kind == "idle_days" and rule.subject != "institution":
         raise PolicyError(f"{where} is about a person; an idle bed is an institution's. Write subject = institution.")
-    if rule.counts != "settlement" and (rule.away or rule.fixmedins_type):
+    if rule.counts != "settlement" and (rule.away or (rule.fixmedins_type and rule.counts != "fee_line")):
         raise PolicyError(
-            f"{where} counts {rule.counts}s and has away or fixmedins_type. Only settlements are told apart so. "
-            f"Remove it."
+            f"{where} counts {rule.counts}s and has away or fixmedins_type. Only settlements are told apart so, and "
+            f"fee lines by fixmedins_type. Remove it."
         )
     if rule.subject == "institution" and rule.counts != "settlement" and kind not in OF_PLACES:
         raise PolicyError(

@@ -22,6 +22,8 @@ MEASURES: Final = {
     ("fee_line", "supply_left"): ("prd_days",),
     ("fee_line", "repeated"): ("mdtrt_id",),
     ("fee_line", "over_limit_price"): ("amount_fen",),
+    ("fee_line", "over_allowance"): ("cnt_x10000",),
+    ("fee_line", "outside_channel"): ("fixmedins_code",),
     ("admission", "gap_days"): ("fixmedins_code",),
     ("admission", "overlap"): ("fixmedins_code",),
     ("admission", "sequence"): ("fixmedins_code",),
@@ -41,16 +43,18 @@ MEASURES: Final = {
 
 distinct, sum: over the period. value: of the event itself. supply_left: whole days of the same item that earlier lines
 still cover on the event's date. repeated: the lines of the same item in the same visit, in a window back from the
-event. over_limit_price: by how many fen a line is dearer than the platform allows. idle_days: whole local days of a
-stay without a fee line or a bed check, once it has ended and is settled. gap_days: whole days since the last discharge,
-an alert at theta or fewer. sequence: stays one after another that end with this admission, each begun elsewhere on the
-local date on which the one before it ended, or the next, and that ended within the window. overlap: the open admissions
-elsewhere at an admission. inside_admission: the same at a settlement. same_amount: the most settlements of one amount,
-or of round ones. total, amount: of bills together, of one. same_minute: those at one place, in one local minute, of one
-amount. not_insured: 1 if the insurance was suspended or over at the settlement, and when its visit began.
-failed_checks: face checks that failed before it, in a window, and that none passed since mended. misfits: lines whose
-item is not for the sex or age that the bill states (item_limits); of a bill_line, at the estimate too. A rule about an
-institution looks at one person's settlements or lines there.
+event. over_limit_price: by how many fen a line is dearer than the platform allows. over_allowance: by how many units a
+person bought more of items under control, in their days, than he may (special_items). outside_channel: 1 if the place
+does not belong to such an item's special channel. idle_days: whole local days of a stay without a fee line or a bed
+check, once it has ended and is settled. gap_days: whole days since the last discharge, an alert at theta or fewer.
+sequence: stays one after another that end with this admission, each begun elsewhere on the local date on which the one
+before it ended, or the next, and that ended within the window. overlap: the open admissions elsewhere at an admission.
+inside_admission: the same at a settlement. same_amount: the most settlements of one amount, or of round ones. total,
+amount: of bills together, of one. same_minute: those at one place, in one local minute, of one amount. not_insured: 1
+if the insurance was suspended or over at the settlement, and when its visit began. failed_checks: face checks that
+failed before it, in a window, and that none passed since mended. misfits: lines whose item is not for the sex or age
+that the bill states (item_limits); of a bill_line, at the estimate too. A rule about an institution looks at one
+person's settlements or lines there.
 """
 
 PERIOD_OF: Final = {

@@ -40,6 +40,7 @@ from risk.policy_shapes import (
     window_rule,
 )
 from risk.policy_shelves import shelf_rule
+from risk.policy_special_items import special_items
 from risk.policy_staff_shapes import pace_rule, points_rule, standing_rule
 
 
@@ -77,6 +78,7 @@ _DECLARED = (
     Parameter("P10", _CARE, "admissions", "重叠住院", "two admissions at once"),
     Parameter("P11", _CARE, "days", "分解住院", "admitted again soon after discharge"),
     Parameter("P20", _CARE, "stays", "接力住院", "handed on from hospital to hospital"),
+    Parameter("P21", measured_rule("over_allowance"), "units", "管控商品超量购买", "more of an item under control"),
     Parameter("H01", measured_rule("idle_days"), "days", "挂床住院", "a bed in which nothing was done"),
     Parameter("P12", share_rule, "%", "接近年度封顶线", "near the yearly cap"),
     Parameter("P13", amount_rule, "fen", "单笔大额", "large bill"),
@@ -99,6 +101,7 @@ _DECLARED = (
     Parameter("D10", _DAYS, "%", "药店增长异常", "a pharmacy's growth"),
     Parameter("D11", _DAYS, "%", "药店突击冲量", "a pharmacy's sudden rush"),
     Parameter("D12", _DAYS, "%", "药店陌生人聚集", "strangers at a pharmacy"),
+    Parameter("D13", measured_rule("outside_channel"), "lines", "非专门渠道销售", "sold outside its special channel"),
     Parameter("H02", _DAYS, "%", "分解住院率", "readmissions"),
     Parameter("H05", _DAYS, "%", "次均费用突增", "growth of the mean inpatient bill"),
     Parameter("H06", shelf_rule, "fen", "串换", "billed, and not bought for a month"),
@@ -149,6 +152,7 @@ _DECLARED = (
     Parameter("placeholder_codes", placeholder_codes, "codes", "占位编码", "codes that stand for nobody"),
     Parameter("coded_items", coded_items, "items", "应有追溯码的药品", "items that have a trace code"),
     Parameter("item_limits", item_limits, "items", "限性别、年龄的项目", "items that are not for everybody"),
+    Parameter("special_items", special_items, "units, days", "管控商品", "items under control, for a time"),
     Parameter("line_counts", line_counts, "lines, fen, minutes", "明细计数", "what single fee lines count for"),
     Parameter("capacities", capacities, "beds, patients a day", "核定床位与设备", "approved beds and machines"),
     Parameter("exclusions", exclusions, "kinds of care", "通用排除", "care that no rule holds against anybody"),

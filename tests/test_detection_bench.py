@@ -103,6 +103,17 @@ def test_what_was_billed_and_never_bought_is_found_and_nothing_that_was_told_lat
     assert (scores["H06"].recall, scores["H06"].precision) == (1.0, 1.0)
 
 
+def test_every_item_sold_against_its_control_is_found_and_none_that_was_not():
+    plan = CityPlan(people=50, institutions=4, first_day=20_537, days=3, seed=4, plants=3, checkout=False)
+    alerts, _ = alerts_of(plan, policy_texts("shaoyang"))
+    for rule, verdicts in (("P21", {"planted", "below", "innocent"}), ("D13", {"planted", "innocent"})):
+        labels = [each for each in expectations(plan) if each.rule == rule]
+        assert {each.verdict for each in labels} == verdicts
+        scores: dict[str, Score] = defaultdict(Score)
+        compare([each for each in alerts if each.rule == rule], labels, scores)
+        assert (scores[rule].recall, scores[rule].precision) == (1.0, 1.0), rule
+
+
 def test_every_box_sold_twice_or_without_a_code_is_found_and_none_that_came_back():
     plan = CityPlan(people=300, institutions=8, first_day=20_537, days=10, seed=4, plants=3, checkout=False)
     alerts, _ = alerts_of(plan, policy_texts("shaoyang"))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from streams.city.acts import (
     codes,
+    controlled,
     credit,
     drugs,
     groups,
@@ -183,6 +184,10 @@ ACTS = (
     Act(stays.handed_on_by_paper, 8),
     Act(shelves.billed_and_never_bought, 36, straddles=True),
     Act(shelves.bought_and_told_late, 36),
+    Act(controlled.masks_to_hoard, straddles=True),
+    Act(controlled.masks_for_a_couple),
+    Act(controlled.masks_outside_their_channel),
+    Act(controlled.masks_for_everybody),
 )
 
 

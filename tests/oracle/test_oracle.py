@@ -29,6 +29,8 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
     "H10": "cases only: in force since 2026-11-27",
     "H15": "cases only: in force since 2026-11-27",
     "P20": "cases only: in force since 2026-11-27",
+    "P21": "a naive reader of its own: tests/risk/test_special_items.py",
+    "D13": "a naive reader of its own: tests/risk/test_special_items.py",
     "M02": "cases only: in force since 2026-11-27",
     "M08": "cases only: in force since 2026-11-27",
     **dict.fromkeys(("L80", "L90", "L100"), "the second book's sums: tests/risk/money_machine.py; crossings: cases"),

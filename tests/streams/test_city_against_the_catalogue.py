@@ -200,11 +200,26 @@ def d05() -> set[str]:
 
 
 def d06() -> set[str]:
-    lines = [line for line in city().fees if line.fixmedins_code[0] == "P" and line.med_list_codg[0] != "T"]
+    lines = [line for line in city().fees if line.fixmedins_code[0] == "P" and line.med_list_codg[0] in "XZ"]
     return {
         line.fixmedins_code for line in lines
         if not line.drug_trac_codg or any(len(code) != 20 for code in line.drug_trac_codg)
     }  # fmt: skip
+
+
+def p21() -> set[str]:
+    lines = [line for line in city().fees if line.fixmedins_code[0] == "P" and line.med_list_codg.startswith("C1401")]
+    found = set()
+    for psn_no, bought in grouped(lines, lambda line: line.psn_no).items():
+        weeks = [[each for each in bought if 0 <= at(last) - at(each) < 7 * DAY_MS] for last in bought]
+        if any(sum(each.cnt_x10000 for each in week) > 100_000 for week in weeks):
+            found.add(psn_no)
+    return found
+
+
+def d13() -> set[str]:
+    lines = [line for line in city().fees if line.med_list_codg.startswith("C1402")]
+    return {line.fixmedins_code for line in lines if line.fixmedins_code[:7] not in ("P430502", "P430503")}
 
 
 def d12() -> set[str]:
@@ -270,7 +285,7 @@ def h14() -> set[str]:
 READINGS = {
     "P04": p04, "P05": p05, "P06": p06, "P07": p07, "P09": p09, "P10": p10, "P11": p11, "P15": p15, "P16": p16,
     "P18": p18, "P19": p19, "D02": d02, "D03": d03, "D04": d04, "D05": d05, "D06": d06, "D12": d12, "M03": m03,
-    "M09": m09, "H03": h03, "H04": h04, "H14": h14,
+    "M09": m09, "H03": h03, "H04": h04, "H14": h14, "P21": p21, "D13": d13,
 }  # fmt: skip
 
 
