@@ -92,28 +92,24 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) 
 
 
 def _handed_on(stay: Stay, others: list[Stay], window_ms: int, terms: Terms) -> list[Stay]:
-    """The stays that led to this one, newest first: each ended on the date on which the next began elsewhere, or on the
-    eve, and none before the window. Of several that could, it is the one that ended last.
+    """The longest row of stays that led to this one, newest first: each ended on the date on which the next began
+    elsewhere, or on the eve, and none before the window. Of several as long, the one whose newest stay ended last.
     """
-    before: list[Stay] = []
-    later = stay
-    while not is_nobody(later.fixmedins_code, terms):
-        found = [
-            each
+    rows: dict[int, list[Stay]] = {}
+    for later in (*others, stay):  # in the order in which they began
+        before = [
+            [each, *rows[each.mdtrt_id]]
             for each in others
-            if each.ended_ms
-            and each.opened_ms < later.opened_ms
+            if each.opened_ms < later.opened_ms
             and each.fixmedins_code != later.fixmedins_code
-            and not is_nobody(each.fixmedins_code, terms)
-            and each.ended_ms <= later.opened_ms
+            and not any(is_nobody(one.fixmedins_code, terms) for one in (each, later))
+            and stay.opened_ms - window_ms <= each.ended_ms <= later.opened_ms
             and local_day(later.opened_ms) - local_day(each.ended_ms) <= 1
-            and each.ended_ms >= stay.opened_ms - window_ms
         ]
-        if not found:
-            break
-        later = max(found, key=lambda each: (each.ended_ms, each.mdtrt_id))
-        before.append(later)
-    return before
+        rows[later.mdtrt_id] = max(
+            before, key=lambda row: (len(row), row[0].ended_ms, row[0].mdtrt_id), default=list[Stay]()
+        )
+    return rows[stay.mdtrt_id]
 
 
 def _same(one: Stay, other: Stay, terms: Terms) -> bool:

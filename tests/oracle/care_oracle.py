@@ -1,4 +1,4 @@
-"""P04-P07, P10, P11, H03 and H04 as naively as they can be written: every measure anew over one person's whole log.
+"""P04-P07, P10, P11, P20, H03 and H04 as naively as they can be written: every measure anew over a person's whole log.
 
 It shares no line with the engine's rules. Logs are small and seeded: lines late and taken back, whole and in part,
 excluded care, months that turn, admissions that overlap, follow, or never were.
@@ -17,6 +17,7 @@ from risk.facts import (
     VisitCancelled,
     VisitClosed,
     VisitOpened,
+    VisitReopened,
     VisitUpdated,
 )
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, local_day, to_date, to_datetime, to_ms
@@ -24,6 +25,8 @@ from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, local_day, to_date, to_d
 START_MS = to_ms(to_datetime(1_772_000_000_000))
 LATE_MS = 48 * HOUR_MS
 P04, P07, P07_UNITS, P07_MS = 3, 2, 30_001, 40 * DAY_MS
+P20, P20_MS = 3, 15 * DAY_MS
+NOWHERE = "未知"
 """Thresholds that a dozen lines reach; `small` writes them into a policy."""
 MOST_DAYS = {"11": (1, 8), "41": (1, 8), "13": (2, 4), "14": (3, 85)}
 LEFT_OUT = ("N18", "C34")
@@ -80,6 +83,8 @@ class CareOracle:
             case VisitCancelled():
                 self.ended[fact.mdtrt_id or ""] = at_ms
                 self.cancelled.add(fact.mdtrt_id or "")
+            case VisitReopened():
+                del self.ended[fact.mdtrt_id or ""]
             case FeeAdded():
                 return self._line(index, fact, at_ms)
             case FeeReversed():
@@ -228,7 +233,23 @@ class CareOracle:
         if near and ("P11", mdtrt_id) not in self.told:
             self.told.add(("P11", mdtrt_id))
             said.append((index, "P11", 1, "opened", min(near) // DAY_MS))
+        row = self._in_a_row(new, [each for each in others if not self._left_out(each.mdtrt_id)], at_ms - P20_MS)
+        if row >= P20 and ("P20", mdtrt_id) not in self.told:
+            self.told.add(("P20", mdtrt_id))
+            said.append((index, "P20", 1, "opened", row))
         return said
+
+    def _in_a_row(self, stay: VisitOpened, others: Sequence[VisitOpened], since_ms: int) -> int:
+        """The longest row of stays up to this one: each elsewhere, and over on the eve or the day of the next."""
+        opened_ms = to_ms(stay.occurred_at)
+        before = [
+            each for each in others
+            if each.mdtrt_id in self.ended and to_ms(each.occurred_at) < opened_ms
+            and since_ms <= self.ended[each.mdtrt_id] <= opened_ms
+            and local_day(opened_ms) - local_day(self.ended[each.mdtrt_id]) <= 1
+            and each.fixmedins_code != stay.fixmedins_code and NOWHERE not in (each.fixmedins_code, stay.fixmedins_code)
+        ]  # fmt: skip
+        return 1 + max((self._in_a_row(each, others, since_ms) for each in before), default=0)
 
     def _sent(self, stay: VisitOpened) -> bool:
         """Was a transfer there on file when he was admitted?"""
@@ -287,4 +308,45 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
         elif move in ("end", "cancel") and stays:
             kind = VisitClosed if move == "end" else VisitCancelled
             said(kind, clock_ms, mdtrt_id=stays.pop(draw.randrange(len(stays))))
+    return facts
+
+
+def moved_log(seed: int, moves: int = 40) -> list[Fact]:
+    """Stays of one person who goes from house to house: told late, taken back, reopened, recorded only afterwards."""
+    draw, clock_ms = Random(seed), START_MS
+    facts: list[Fact] = []
+    lie: list[VisitOpened] = []
+    left: list[tuple[int, str]] = []
+
+    def said(kind: type[Any], at_ms: int, **more: Any) -> None:
+        facts.append(kind(event_id=f"e{len(facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
+
+    for n in range(moves):
+        clock_ms += draw.choice((HOUR_MS, 2 * HOUR_MS, 5 * HOUR_MS, 11 * HOUR_MS, 20 * HOUR_MS, 30 * HOUR_MS))
+        at_ms = clock_ms - draw.choice((0, 0, 0, 10 * HOUR_MS, 30 * HOUR_MS))
+        code = draw.choice(("H1", "H2", "H3", "H4", "H1", "H2", "H3", NOWHERE))
+        lately = [visit for ended_ms, visit in left if clock_ms - ended_ms < DAY_MS]
+        move = draw.choice(("end" if lie else "admit",) * 6 + ("admit", "admit", "record", "cancel", "reopen", "file"))
+        if move == "admit":
+            here = {"mdtrt_id": f"v{n}", "fixmedins_code": code, "fixmedins_type": "1"}
+            of_kind = {"med_type": draw.choice(("21", "21", "21", "21", "52")), "emergency": draw.random() < 0.05}
+            said(VisitOpened, at_ms, **here, **of_kind)
+            lie.append(facts[-1])  # type: ignore[arg-type]
+        elif move == "end" and lie:
+            stay = lie.pop(draw.randrange(len(lie)))
+            said(VisitClosed, max(at_ms, to_ms(stay.occurred_at)), mdtrt_id=stay.mdtrt_id)
+            left.append((to_ms(facts[-1].occurred_at), stay.mdtrt_id))
+        elif move == "record" and (lie or lately):
+            visit = draw.choice([*(each.mdtrt_id for each in lie[-3:]), *lately])
+            said(VisitUpdated, clock_ms, mdtrt_id=visit, diag_group=draw.choice(("J18", "J18", "J18", "C34")))
+        elif move == "cancel" and lie and draw.random() < 0.5:
+            said(VisitCancelled, clock_ms, mdtrt_id=lie.pop().mdtrt_id)
+        elif move == "reopen" and lately:
+            visit = lately[-1]
+            left = [each for each in left if each[1] != visit]
+            lie.append(next(each for each in facts if isinstance(each, VisitOpened) and each.mdtrt_id == visit))
+            said(VisitReopened, clock_ms, mdtrt_id=visit)
+        elif move == "file":
+            there = {"fixmedins_code": "H9", "to_fixmedins_code": code}
+            said(TransferFiled, clock_ms, **there, valid_from=to_datetime(clock_ms))
     return facts

@@ -28,7 +28,6 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
     "M06": "what a visit was told has one of its own (tests/risk/test_visit_told.py); the rest are cases",
     "H10": "cases only: in force since 2026-11-27",
     "H15": "cases only: in force since 2026-11-27",
-    "P20": "cases only: in force since 2026-11-27",
     "P21": "a naive reader of its own: tests/risk/test_special_items.py",
     "D13": "a naive reader of its own: tests/risk/test_special_items.py",
     "M02": "cases only: in force since 2026-11-27",
