@@ -92,15 +92,16 @@ def open_looks(scene: Scene, plan: Plan) -> list[tuple[Episode, Look, int]]:
 
 
 def followed(scene: Scene, plan: Plan) -> None:
-    """An open episode of this date or month follows its measure: when a later date ends it, it is not read again."""
+    """An open episode of this date, month or year follows its measure, which is not read again when it ends."""
     subject, date = scene.subject, scene.day.date
     if not any(episode.period >= date for episode in subject.episodes):
         return
     kept = []
     for episode in subject.episodes:
         look = plan.looks.get((episode.rule_id, episode.level)) if episode.period >= date else None
-        if look is not None and episode.period == look.period(date):
-            episode = replace(episode, reached=scene.measured(look, date))
+        if look is not None and look.is_part_of(episode.period, date):
+            seen = scene if episode.period == look.period(date) else scene._replace(day=Day(episode.period))
+            episode = replace(episode, reached=seen.measured(look, date))
         kept.append(episode)
     subject.episodes = tuple(kept)
 

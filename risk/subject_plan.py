@@ -6,7 +6,7 @@ from typing import NamedTuple
 from risk.contributions import BAD_INSTITUTION_CODE, INSTITUTION, NO_BILL, Contribution
 from risk.counters import COUNTERS
 from risk.local_time import DAY_MS
-from risk.months import last_day_of
+from risk.months import january_of, last_day_of
 from risk.peers import measure_key
 from risk.policy_counters import OF_THE_CALENDAR, SUBJECTS, CounterRule, DayMeasure
 from risk.policy_lines import Capacities
@@ -40,6 +40,11 @@ class Look(NamedTuple):
     def period(self, date: int) -> int:
         """Of what an episode is that opens on this date: of the date, its month's last one, or (0) of no date."""
         return 0 if self.days else last_day_of(date) if self.is_calendar else date
+
+    def is_part_of(self, period: int, date: int) -> bool:
+        """Does an episode of that period measure what this date counts? A share of the year takes all of the year."""
+        of_its_year = self.measure.kind == "of_year" and january_of(period) == january_of(date)
+        return of_its_year or period == self.period(date)
 
 
 class Filtered(NamedTuple):

@@ -34,6 +34,8 @@ START_MS = to_ms(datetime(2026, 3, 1, 1, tzinfo=UTC))
 DOCTORS = ("D1", "D1", "D1", "D2", "D2", None, "无", "9999")
 LAGS_MS = (0,) * 12 + (MINUTE_MS, 20 * MINUTE_MS, 10 * HOUR_MS, 30 * HOUR_MS, 50 * HOUR_MS, 5 * DAY_MS)
 CODE = "81234567890123456789"
+ITEMS = ("XA", "XA", "ZB", "T1", "XA10BJ1", "XA10BJ1", "00311000006", "004511", "00451", "002203")
+"""Drugs, of which one is the key drug; a dialysis; a massage, twice, and an ultrasound."""
 
 
 @dataclass
@@ -85,17 +87,21 @@ class Town:
         if draw.random() < 0.03:
             self.facts.append(replace(fact, event_id=f"e{len(self.facts)}"))
 
-    def line(self, visit: str, psn_no: str, code: str, at_ms: int) -> None:
+    def line(self, visit: str, psn_no: str, code: str, at_ms: int, **more: Any) -> None:
         draw = self.draw
         signed = draw.choice(({}, {"rx_flag": True, "rxno": "R"}, {"rx_flag": True, "rxno": "R", "phar_code": "F"}))
         coded = draw.choice((None, (CODE,), (CODE,), (CODE,), (CODE[1:],)))
         what = {
-            "med_list_codg": draw.choice(("XA", "XA", "ZB", "T1")),
+            "med_list_codg": draw.choice(ITEMS),
             "prd_days": draw.choice((None, 3, 7, 8, 30, 85)),
+            "dr_code": draw.choice(DOCTORS),
+            "amount_fen": draw.choice((1_000, 1_000, 4_000)),
+            "orders_dr_code": draw.choice((None, "D1", "D2", "N1", "N1", "无", "")),
+            **more,
         }
         fact = self.said(
             FeeAdded, at_ms, psn_no, mdtrt_id=visit, feedetl_sn=f"l{len(self.facts)}", fixmedins_code=code,
-            cnt_x10000=20_000, amount_fen=1_000, chrg_bchno=draw.choice((None, "b1", "b2")),
+            cnt_x10000=20_000, chrg_bchno=draw.choice((None, "b1", "b2")),
             drug_trac_codg=coded, **what, **signed,
         )  # fmt: skip
         self.lines.append(fact)
@@ -130,7 +136,8 @@ class Town:
         place = {"mdtrt_id": visit, "fixmedins_code": code, "fixmedins_type": "1", "med_type": med_type}
         emergency = med_type == "13" or self.draw.random() < 0.05
         if self.clock_ms - at_ms <= 30 * HOUR_MS and self.draw.random() < 0.6:
-            self.said(VisitOpened, at_ms, psn_no, **place, emergency=emergency)
+            registered = {"emergency": emergency, "dr_code": self.draw.choice(("D1", "D2", None))}
+            self.said(VisitOpened, at_ms, psn_no, **place, **registered)
             told = self.draw.choice(("J06", "J06", "N18", "O80"))
             self.said(VisitUpdated, at_ms, psn_no, mdtrt_id=visit, diag_group=told)
             for n in range(self.draw.choice((0, 1, 1, 2))):
@@ -139,6 +146,17 @@ class Town:
                 self.said(VisitCancelled, at_ms + 2 * MINUTE_MS, psn_no, mdtrt_id=visit)
                 return
         self.bill(psn_no, at_ms + 3 * MINUTE_MS, **place, dr_code=doctor, emergency=emergency)
+
+    def treated(self) -> None:
+        """Dialysis or massages, several on one date; perhaps the visit never was."""
+        psn_no, visit, at_ms = self.person(), f"v{len(self.facts)}", self.lagged(2 * DAY_MS)
+        what = self.draw.choice(({"med_list_codg": "00311000006"}, {"med_list_codg": "00451", "orders_dr_code": "N1"}))
+        place = {"mdtrt_id": visit, "fixmedins_code": self.draw.choice(("H1", "H1", "H2")), "fixmedins_type": "1"}
+        self.said(VisitOpened, at_ms, psn_no, **place, med_type="14", dr_code=self.draw.choice(("D1", None)))
+        for n in range(self.draw.choice((1, 2, 3, 4))):
+            self.line(visit, psn_no, place["fixmedins_code"], at_ms + n * MINUTE_MS, **what)
+        if self.draw.random() < 0.15:
+            self.said(VisitCancelled, max(at_ms, self.clock_ms), psn_no, mdtrt_id=visit)
 
     def admit(self) -> None:
         psn_no, visit = f"p{self.draw.randrange(min(self.persons, 250))}", f"v{len(self.facts)}"  # they come back
@@ -192,9 +210,10 @@ class Town:
             self.ended.append(stay)
 
     def take_back(self) -> None:
-        if not self.lines:
+        known = [each for each in self.lines[-6:] if self.clock_ms - to_ms(each.occurred_at) <= 40 * HOUR_MS]
+        if not known:
             return
-        fact, draw = self.draw.choice(self.lines[-6:]), self.draw
+        fact, draw = self.draw.choice(known), self.draw
         what: dict[str, Any] = draw.choice(
             (
                 {"feedetl_sn": fact.feedetl_sn, "cnt_x10000": draw.choice((None, None, 10_000))},
@@ -233,11 +252,22 @@ class Town:
         self.said(StaffStatusChanged, at_ms, "", status=status, **word)
 
     def peers(self, least: int) -> None:
-        """What peers had in common, published at midnight."""
+        """What peers had in common, published at midnight: a mean bill, growth, or what doctors order of a key drug."""
+        low = least == LOW
         dear = self.draw.choice((20_000, 60_000, 120_000, 400_000))
+        said: dict[str, Any] = self.draw.choice(
+            (
+                {"subject": "institution", "counters": ("inpatient_fee_fen", "inpatient_bills"), "least": least},
+                {"subject": "staff", "counters": ("key_drug_fen",), "least": 1_000 if low else 100_000},
+                {"subject": "institution", "counters": ("fund_fen", "fund_fen"), "least": 1 if low else 500_000},
+            )
+        )
+        if said["subject"] == "staff":
+            dear //= 100
+        elif "fund_fen" in said["counters"]:
+            dear = self.draw.choice((1, 2, 3))
         self.said(
-            PeersPublished, day_start_ms(local_day(self.clock_ms)), "", subject="institution",
-            counters=("inpatient_fee_fen", "inpatient_bills"), window_days=30, least=least,
+            PeersPublished, day_start_ms(local_day(self.clock_ms)), "", **said, window_days=30,
             members=self.draw.choice((9, 10, 12)), p50_x1000000=dear * 500_000, p90_x1000000=dear * 1_000_000,
         )  # fmt: skip
 
@@ -248,9 +278,11 @@ class Town:
             getattr(self, move)()
 
 
+LOW = 2  # so many bills of peers are enough where lines are low
+YEAR = 27 * 30  # days, and some: a month, a year ago, and the December between
 MOVES = (
-    *["sale"] * 7, *["clinic"] * 6, *["admit"] * 3, *["ward"] * 4, *["stay_bill"] * 5, *["discharge"] * 3,
-    *["take_back"] * 2, *["undo"] * 4, "reinstate", "staff", "peers",
+    *["sale"] * 7, *["clinic"] * 6, *["admit"] * 4, *["ward"] * 4, *["stay_bill"] * 5, *["discharge"] * 4,
+    *["take_back"] * 2, *["undo"] * 4, "reinstate", "staff", "peers", "peers", "treated",
 )  # fmt: skip
 STEPS_MS = (0, 1, 20_000, MINUTE_MS, 5 * MINUTE_MS, HOUR_MS, HOUR_MS, 7 * HOUR_MS, DAY_MS, 3 * DAY_MS)
 
@@ -261,7 +293,7 @@ def small_log(seed: int, moves: int = 70) -> list[Fact]:
     for _ in range(moves):
         if town.clock_ms < START_MS + 75 * DAY_MS:  # what is older than a season is forgotten
             town.step(town.draw.choice(STEPS_MS))
-        town.happens(town.draw.choice(MOVES), least=2)
+        town.happens(town.draw.choice(MOVES), least=LOW)
     return town.facts
 
 
@@ -286,4 +318,29 @@ def busy_log(seed: int, least: int, bills_a_day: int = 250) -> list[Fact]:
             )
             moved += 1
             town.happens(kind if busy and draw.random() < 0.6 else draw.choice(MOVES), least=least)
+    return town.facts
+
+
+def year_log(seed: int) -> list[Fact]:
+    """Two years and a quarter of some bills a month at two pharmacies and two hospitals, dear or not by the month, of
+    which one of each was there from the first January on; and what other pharmacies grew by.
+    """
+    town, month = Town(Random(seed), persons=6), ""
+    draw, town.clock_ms = town.draw, to_ms(datetime(2026, 1, 1, 1, tzinfo=UTC))
+    end_ms, later_ms = town.clock_ms + YEAR * DAY_MS, town.clock_ms + draw.choice((20, 50, 300)) * DAY_MS
+    while town.clock_ms < end_ms:
+        town.step(draw.choice((0, HOUR_MS, DAY_MS, 2 * DAY_MS, 4 * DAY_MS, 7 * DAY_MS)))
+        if month != (month := f"{to_datetime(town.clock_ms):%m}"):
+            town.times = draw.choice((1, 1, 3, 9))
+        town.bills = [each for each in town.bills if town.clock_ms - to_ms(each.occurred_at) < 40 * DAY_MS]
+        town.undone = [each for each in town.undone if each in town.bills]
+        move = draw.choice(("bill",) * 12 + ("undo", "undo", "reinstate", "peers"))
+        if move != "bill":
+            town.happens(move, least=LOW)
+            continue
+        code = draw.choice(("P1", "P2", "H1", "H2") if town.clock_ms > later_ms else ("P1", "H1"))
+        kind = (
+            {"fixmedins_type": "2", "med_type": "41"} if code[0] == "P" else {"fixmedins_type": "1", "med_type": "11"}
+        )
+        town.bill(town.person(), town.lagged(), mdtrt_id=f"v{len(town.facts)}", fixmedins_code=code, **kind)
     return town.facts

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from risk.facts import Fact, PeersPublished, StaffPointsDetermined, StaffStatusChanged, VisitOpened
-from risk.local_time import DAY_MS, local_day, to_date, to_ms
-from tests.oracle.days_person import Book, PersonDays, Uncoded
-from tests.oracle.judge import Alert, Judge, Level, Measure, Row
+from risk.facts import Fact, PeersPublished, StaffPointsDetermined, StaffStatusChanged
+from risk.local_time import DAY_MS, day_of, local_day, to_date, to_ms
+from tests.oracle.days_judge import DaysJudge, TallyMeasure
+from tests.oracle.days_person import Book, PersonDays, Tally
+from tests.oracle.judge import Alert, Level, Measure, Row
 from tests.oracle.policy_numbers import levels_of
 from tests.oracle.rules_oracle import (
     Contribution,
@@ -25,51 +26,10 @@ from tests.oracle.rules_oracle import (
 
 RULES = (
     *("D01", "D02", "D06", "D09", "D10", "D11", "D12"),
-    *("H01", "H02", "H05", "H08", "H11", "H12", "H13", "H16", "H17"),
-    *("M01", "M03", "M04", "M05", "M07", "M09", "P09", "Q01", "Q02"),
+    *("H01", "H02", "H05", "H08", "H10", "H11", "H12", "H13", "H16", "H17"),
+    *("M01", "M02", "M03", "M04", "M05", "M07", "M08", "M09", "P09", "Q01", "Q02"),
 )
 PEERS_STAND_DAYS = 6  # after the date on which they were published
-
-
-@dataclass
-class DaysJudge(Judge):
-    """A subject with lines that have no code: D06 and H16 are told once a date."""
-
-    without_code: dict[int, int] = field(default_factory=dict)
-    told_of: dict[int, str] = field(default_factory=dict)
-    heard: list[int] = field(default_factory=list)
-
-    def _first_day(self, row: Row) -> int:
-        """The first date of all that was heard of the subject, by a bill, a line or an admission."""
-        return min([super()._first_day(row), *self.heard])
-
-    def is_known(self, row: Row, days: int) -> bool:
-        return row.day - self._first_day(row) >= days
-
-    def line(self, rule: str, moved: Uncoded, event_id: str) -> list[Alert]:
-        sign, _, at_ms = moved
-        day = local_day(at_ms)
-        self.heard.append(day)
-        self.without_code[day] = self.without_code.get(day, 0) + sign
-        if sign < 0 or self.is_silent(at_ms):
-            return []
-        said = self.earlier_end(rule, day)
-        if day not in self.told_of and self.without_code[day] >= 1:
-            self.told_of[day] = event_id
-            said.append(self._said(rule, day, "opened"))
-        return said
-
-    def earlier_end(self, rule: str, day: int) -> list[Alert]:
-        said = []
-        for each in sorted(self.told_of):
-            if each < day:
-                said.append(self._said(rule, each, "closed"))
-                del self.told_of[each]
-        return said
-
-    def _said(self, rule: str, day: int, word: str) -> Alert:
-        named = {"rule_id": rule, "level": 1, "episode": word, "subject_kind": self.kind, "subject_id": self.name}
-        return named | {"crossing": self.told_of[day], "observed": self.without_code[day]}
 
 
 @dataclass
@@ -128,32 +88,21 @@ class SubjectDays(SubjectOracle):
 
     book: Book = field(kw_only=True)
     documents: dict[str, Documents] = field(default_factory=dict)
-    peers: PeersPublished | None = None
+    peers: dict[tuple[str, ...], PeersPublished] = field(default_factory=dict)
 
     def apply(self, contribution: Contribution) -> list[Alert]:
         row, said = contribution.row, list[Alert]()
-        rule = _line_rule(row.fact.fixmedins_code)
         judge = self._judge("institution", row.fact.fixmedins_code)
-        assert isinstance(judge, DaysJudge)
         if contribution.kind == "counted":
-            if not judge.is_silent(row.time_ms):
-                said += judge.earlier_end(rule, row.day)
             doctor = self.judges.get(("staff", row.dr_code or ""))
             silent = doctor is not None and doctor.is_silent(row.time_ms)
             if row.dr_code in self.documents and not silent and judge.measures:
                 said += self.documents[row.dr_code].signed(row, self.book.rules["M04"])
         return said + super().apply(contribution)
 
-    def line(self, moved: Uncoded, event_id: str) -> list[Alert]:
-        judge = self._judge("institution", moved[1])
-        assert isinstance(judge, DaysJudge)
-        return judge.line(_line_rule(moved[1]), moved, event_id)
-
-    def heard_of(self, fact: VisitOpened) -> None:
-        """A patient lies there: that a hospital exists is known from then on."""
-        judge = self._judge("institution", fact.fixmedins_code)
-        assert isinstance(judge, DaysJudge)
-        judge.heard.append(_day(fact))
+    def moved(self, sign: int, tally: Tally, fact: Fact) -> list[Alert]:
+        judge = self._judge(tally.kind, tally.code)
+        return judge.moved(sign, tally, event_id=fact.event_id, moved_ms=to_ms(fact.occurred_at))
 
     def told_of_staff(self, fact: StaffPointsDetermined | StaffStatusChanged) -> list[Alert]:
         documents = self.documents.setdefault(fact.dr_code, Documents())
@@ -163,16 +112,62 @@ class SubjectDays(SubjectOracle):
         return []
 
     def published(self, fact: PeersPublished) -> None:
-        if self.peers is None or _day(fact) > _day(self.peers):
-            self.peers = fact
+        key = (fact.subject, *fact.counters)
+        if key not in self.peers or _day(fact) > _day(self.peers[key]):
+            self.peers[key] = fact
 
-    def _judge(self, kind: str, code: str) -> Judge:
+    def beside(self, total: int, number: int, last: int, **asked: Any) -> int:
+        """`total` for each of `number`, in percent of what was published last of those peers; 0: there is nothing."""
+        measure, peers = asked["measure"], self.peers.get(asked["key"])
+        if peers is None or last - _day(peers) > PEERS_STAND_DAYS or peers.members < measure["least_peers"]:
+            return 0
+        rank = {"p50": peers.p50_x1000000, "p90": peers.p90_x1000000}[measure["rank"]]
+        return total * 10**6 * 100 // (number * rank)
+
+    def _judge(self, kind: str, code: str) -> DaysJudge:
         if (kind, code) not in self.judges:
             judge = DaysJudge(kind, code, [])
             self.judges[kind, code] = judge
             if not is_placeholder(code, self.parameters.placeholders):
                 judge.measures = self._of_institution(judge) if kind == "institution" else self._of_staff()
-        return self.judges[kind, code]
+                judge.of_tallies = self._tallies_of(code) if kind == "institution" else self._tallies_of_staff()
+        found = self.judges[kind, code]
+        assert isinstance(found, DaysJudge)
+        return found
+
+    def _tallies_of(self, code: str) -> list[TallyMeasure]:
+        """D06 or H16; H10 where somebody stated what the house has room for."""
+        line_rule, rules, found = "D06" if code.startswith("P") else "H16", self.book.rules, list[TallyMeasure]()
+        uncoded = levels_of(rules[line_rule])[0]
+        found.append(TallyMeasure(rule_id=line_rule, number=1, level=uncoded, of=("uncoded_lines",)))
+        stated: Any = rules["capacities"]
+        row = next((each for each in stated if each["code"] == code), None)
+        if row is not None:
+            beds, in_house = row["beds"], levels_of(rules["H10"])
+            places = row["dialysis_machines"] * row["dialysis_shifts"]
+            for number, counter, most in ((1, "in_house", beds), (2, "dialysis_lines", places)):
+                found.append(
+                    TallyMeasure(
+                        rule_id="H10", number=number, level=in_house[number - 1], of=(counter,),
+                        value=lambda sums, last, most=most: 100 * sums[0] // most,  # type: ignore[misc]
+                    )
+                )  # fmt: skip
+        return found
+
+    def _tallies_of_staff(self) -> list[TallyMeasure]:
+        """M02 and M08."""
+        rules = self.book.rules
+        measure = rules["M02"]["measure"]
+
+        def drug(sums: list[int], last: int) -> int:
+            asked = {"measure": measure, "key": ("staff", "key_drug_fen")}
+            return self.beside(sums[0], 1, last, **asked) if sums[0] >= measure["least"] else 0
+
+        m02, m08 = levels_of(rules["M02"])[0], levels_of(rules["M08"])[0]
+        return [
+            TallyMeasure(rule_id="M02", number=1, level=m02, of=("key_drug_fen",), value=drug),
+            TallyMeasure(rule_id="M08", number=1, level=m08, of=("executed_minutes",)),
+        ]
 
     def _of_staff(self) -> list[Measure]:
         rule = self.book.rules["M05"]
@@ -195,8 +190,11 @@ class SubjectDays(SubjectOracle):
             d09,
             d12,
             _growth("D10", rules["D10"], _at_pharmacy, _funds),
+            self._growth_beside_peers(),
             _growth("D11", rules["D11"], _at_pharmacy, _funds),
-            _growth("H12", rules["H12"], lambda row: _at_hospital(row) and row.is_of("11", "13", "14"), _fees),
+            _december(rules["D11"], judge),
+            _growth("H12", rules["H12"], _outpatient, _fees),
+            _year_on_year(rules["H12"], judge),
             _growth("H05", rules["H05"], _in_bed, None),
             _share("H02", rules["H02"], lambda row: row.again, _in_bed),
             _share("H08", rules["H08"], lambda row: row.day_off, _in_bed),
@@ -206,30 +204,86 @@ class SubjectDays(SubjectOracle):
     def _beside_peers(self) -> Measure:
         """H17: the mean bill, in percent of the one that nine tenths of the peers do not exceed, as published last."""
         rule = self.book.rules["H17"]
-        least, least_peers = rule["measure"]["least"], rule["measure"]["least_peers"]
-        level = levels_of(rule)[0]
+        asked = {"measure": rule["measure"], "key": ("institution", "inpatient_fee_fen", "inpatient_bills")}
 
-        def value(rows: list[Row], at_day: int) -> int:
-            peers = self.peers
-            if peers is None or at_day - _day(peers) > PEERS_STAND_DAYS or peers.members < least_peers:
-                return 0
-            if len(rows) < least:
-                return 0
-            return _fees(rows) * 10**6 * 100 // (len(rows) * peers.p90_x1000000)
+        def value(rows: list[Row], last: int) -> int:
+            enough = len(rows) >= rule["measure"]["least"]
+            return self.beside(_fees(rows), len(rows), last, **asked) if enough else 0
 
-        named = {"rule_id": "H17", "number": 1, "level": level}
+        named = {"rule_id": "H17", "number": 1, "level": levels_of(rule)[0]}
         return BesidePeers(**named, passes=_in_bed, counts=_in_bed, value=len, beside=value)
+
+    def _growth_beside_peers(self) -> Measure:
+        """D10's second level: the growth of thirty days, in percent of that of the pharmacy in the middle."""
+        rule = self.book.rules["D10"]
+        measure, level = rule["levels"][1]["measure"], levels_of(rule)[1]
+        asked = {"measure": measure, "key": ("institution", "fund_fen", "fund_fen")}
+
+        def value(rows: list[Row], last: int) -> int:
+            now = [row for row in rows if row.day > last - level.days]
+            before_fen = _funds(rows) - _funds(now)
+            return self.beside(_funds(now), before_fen, last, **asked) if before_fen >= measure["least"] else 0
+
+        named = {"rule_id": "D10", "number": 2, "level": level, "spans": 2, "grown": lambda now, before: 0}
+        return BesidePeers(**named, passes=_at_pharmacy, counts=_at_pharmacy, value=len, beside=value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BesidePeers(Measure):
-    """A measure that is also asked on which date it is asked."""
+    """A measure that is also asked on which date it is asked, over its days or (growth) over twice as many."""
 
     beside: Callable[[list[Row], int], int]
+    spans: int = 1
 
     def observed(self, rows: Any, row: Row, at_ms: int) -> int:
-        last = local_day(at_ms)
-        return self.beside([r for r in rows if self.counts(r) and last - self.level.days < r.day <= last], last)
+        last, days = local_day(at_ms), self.spans * self.level.days
+        return self.beside([r for r in rows if self.counts(r) and last - days < r.day <= last], last)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfTheCalendar(Measure):
+    """A measure of a bill's whole month, as applied so far, beside other months: of (month, amount) pairs."""
+
+    compared: Callable[[list[tuple[int, Row]], int], int]
+
+    def observed(self, rows: Any, row: Row, at_ms: int) -> int:
+        return self.compared([(_month(r), r) for r in rows if self.counts(r)], _month(row))
+
+
+def _year_on_year(rule: dict[str, Any], judge: DaysJudge) -> Measure:
+    """H12's second level: outpatient fees of a month, in percent of the whole of that month a year ago."""
+    least = rule["measure"]["least"]
+
+    def compared(rows: list[tuple[int, Row]], month: int) -> int:
+        now, ago = (_fees([row for of, row in rows if of == each]) for each in (month, month - 12))
+        return 100 * now // ago if ago >= least else 0
+
+    def known(row: Row) -> bool:
+        return judge.knows(row, day_of(date(row.year - 1, _month(row) % 12 + 1, 1)))
+
+    return OfTheCalendar(
+        rule_id="H12", number=2, level=levels_of(rule)[1], passes=_outpatient, counts=_outpatient, value=len,
+        period=_month, opens=known, compared=compared,
+    )  # fmt: skip
+
+
+def _december(rule: dict[str, Any], judge: DaysJudge) -> Measure:
+    """D11's second level: what the funds paid in December, in percent of the year, if it was there in January."""
+    measure = rule["measure"]
+    asked = measure["month"] - 1
+
+    def compared(rows: list[tuple[int, Row]], month: int) -> int:
+        year = [(of, row) for of, row in rows if of // 12 == month // 12]
+        now, all_fen = _funds([row for of, row in year if of == month]), _funds([row for _, row in year])
+        return 100 * now // all_fen if all_fen >= measure["least"] else 0
+
+    def known(row: Row) -> bool:
+        return _month(row) % 12 == asked and judge.knows(row, day_of(date(row.year, 1, 31)))
+
+    return OfTheCalendar(
+        rule_id="D11", number=2, level=levels_of(rule)[1], passes=_at_pharmacy, counts=_at_pharmacy, value=len,
+        period=_month, opens=known, compared=compared,
+    )  # fmt: skip
 
 
 def _share(rule_id: str, rule: dict[str, Any], some: Callable[[Any], bool], every: Callable[[Row], bool]) -> Measure:
@@ -284,12 +338,10 @@ def folded_by_oracle(
         else:
             person = persons.setdefault(fact.psn_no, PersonDays(fact.psn_no, book.parameters, book=book))
             said = person.apply(fact)
-            if isinstance(fact, VisitOpened) and person.visits[fact.mdtrt_id].is_stay:
-                subjects.heard_of(fact)
             for contribution in person.contributions:
                 said += subjects.apply(contribution)
-            for moved in person.uncoded:
-                said += subjects.line(moved, fact.event_id)
+            for sign, tally in person.moved:
+                said += subjects.moved(sign, tally, fact)
             told += [(index, alert) for alert in said if alert["rule_id"] in RULES]
     return told, subjects
 
@@ -297,10 +349,6 @@ def folded_by_oracle(
 def _of_staff(rule_id: str, level: int, dr_code: str, word: str, crossing: str, observed: int) -> Alert:
     named = {"rule_id": rule_id, "level": level, "episode": word, "crossing": crossing, "observed": observed}
     return named | {"subject_kind": "staff", "subject_id": dr_code}
-
-
-def _line_rule(code: str) -> str:
-    return "D06" if code.startswith("P") else "H16"
 
 
 def _year(fact: StaffPointsDetermined) -> int:
@@ -317,6 +365,14 @@ def _at_pharmacy(row: Row) -> bool:
 
 def _at_hospital(row: Row) -> bool:
     return row.fact.fixmedins_type == "1"
+
+
+def _month(row: Row) -> int:
+    return row.year * 12 + to_date(row.day).month - 1
+
+
+def _outpatient(row: Row) -> bool:
+    return _at_hospital(row) and row.is_of("11", "13", "14")
 
 
 def _in_bed(row: Row) -> bool:

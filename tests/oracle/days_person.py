@@ -7,7 +7,7 @@ institutions and doctors make of it is `days_oracle`'s.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from risk.facts import (
     BedChecked,
@@ -18,6 +18,7 @@ from risk.facts import (
     VisitCancelled,
     VisitClosed,
     VisitOpened,
+    VisitReopened,
     VisitUpdated,
 )
 from risk.local_time import DAY_MS, MINUTE_MS, local_day, to_date, to_ms
@@ -56,6 +57,11 @@ class Book:
         return False
 
     @property
+    def line_counts(self) -> list[dict[str, Any]]:
+        rows: Any = self.rules["line_counts"]
+        return list(rows)
+
+    @property
     def parameters(self) -> Parameters:
         rules = self.rules
         night = levels_of(rules["D02"])
@@ -88,6 +94,16 @@ class Bill(Row):
     too_long: bool = False
 
 
+class Tally(NamedTuple):
+    """What a line, or a patient who lies there, counts for beside any bill as long as it stands, and with whom."""
+
+    counter: str
+    kind: str
+    code: str
+    at_ms: int
+    amount: int = 1
+
+
 @dataclass(eq=False)
 class Line:
     """A fee line that was not taken back."""
@@ -96,7 +112,7 @@ class Line:
     left: int
     unsigned: bool
     too_long: bool
-    uncoded: bool
+    tallies: list[Tally]
     bill: Bill | None = None  # the last one that it was on
 
     @property
@@ -117,6 +133,7 @@ class Care:
     med_type: str
     emergency: bool
     opened_ms: int
+    doctor: str | None = None
     diagnosis: str = ""
     ended_ms: int | None = None
     cancelled: bool = False
@@ -127,18 +144,16 @@ class Care:
         return self.med_type.startswith(("2", "52"))
 
 
-Uncoded = tuple[int, str, int]  # +1 or -1, the institution, when the line was
-
-
 @dataclass
 class PersonDays(PersonOracle):
-    """One person's log: his bills, lines and stays. `uncoded` are the lines without a code that the last fact moved."""
+    """One person's log: his bills, lines and stays. `moved`: what the last fact added (+1) or took away (-1)."""
 
     book: Book = field(kw_only=True)
     visits: dict[str, Care] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     beds: list[BedChecked] = field(default_factory=list)
-    uncoded: list[Uncoded] = field(default_factory=list)
+    moved: list[tuple[int, Tally]] = field(default_factory=list)
+    lying: dict[str, Tally] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,16 +163,26 @@ class PersonDays(PersonOracle):
         self.late = False
 
     def apply(self, fact: Fact) -> list[Alert]:
-        self.uncoded = []
+        self.moved = []
         self.newest_day = max(self.newest_day, local_day(to_ms(fact.occurred_at)))
         self.late = self.judge.is_silent(to_ms(fact.occurred_at))
         super().apply(fact)  # its own alerts are those of other numbers
+        said = self._happened(fact)
+        there = {
+            each.mdtrt_id: Tally("in_house", "institution", each.code, each.opened_ms)
+            for each in self.visits.values()
+            if each.is_stay and each.ended_ms is None and not each.cancelled
+        }
+        self.moved += [(-1, tally) for visit, tally in self.lying.items() if visit not in there]
+        self.moved += [(1, tally) for visit, tally in there.items() if visit not in self.lying]
+        self.lying = there
+        return said
+
+    def _happened(self, fact: Fact) -> list[Alert]:
         match fact:
             case VisitOpened():
-                care = Care(
-                    fact.mdtrt_id, fact.fixmedins_code, fact.med_type or "", fact.emergency, to_ms(fact.occurred_at)
-                )
-                self.visits.setdefault(fact.mdtrt_id, care)
+                opened = (fact.fixmedins_code, fact.med_type or "", fact.emergency, to_ms(fact.occurred_at))
+                self.visits.setdefault(fact.mdtrt_id, Care(fact.mdtrt_id, *opened, fact.dr_code))
             case VisitUpdated() if fact.mdtrt_id in self.visits:
                 self.visits[fact.mdtrt_id].diagnosis = fact.diag_group or ""
             case VisitCancelled():
@@ -165,6 +190,8 @@ class PersonDays(PersonOracle):
                 self._take_back(lambda line: line.fact.mdtrt_id == fact.mdtrt_id)
             case VisitClosed():
                 return self._discharged(fact)
+            case VisitReopened():
+                self.visits[fact.mdtrt_id or ""].ended_ms = None
             case BedChecked():
                 self.beds.append(fact)
             case FeeAdded():
@@ -282,10 +309,28 @@ class PersonDays(PersonOracle):
         should = fact.med_list_codg.startswith(tuple(coded["items"])) and fact.fixmedins_code[:1] in ("H", "P")
         has = bool(codes) and all(len(code) == 20 and code.isdigit() for code in codes)
         signed = bool(fact.rxno and fact.phar_code)
-        line = Line(fact, fact.cnt_x10000, bool(fact.rx_flag) and not signed, self._too_long(fact), should and not has)
+        tallies = self._counts_for(fact)
+        if should and not has:
+            tallies.append(Tally("uncoded_lines", "institution", fact.fixmedins_code, to_ms(fact.occurred_at)))
+        line = Line(fact, fact.cnt_x10000, bool(fact.rx_flag) and not signed, self._too_long(fact), tallies)
         self.lines.append(line)
-        if line.uncoded:
-            self.uncoded.append((1, fact.fixmedins_code, line.at_ms))
+        self.moved += [(1, tally) for tally in tallies]
+
+    def _counts_for(self, fact: FeeAdded) -> list[Tally]:
+        """By line_counts: a dialysis of its house, a key drug of who ordered it, minutes of who else executed it."""
+        visit, at_ms, found = self.visits.get(fact.mdtrt_id), to_ms(fact.occurred_at), dict[str, Tally]()
+        ordered_by = fact.dr_code if fact.dr_code is not None or visit is None else visit.doctor
+        for row in self.book.line_counts:
+            if row["counter"] in found or not fact.med_list_codg.startswith(tuple(row["items"])):
+                continue
+            tally = Tally(row["counter"], "institution", fact.fixmedins_code, at_ms)
+            if row["counter"] == "key_drug_fen":
+                tally = tally._replace(kind="staff", code=ordered_by or "", amount=fact.amount_fen)
+            elif row["counter"] == "executed_minutes":
+                executed_by = "" if fact.orders_dr_code == ordered_by else fact.orders_dr_code or ""
+                tally = tally._replace(kind="staff", code=executed_by, amount=row["minutes"])
+            found[row["counter"]] = tally
+        return [each for each in found.values() if not self._nowhere(each.code)]
 
     def _too_long(self, fact: FeeAdded) -> bool:
         """By the lines that P05 draws for this kind of treatment."""
@@ -310,17 +355,16 @@ class PersonDays(PersonOracle):
         part = fact.cnt_x10000 if fact.feedetl_sn is not None else None
         for line in named:  # a line of which a part came back is in doubt: it is held against nobody
             line.unsigned = line.too_long = False
-            self._coded(line)
+            self._counts_no_longer(line)
             line.left = 0 if part is None else line.left - part
         self._take_back(lambda line: line in named and line.left <= 0)
 
     def _take_back(self, gone: Callable[[Line], bool]) -> None:
         for line in self.lines:
             if gone(line):
-                self._coded(line)
+                self._counts_no_longer(line)
         self.lines = [line for line in self.lines if not gone(line)]
 
-    def _coded(self, line: Line) -> None:
-        if line.uncoded:
-            line.uncoded = False
-            self.uncoded.append((-1, line.fact.fixmedins_code, line.at_ms))
+    def _counts_no_longer(self, line: Line) -> None:
+        self.moved += [(-1, tally) for tally in line.tallies]
+        line.tallies = []

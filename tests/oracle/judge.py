@@ -180,8 +180,7 @@ class Judge:
             rule_id, number, period = key
             is_ours = (rule_id, number) == (measure.rule_id, measure.number)
             if is_ours and measure.period and period < measure.period(row):
-                of_then = [r for r in self.counted() if measure.counts(r) and measure.period(r) == period]
-                closed.append(self._close(key, measure.value(of_then)))
+                closed.append(self._close(key, measure.observed(self.counted(), self.openers[key], row.time_ms)))
         return closed
 
     def _close(self, key: tuple[str, int, int], observed: int) -> Alert:

@@ -40,13 +40,16 @@ def levels_of(rule: dict[str, Any]) -> tuple[Level, ...]:
 def with_numbers(files: dict[str, str], changed: dict[str, dict[str, str]], keep: frozenset[str]) -> dict[str, str]:
     """The same book with only the entries of `keep`, in which the texts of `changed` (by rule) are replaced."""
     entries = [f"[[{each}" for each in files["rules.toml"].split("\n[[")[1:]]
-    kept = []
+    kept, said = [], set[tuple[str, str]]()
     for entry in entries:
         name = entry[2 : entry.index("]]")]
         if name not in keep:
             continue
         for old, new in changed.get(name, {}).items():
-            assert old in entry, f"{name} says no more: {old}"
+            said |= {(name, old)} if old in entry else set()
             entry = entry.replace(old, new)
         kept.append(entry)
+    for name, texts in changed.items():
+        for old in texts:
+            assert (name, old) in said, f"{name} says no more: {old}"
     return {"policy.toml": files["policy.toml"], "rules.toml": "\n".join(kept), "workdays.toml": files["workdays.toml"]}

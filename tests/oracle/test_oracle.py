@@ -11,7 +11,7 @@ from tests.oracle.case_log import RuleCase, rule_cases, sentence
 from tests.oracle.logs import CAPS, SMALL, cap_of, seeded_log
 from tests.oracle.reference import told_by_oracle
 from tests.oracle.rules_oracle import Parameters, is_placeholder
-from tests.risk import test_bills_against_oracle, test_care_against_oracle
+from tests.risk import test_arrears_against_oracle, test_bills_against_oracle, test_care_against_oracle
 from tests.risk.test_rule_cases import shaoyang_files
 
 OF_THE_PAGE = ("P01", "P02", "P03", "P12", "P13", "P17", "D01", "M01", "M03", "M09", "Q01", "Q02", "Q03", "Q04")
@@ -26,12 +26,8 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
     "T01": "a naive reading of its own: tests/risk/test_queries.py",
     "D08": "its measure has one of its own (tests/risk/test_prescribers.py); the rest are cases",
     "M06": "what a visit was told has one of its own (tests/risk/test_visit_told.py); the rest are cases",
-    "H10": "cases only: in force since 2026-11-27",
-    "H15": "cases only: in force since 2026-11-27",
     "P21": "a naive reader of its own: tests/risk/test_special_items.py",
     "D13": "a naive reader of its own: tests/risk/test_special_items.py",
-    "M02": "cases only: in force since 2026-11-27",
-    "M08": "cases only: in force since 2026-11-27",
     **dict.fromkeys(("L80", "L90", "L100"), "the second book's sums: tests/risk/money_machine.py; crossings: cases"),
     **dict.fromkeys((f"F{n:02d}" for n in range(1, 8)), "single steps of a payment: cases, tests/risk/test_signals.py"),
     **dict.fromkeys(("Q05", "Q06", "Q07"), "single steps of a payment: tests/cases/credit"),
@@ -40,7 +36,8 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
 
 def test_every_rule_in_force_is_known_to_an_oracle_or_says_why_not() -> None:
     in_force = set(re.findall(r"^\[\[([A-Z]\d+)\]\]", shaoyang_files()["rules.toml"], re.M))
-    known = {*OF_THE_PAGE, *days_oracle.RULES, *test_bills_against_oracle.RULES, *test_care_against_oracle.RULES}
+    of_persons = (test_bills_against_oracle, test_care_against_oracle, test_arrears_against_oracle)
+    known = {*OF_THE_PAGE, *days_oracle.RULES, *(rule for each in of_persons for rule in each.RULES)}
     assert in_force - known == set(OTHERWISE)
 
 
