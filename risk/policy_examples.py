@@ -26,6 +26,7 @@ from risk.policy_rules import (
 )
 from risk.policy_shelves import shelf_example
 from risk.policy_staff_examples import OF_STAFF, Words, span
+from risk.policy_stock import StockRule, stock_example
 from risk.policy_values import (
     AnnualCap,
     BandEdge,
@@ -251,6 +252,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     PriceRule: price_example,
     QueryRule: query_example,
     ShelfRule: shelf_example,
+    StockRule: stock_example,
     SumRule: _sum,
     UseRule: _use,
     PlaceholderCodes: _placeholders,

@@ -42,6 +42,7 @@ from risk.policy_shapes import (
 from risk.policy_shelves import shelf_rule
 from risk.policy_special_items import special_items
 from risk.policy_staff_shapes import pace_rule, points_rule, standing_rule
+from risk.policy_stock import stock_rule
 
 
 class Parameter(NamedTuple):
@@ -95,7 +96,7 @@ _DECLARED = (
     Parameter("D04", measured_rule("count"), "bills", "单卡同店多次购药", "one card again and again at one pharmacy"),
     Parameter("D05", quality_rule, "sales", "追溯码重复销售", "a trace code sold a second time"),
     Parameter("D06", _DAYS, "lines", "无码或假码结算", "sold without a trace code"),
-    Parameter("D07", quality_rule, "units", "进销存不符", "more sold than there was"),
+    Parameter("D07", stock_rule, "units or %", "进销存不符", "more sold than there was, or for more"),
     Parameter("D08", counter_rule("one_prescriber"), "%", "同一医师处方集中", "one doctor's patients at one pharmacy"),
     Parameter("D09", _DAYS, "bills", "处方缺失或药师缺岗", "no prescription or no pharmacist named"),
     Parameter("D10", _DAYS, "%", "药店增长异常", "a pharmacy's growth"),
@@ -105,7 +106,7 @@ _DECLARED = (
     Parameter("H02", _DAYS, "%", "分解住院率", "readmissions"),
     Parameter("H05", _DAYS, "%", "次均费用突增", "growth of the mean inpatient bill"),
     Parameter("H06", shelf_rule, "fen", "串换", "billed, and not bought for a month"),
-    Parameter("H07", quality_rule, "units", "进销存不符", "more sold than there was"),
+    Parameter("H07", stock_rule, "units or %", "进销存不符", "more sold than there was, or for more"),
     Parameter("H08", _DAYS, "%", "节假日集中入院", "admissions on days off"),
     Parameter("H03", measured_rule("repeated"), "lines", "重复收费", "one item charged twice in one visit"),
     Parameter("H04", measured_rule("over_limit_price"), "fen", "超限价", "dearer than the platform's limit"),

@@ -20,6 +20,9 @@ DAYS_KEPT = 40
 OPEN_DAYS = 3
 """The newest local dates, of which a purchase may still be told."""
 
+RATED_DAYS_MOST = 35
+"""How many of them, without the newest, are looked at for what was sold of what there was."""
+
 _SUMS = Struct(">Hqqqq")
 _SLOT, _ROW = Struct(">H"), Struct(">IBq")  # the local day; ms of the day, movement, count
 _COLUMNS: dict[Movement, int] = {"purchased": 1, "purchase_returned": 2, "sold": 3, "sale_returned": 3}
@@ -46,6 +49,7 @@ class Item(Stored, frozen=True):
     since_x10000: int = 0  # what moved on the count's own day, after it
     days: bytes = b""
     opened: str = ""  # the event that opened an episode of stock_rules.py
+    rated: str = ""  # that of its second level
 
 
 class Day(NamedTuple):

@@ -15,7 +15,7 @@ from risk.facts import CodeMoved, StockMoved, StockUndone
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.prices import NO_PRICES, moved
+from risk.prices import NO_PRICES, Prices, moved
 from risk.refused import AMBIGUOUS_BATCH, CONFLICT, NOTHING_TO_DELETE, TOO_LATE, dead_letter
 from risk.stock import NO_ITEM, Change, changed, slot_of
 from risk.stock_ledger import (
@@ -88,8 +88,6 @@ class Stocks:
             effects, values = self._deleted(fact, moment)
         else:
             effects, values = self._changed(fact, moment)
-            if effects.result == "applied":
-                effects.rerouted = self._priced(fact, moment, values)
         if effects.result == "applied":
             values[self._keys(fact)] = with_key(keys, fact)
         for address, value in values.items():  # nothing changes before all that may raise has been computed
@@ -106,25 +104,24 @@ class Stocks:
         after = changed(unpack_item(known) if known else NO_ITEM, self._values.get(day), change)
         if after is None:
             return _refused(fact, moment, TOO_LATE), {}
-        item, said = judged(after[0], fact, moment)
-        values = {head: pack(item), day: after[1]}
+        prices, rerouted = self._priced(fact, moment)
+        item, said = judged(after[0], fact, moment, prices)
+        values = {head: pack(item), day: after[1], self._prices(fact): b"" if prices == NO_PRICES else pack(prices)}
         if isinstance(fact, StockMoved) and fact.fixmedins_bchno:
             values[self._batch(fact)] = pack(with_line(self._batches(fact), fact))
         if isinstance(fact, StockMoved):
             said += self._billed.moved(fact, moment, values)
-        return Effects(fact.event_type, "applied", said), values
+        return Effects(fact.event_type, "applied", said, rerouted=rerouted), values
 
-    def _priced(self, fact: StockFact, moment: Moment, values: dict[Address, bytes]) -> list[Rerouted]:
-        """What the movement tells the shard of its item; the prices of the item here join `values`."""
+    def _priced(self, fact: StockFact, moment: Moment) -> tuple[Prices, list[Rerouted]]:
+        """What was last paid and asked here, after the movement, and what it tells the shard of its item."""
         known = self._values.get(self._prices(fact))
-        after = moved(unpack_prices(known) if known else NO_PRICES, fact, moment.terms)
-        if after is None:
-            return []
-        values[self._prices(fact)], told = pack(after[0]), after[1]
+        before = unpack_prices(known) if known else NO_PRICES
+        prices, told = moved(before, fact, moment.terms) or (before, None)
         if told is None:
-            return []
+            return prices, []
         key = told.shard_key
-        return [Rerouted("subjects", partition_of(key, self._partitions), key, encode_fact(told))]
+        return prices, [Rerouted("subjects", partition_of(key, self._partitions), key, encode_fact(told))]
 
     def _batches(self, fact: StockMoved) -> Batches:
         known = self._values.get(self._batch(fact))

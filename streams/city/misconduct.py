@@ -188,6 +188,8 @@ ACTS = (
     Act(controlled.masks_for_a_couple),
     Act(controlled.masks_outside_their_channel),
     Act(controlled.masks_for_everybody),
+    Act(prices.sold_for_more_than_it_cost, 5, straddles=True),
+    Act(prices.part_of_it_dearly, 5),
 )
 
 

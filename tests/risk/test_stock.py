@@ -12,7 +12,7 @@ from connectors.state_codec import unpack_item
 from connectors.store import Address
 from connectors.topology import partition_of
 from risk.facts import CodeMoved, Fact, PolicyActivated, StockMoved, StockUndone
-from risk.local_time import SHANGHAI, to_ms
+from risk.local_time import SHANGHAI, local_day, to_ms
 from risk.outputs import Output
 from risk.stock import DAYS_KEPT, Item, days_of, left_x10000
 from risk.stock_ledger import KEYS_KEPT_DAYS, LINES_OF_A_BATCH
@@ -21,6 +21,7 @@ from streams.shards import Effects, Record
 from streams.subject_shard import SubjectShard
 from tests.oracle.policy_text import policy_files
 from tests.oracle.rules_oracle import Parameters
+from tests.risk.test_rule_cases import shaoyang_files
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=SHANGHAI)
 FILES = policy_files(Parameters(), ())
@@ -45,13 +46,15 @@ def deletion(number: int, batch: str, **more: Any) -> StockMoved:
 class Shelf:
     """One shard of subjects and the log it reads; what it appends to its own partition it reads at the end."""
 
-    def __init__(self, *, cuts: Sequence[int] = (), clock: str = "log", partitions: int = 1) -> None:
+    def __init__(
+        self, *, cuts: Sequence[int] = (), clock: str = "log", partitions: int = 1, files: dict[str, str] = FILES
+    ) -> None:
         self.values: dict[Address, bytes] = {}
         self.log: list[bytes] = []
         self.said: list[Effects] = []
         self._cuts, self._clock, self._partitions = set(cuts), clock, partitions
         self.shard = self._new_shard()
-        named = {"version": "1", "digest": "", "files": FILES}
+        named = {"version": "1", "digest": "", "files": files}
         self.tell(PolicyActivated(event_id="p", occurred_at=NOON, psn_no="", **named))
 
     def _new_shard(self) -> SubjectShard:
@@ -317,3 +320,93 @@ def test_what_is_left_is_what_a_naive_reader_of_all_movements_finds(seed: int) -
     left += sum(signs[each.movement] * (each.cnt_x10000 or 0) for each in moves if each.occurred_at > counted_at)
     assert undone
     assert shelf.left == left
+
+
+class Ledger:
+    """All movements of one hospital's item in a list: what the second level of H07 says of them, read naively."""
+
+    def __init__(self) -> None:
+        self.moves: list[StockMoved] = []
+        self.newest: dict[str, tuple[datetime, int]] = {}
+        self.counted: tuple[datetime, int] | None = None
+        self.day, self.is_open = 0, False
+
+    def hear(self, fact: StockMoved | StockUndone) -> list[str]:
+        at = fact.moved_at if isinstance(fact, StockUndone) else fact.occurred_at
+        if isinstance(fact, StockUndone):
+            same = (fact.movement, fact.cnt_x10000, at)
+            if fact.movement == "counted":
+                self.counted = None if self.counted and self.counted[0] == at else self.counted
+            else:
+                named = (each for each in self.moves if (each.movement, each.cnt_x10000, each.occurred_at) == same)
+                self.moves.remove(next(named))
+            if fact.movement in self.newest and self.newest[fact.movement][0] == at:
+                self.newest[fact.movement] = (at, 0)
+        elif fact.movement == "counted":
+            self.counted = (at, fact.cnt_x10000 or 0)
+        else:
+            self.moves.append(fact)
+            if fact.pric_x1000000 and (fact.movement not in self.newest or at > self.newest[fact.movement][0]):
+                self.newest[fact.movement] = (at, fact.pric_x1000000)
+        self.day = max(self.day, local_day(to_ms(at)))
+        percent = None if local_day(to_ms(fact.occurred_at)) <= self.day - 3 else self.percent()
+        if percent is None or self.is_open == (percent >= (121 if self.is_open else 151)):
+            return []
+        self.is_open = percent >= 151 if not self.is_open else False
+        return [f"{'opened' if self.is_open else 'closed'} {percent}"]
+
+    def percent(self) -> int | None:
+        paid, asked = (self.newest.get(kind, (NOON, 0))[1] for kind in ("purchased", "sold"))
+        if self.counted is None or not paid or not asked:
+            return None
+        at, left = self.counted
+        signs = {"purchased": 1, "sale_returned": 1, "sold": -1}
+        since = max(local_day(to_ms(at)), self.day - 33)
+        sold = newer = 0
+        for each in self.moves:
+            count, day = signs[each.movement] * (each.cnt_x10000 or 0), local_day(to_ms(each.occurred_at))
+            left += count if each.occurred_at > at else 0
+            if each.movement != "purchased" and day > since:
+                sold, newer = (sold - count, newer) if day <= self.day - 3 else (sold, newer - count)
+        if sold * asked < 10_000 * 10**8 or left + sold + newer <= 0:
+            return 0
+        return sold * asked * 100 // ((left + sold + newer) * paid)
+
+
+def test_random_logs_say_in_money_what_a_naive_reader_says() -> None:
+    said_most = 0
+    for seed in range(60):
+        random, shelf, ledger = Random(seed), Shelf(files=shaoyang_files()), Ledger()
+        named: list[StockMoved] = []
+        for number in range(90):
+            kind = random.choice(("counted", "purchased", "purchased", "sold", "sold", "sale_returned"))
+            of = {"fixmedins_code": "H430501", "med_list_codg": "XA1", "fixmedins_bchno": f"B{number}"}
+            price = random.choice((None, 9, 10, 12, 20)) if kind in ("purchased", "sold") else None
+            fact = movement(number, kind, random.randrange(1, 30) * 10_000, days=number // 2 + random.randrange(-3, 3),
+                            minutes=number, pric_x1000000=price and price * 1_000_000, **of)  # fmt: skip
+            if named and random.random() < 0.1:
+                gone = named.pop(random.randrange(len(named)))
+                fact = deletion(
+                    number, gone.fixmedins_bchno or "", occurred_at=fact.occurred_at, fixmedins_code="H430501"
+                )
+            elif kind == "counted" and any(e.movement == kind and e.occurred_at > fact.occurred_at for e in named):
+                continue  # an older count: told of elsewhere
+            else:
+                named.append(fact)
+            before, outputs = len(shelf.said), list[str]()
+            assert shelf.tell(fact) == ["applied"]
+            heard = (
+                [decode_fact(each.value) for each in shelf.said[before].rerouted]
+                if fact.movement == "deleted"
+                else [fact]
+            )
+            expected = [
+                line for each in heard if isinstance(each, StockMoved | StockUndone) for line in ledger.hear(each)
+            ]
+            for effects in shelf.said[before:]:
+                outputs += [
+                    f"{o.body['episode']} {o.body['observed']}" for o in effects.outputs if o.body.get("level") == 2
+                ]
+            assert outputs == expected, (seed, number)
+            said_most += len(expected)
+    assert said_most > 60
