@@ -132,9 +132,9 @@ def _told_apart(day: Day, given: Contribution, filtered: Filtered) -> None:
         day.prescribed = with_bill(day.prescribed, given.doctor, given.person, sign=given.sign, fen=fen)
 
 
-def _closed_first(alert: Output) -> tuple[bool, str]:
-    """The order in which one contribution speaks: what ends, then what opens, by rule."""
-    return alert.body["episode"] == "opened", alert.body["rule_id"]
+def _closed_first(alert: Output) -> tuple[bool, str, int]:
+    """The order in which one contribution speaks: what ends, then what opens, by rule and level."""
+    return alert.body["episode"] == "opened", alert.body["rule_id"], alert.body["level"]
 
 
 def _other_day(subject: Subject, history: History, given: Contribution) -> Day | None:
