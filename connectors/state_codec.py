@@ -10,6 +10,7 @@ import msgspec
 
 from risk.activity import Activity
 from risk.billed import Billed
+from risk.companies import Gathered
 from risk.contributions import Contribution
 from risk.credit import Credit
 from risk.market import Market
@@ -69,6 +70,7 @@ unpack_item = msgspec.msgpack.Decoder(Item).decode
 unpack_prices = msgspec.msgpack.Decoder(Prices).decode
 unpack_market = msgspec.msgpack.Decoder(Market).decode
 unpack_asker = msgspec.msgpack.Decoder(Asker).decode
+unpack_gathered = msgspec.msgpack.Decoder(Gathered).decode
 unpack_state = msgspec.msgpack.Decoder(ShardState).decode
 _json = msgspec.json.Encoder()
 _wire = msgspec.json.Decoder(_ContributedWire)

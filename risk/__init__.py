@@ -27,6 +27,7 @@ episode         a rule's threshold reached by a subject: it opens once, one aler
 second hop      what a person's settlement adds to an institution or doctor, whose windows live in `subjects.v1`
 asker           who asks how persons stand: the holder of a token. His queries are facts of his own on `subjects.v1`,
                 where a person is a hash; who was asked for stands on `queries.v1` alone
+regular         who settled at one place on so many dates that he may be one of a company, who keep coming together
 level           A, B, C, D or UNRATED: what the authority says of a person's credit standing. The engine never sets it
 agreement       a person's contract with a bank. `card_withhold`: the card is debited later, the hospital is creditor;
                 `credit_line`: the bank pays the hospital at once and is creditor
@@ -55,16 +56,17 @@ Reading order
 4. conduct           activity.py, receipts.py (what is remembered), settlements.py (counted once), person_rules.py
                      (measures), judging.py (episodes), visits.py, line_keys.py; contributions.py → counters.py,
                      subjects.py, subject_plan.py, second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03, M09),
-                     prescribers.py (D08); visit_told.py, credit_visits.py: what is told of beds, lines and debts (H10,
-                     M02, M08, H15); pruning.py; ordinary.py: the same in one straight line where no rule has anything
-                     to say; stock.py, stock_ledger.py: what an institution has left of an item (stock_rules.py: H07,
-                     D07), from its own facts on `subjects.v1`; billed.py: what it billed and never bought (H06);
-                     prices.py → market.py, market_rules.py: what it pays and asks beside the others (W01, E01);
-                     queries.py: who asks for whom (T01); trace_codes.py: where each box was last sold (D05), boxes.py:
-                     what fee lines tell of boxes; item_limits.py: lines that do not fit whose bill they are on (M06,
-                     P14); slope.py: P12's; beside it care.py, care_rules.py, line_rules.py, stay_rules.py (P10, P11,
-                     P20), idle_days.py, heard.py (lines and admissions), bills.py, bill_rules.py, insured.py (bills,
-                     and what was told of him whose they are); kept_care.py and event_ids.py: how little is kept of them
+                     prescribers.py (D08), regulars.py → companies.py (P18); visit_told.py, credit_visits.py: what is
+                     told of beds, lines and debts (H10, M02, M08, H15); pruning.py; ordinary.py: the same in one
+                     straight line where no rule has anything to say; stock.py, stock_ledger.py: what an institution has
+                     left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`; billed.py: what it
+                     billed and never bought (H06); prices.py → market.py, market_rules.py: what it pays and asks beside
+                     the others (W01, E01); queries.py: who asks for whom (T01); trace_codes.py: where each box was last
+                     sold (D05), boxes.py: what fee lines tell of boxes; item_limits.py: lines that do not fit whose
+                     bill they are on (M06, P14); slope.py: P12's; beside it care.py, care_rules.py, line_rules.py,
+                     stay_rules.py (P10, P11, P20), idle_days.py, heard.py (lines and admissions), bills.py,
+                     bill_rules.py, insured.py (bills, and what was told of him whose they are); kept_care.py and
+                     event_ids.py: how little is kept of them
 5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from risk.activity import Row, Stored, hash64
 
-INSTITUTION, STAFF, CODE, SHELF = "i", "s", "t", "g"
+INSTITUTION, STAFF, CODE, SHELF, REGULAR = "i", "s", "t", "g", "r"
 BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL, EMERGENCY = 1, 2, 4, 8, 16
 """Marks. SILENT: counts, opens and closes nothing. NO_BILL: something else than a settlement: only `beside` counts."""
 
@@ -24,6 +24,8 @@ class Contribution(Stored, frozen=True):
 
     To a trace code (boxes.py): the box was sold, or came back, at `fixmedins_code`. To the shelves of an institution
     (billed.py): a line, which `person` tells from others, was billed, or taken back; `original_id` is then its item.
+    To the regulars of a place (regulars.py): one of them settled there, or did not; `dates`: all on which he did in the
+    window.
     """
 
     subject_kind: str
@@ -42,6 +44,7 @@ class Contribution(Stored, frozen=True):
     beside: Beside = ()
     fixmedins_code: str = ""  # where a doctor signed, or a box was sold; an institution is the subject
     doctor: int = 0  # hash64 of who prescribed what a pharmacy sold
+    dates: tuple[int, ...] = ()
 
 
 def contributions(psn_no: str, row: Row, *, sign: int, event_id: str, moved_ms: int, marks: int) -> list[Contribution]:

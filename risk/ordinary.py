@@ -13,6 +13,7 @@ from risk.person_rules import rows_kept_ms, year_of_day
 from risk.policy import Policy
 from risk.pruning import on_a_new_day
 from risk.receipts import receipt_of
+from risk.regulars import regulars_told
 from risk.settlement_counts import beside
 from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
 from risk.terms import Terms
@@ -58,8 +59,10 @@ def ordinary(
     )
     if concerns(after, row, terms, (place, fact.insutype or "")):
         return None
+    rows = activity.rows, after.rows
     after = billed(activity, after, visit, row)
     after = on_a_new_day(activity, after, at=at, policy=policy, terms=terms)
     if not has_second_hop(terms):
         return after, []
-    return after, contributions(fact.psn_no, row, sign=1, event_id=fact.event_id, moved_ms=at_ms, marks=marks)
+    told = contributions(fact.psn_no, row, sign=1, event_id=fact.event_id, moved_ms=at_ms, marks=marks)
+    return after, told + regulars_told(fact.psn_no, rows, row, terms, by=(fact.event_id, at_ms))

@@ -42,7 +42,8 @@ def rows_kept_ms(policy: Policy) -> int:
     """
     days = min(policy.longest_days(), _SEASON_DAYS)
     windows_ms = policy.longest_window_ms(("P01", "P12", "P13", "P14", "P15", "X01")), days * DAY_MS
-    return max(*windows_ms, DAY_MS) + LATE_MS
+    regulars_ms = 2 * policy.longest_window_ms(("P18",))  # whoever was told as a regular is known as one
+    return max(*windows_ms, regulars_ms, DAY_MS) + LATE_MS
 
 
 def year_of(at_ms: int) -> int:

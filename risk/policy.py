@@ -21,7 +21,7 @@ from risk.policy_counters import CounterRule
 from risk.policy_measures import MeasuredRule
 from risk.policy_parameters import CREDIT_CORE, PARAMETERS, Parameter
 from risk.policy_reading import FloatText, Table, near, read_date, read_flag, shown
-from risk.policy_rules import AmountRule, ShareRule, SumRule, WindowRule
+from risk.policy_rules import AmountRule, CompanyRule, ShareRule, SumRule, WindowRule
 from risk.terms import Clause, PolicyError, Terms
 from risk.workdays import Workdays, WorkdayYear
 
@@ -82,9 +82,8 @@ class Policy:
     def longest_window_ms(self, names: Iterable[str]) -> int:
         """The longest moving window any of these rules ever has: what state must keep rows for."""
         values = [entry.clause.value for name in names for entry in self.entries.get(name, ()) if entry.clause]
-        rules = [
-            value for value in values if isinstance(value, AmountRule | MeasuredRule | ShareRule | SumRule | WindowRule)
-        ]
+        of_windows = AmountRule | CompanyRule | MeasuredRule | ShareRule | SumRule | WindowRule
+        rules = [value for value in values if isinstance(value, of_windows)]
         return max((level.window_ms for rule in rules for level in rule.levels), default=0)
 
     def longest_days(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from risk.local_time import SECOND_MS, day_of, to_date
 from risk.policy import Policy
+from risk.policy_company import company_example
 from risk.policy_counter_examples import counter_example
 from risk.policy_counters import CounterRule
 from risk.policy_item_examples import OF_ITEMS
@@ -13,6 +14,7 @@ from risk.policy_person_examples import OF_PERSONS
 from risk.policy_prices import price_example
 from risk.policy_queries import query_example
 from risk.policy_rules import (
+    CompanyRule,
     DemandRule,
     GapRule,
     PlaceholderCodes,
@@ -247,6 +249,7 @@ _BY_TYPE: dict[type, Callable[[Any, Terms], Words]] = {
     GapRule: _gap,
     **OF_STAFF,
     **OF_PERSONS,
+    CompanyRule: company_example,
     DemandRule: _demand,
     QualityRule: _quality,
     PriceRule: price_example,

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from risk.policy_company import company_rule
 from risk.policy_counter_shapes import counter_rule
 from risk.policy_credit_shapes import (
     annual_caps,
@@ -89,6 +90,7 @@ _DECLARED = (
     Parameter("P15", measured_rule("count"), "bills", "异地频繁大额", "many and large bills away from home"),
     Parameter("P16", measured_rule("not_insured"), "bills", "死亡或停保后结算", "settled after death or insurance end"),
     Parameter("P17", _DATE_OF_BILLS, "bills", "同日多次购药", "many pharmacy bills on one day"),
+    Parameter("P18", company_rule, "persons", "结伴就诊购药", "always together at one place"),
     Parameter("P19", measured_rule("same_amount"), "bills", "整额或同额购药", "equal or round pharmacy bills"),
     Parameter("D01", _BURST, "settlements", "药店集中刷卡", "burst at a pharmacy"),
     Parameter("D02", _DAYS, "settlements or %", "药店夜间刷卡", "settlements in the small hours"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from risk.facts.query import QueryLogged
+from risk.local_time import DAY_MS
 
 Kind = Literal["warning", "over_limit", "suspicion", "data_quality", "sla"]
 QUERIES_COUNTED = ("asked", "denied")
@@ -89,6 +90,23 @@ class PaceRule(FilteredRule):
     def window_ms(self) -> int:
         """How far back the latest patients are looked for."""
         return self.levels[0].window_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompanyRule(FilteredRule):
+    """The same theta people settle at one place within the gap on so many dates of the window (P18).
+
+    A half hour in which more than `crowd` settlements of regulars were told says nothing.
+    """
+
+    days: int
+    gap_ms: int
+    crowd: int
+
+    @property
+    def window_days(self) -> int:
+        """The window is of whole local dates."""
+        return self.levels[0].window_ms // DAY_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,11 +49,12 @@ from risk.outputs import Output
 from risk.person_rules import after_reversal, rows_kept_ms, year_of, year_of_day
 from risk.policy_counters import CounterRule
 from risk.receipts import receipt_of, with_receipt
+from risk.regulars import regulars_told
 from risk.settlement_counts import beside
 from risk.terms import Terms
 
 _AMOUNTS = Struct(">6Q")
-SECOND_HOP_RULES = ("D01", "M03", "M04", "M09", "Q01", "Q02")
+SECOND_HOP_RULES = ("D01", "M03", "M04", "M09", "P18", "Q01", "Q02")
 """Those about institutions and staff that are not written in the grammar of policy_counters.py."""
 
 
@@ -149,12 +150,14 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(replace(after, tombstones=stones), "applied", [], [], row)
 
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
-    if row.at_ms >= activity.newest_ms - LATE_MS:
+    late = row.at_ms < activity.newest_ms - LATE_MS
+    if not late:
         after, found = judge(fact, after, row, moment)
         outputs += found
     if not has_second_hop(moment.terms):
         return Counted(after, "applied", outputs, [], row)
     moved = contributions(psn_no, row, sign=1, event_id=fact.event_id, moved_ms=row.at_ms, marks=marks)
+    moved += regulars_told(psn_no, (activity.rows, after.rows), row, moment.terms, by=_by(moment), silent=late)
     return Counted(after, "applied", outputs, moved, row)
 
 
@@ -195,6 +198,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         moved_ms=moment.occurred_ms,
         marks=bad_codes_of(row),
     )
+    moved += regulars_told(psn_no, (activity.rows, after.rows), row, moment.terms, by=_by(moment))
     return Counted(after, "applied", in_order(outputs), moved, row, known)
 
 
@@ -226,7 +230,12 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         moved_ms=moment.occurred_ms,
         marks=SILENT | bad_codes_of(row),
     )
+    moved += regulars_told(psn_no, (activity.rows, after.rows), row, moment.terms, by=_by(moment), silent=True)
     return Counted(after, "applied", [], moved, row, known)
+
+
+def _by(moment: Moment) -> tuple[str, int]:
+    return moment.event_id, moment.occurred_ms
 
 
 def _was_reversed(activity: Activity, setl: int, message: int) -> bool:

@@ -86,9 +86,9 @@ class Values:
         self._changed: dict[Address, bytes] = {}
 
     def address(self, kind: str, name: str = "", field_name: str = "") -> Address:
-        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff, `g` goods, `k` keys of
-        movements, `b` batches, `t` trace codes, `m` markets, `u` askers; `schedule`, `orders`, `policy`: one hash each;
-        `peers`.
+        """The address of a value: `a` activity, `c` credit, `i` institution, `s` staff, `r` regulars, `g` goods, `k`
+        keys of movements, `b` batches, `t` trace codes, `m` markets, `u` askers; `schedule`, `orders`, `policy`: one
+        hash each; `peers`.
         """
         return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 

@@ -14,7 +14,7 @@ from connectors.state_codec import (
 )
 from connectors.store import Address
 from connectors.topology import partition_of
-from risk.contributions import STAFF
+from risk.contributions import REGULAR, STAFF
 from risk.facts import (
     CodeMoved,
     Fact,
@@ -37,6 +37,7 @@ from risk.staff_standing import Standing, told
 from risk.subjects import History, Subject
 from risk.trace_codes import code_shard_key
 from streams.askers import Askers
+from streams.companies import Companies
 from streams.goods import GOODS, Goods, GoodsFact
 from streams.shards import (
     FIRST_FOLD,
@@ -76,6 +77,7 @@ class SubjectShard:
         self._clock = clock
         self._goods = Goods(self.values, partition, subject_partitions)
         self._askers = Askers(self.values)
+        self._elsewhere = dict.fromkeys(GOODS, self._goods) | {REGULAR: Companies(self.values)}
         self._subjects: dict[_Name, Subject] = {}
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
@@ -116,8 +118,8 @@ class SubjectShard:
             if not isinstance(each, Contributed):
                 continue
             for given in each.contributions:
-                if given.subject_kind in GOODS:
-                    wanted |= dict.fromkeys(self._goods.addresses_of(given))
+                if given.subject_kind in self._elsewhere:
+                    wanted |= dict.fromkeys(self._elsewhere[given.subject_kind].addresses_of(given))
                     continue
                 name = given.subject_kind, given.subject_id
                 known = self._subjects.get(name)
@@ -172,10 +174,10 @@ class SubjectShard:
             return Effects("subject.contributed", "duplicate")
         heard_now = Heard(position, record.timestamp_ms, policy, self._known_baselines())
         subjects, histories, outputs = dict[_Name, Subject](), dict[_Name, History](), list[Output]()
-        goods: dict[Address, bytes] = {}
+        values: dict[Address, bytes] = {}
         for contribution in fresh:
-            if contribution.subject_kind in GOODS:
-                outputs += self._goods.contributed(contribution, heard_now, goods)
+            if contribution.subject_kind in self._elsewhere:
+                outputs += self._elsewhere[contribution.subject_kind].contributed(contribution, heard_now, values)
                 continue
             name = contribution.subject_kind, contribution.subject_id
             subject = subjects.get(name)
@@ -192,9 +194,9 @@ class SubjectShard:
         if histories:
             self._histories.update(histories)
             self._changed_histories.update(histories)
-        for address, value in goods.items():
+        for address, value in values.items():
             self.values.set(address, value)
-        self._others.update(goods)
+        self._others.update(values)
         heard = list(self.state.heard)
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))

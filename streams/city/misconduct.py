@@ -190,6 +190,7 @@ ACTS = (
     Act(controlled.masks_for_everybody),
     Act(prices.sold_for_more_than_it_cost, 5, straddles=True),
     Act(prices.part_of_it_dearly, 5),
+    Act(groups.dialysis_shift, 10),
 )
 
 

@@ -26,6 +26,7 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
     "T01": "a naive reading of its own: tests/risk/test_queries.py",
     "D08": "its measure has one of its own (tests/risk/test_prescribers.py); the rest are cases",
     "M06": "what a visit was told has one of its own (tests/risk/test_visit_told.py); the rest are cases",
+    "P18": "a naive reader of its own: tests/risk/test_companies.py",
     "P21": "a naive reader of its own: tests/risk/test_special_items.py",
     "D13": "a naive reader of its own: tests/risk/test_special_items.py",
     **dict.fromkeys(("L80", "L90", "L100"), "the second book's sums: tests/risk/money_machine.py; crossings: cases"),

@@ -8,30 +8,31 @@ from risk.local_time import local_day, to_ms
 from risk.moment import Moment
 from risk.ordinary import ordinary
 from risk.person_fold import Person, apply
-from risk.policy import parse_policy
+from risk.policy import Policy, parse_policy
 from tests.oracle.logs import CAPS, seeded_log
 from tests.oracle.policy_text import policy_files
 from tests.oracle.rules_oracle import Parameters
+from tests.risk.test_companies import FILES, random_log
 
 POLICY = parse_policy(policy_files(Parameters(), CAPS))
 
 
-def moment_of(fact: Fact) -> Moment:
+def moment_of(fact: Fact, policy: Policy) -> Moment:
     at_ms = to_ms(fact.occurred_at)
     day = local_day(at_ms)
-    return Moment("p00@1", fact.event_id, at_ms, at_ms, at_ms, POLICY, POLICY.on(day), day)
+    return Moment("p00@1", fact.event_id, at_ms, at_ms, at_ms, policy, policy.on(day), day)
 
 
-def both_ways(facts: list[Fact]) -> list[bool]:
+def both_ways(facts: list[Fact], policy: Policy = POLICY) -> list[bool]:
     """Fold each fact the whole way; where the straight line answers too, compare. Which were ordinary."""
     people: dict[str, Person] = {}
     plain = []
     for fact in facts:
-        person, moment = people.get(fact.psn_no, Person()), moment_of(fact)
+        person, moment = people.get(fact.psn_no, Person()), moment_of(fact, policy)
         whole = apply(person, fact, moment)
         if isinstance(fact, SettlementCompleted) and person.credit is None:
             short = ordinary(
-                person.activity, fact, at=(moment.occurred_ms, moment.day), policy=POLICY, terms=moment.terms
+                person.activity, fact, at=(moment.occurred_ms, moment.day), policy=policy, terms=moment.terms
             )
             plain.append(short is not None)
             if short is not None:
@@ -44,6 +45,11 @@ def both_ways(facts: list[Fact]) -> list[bool]:
 @pytest.mark.parametrize("seed", range(60))
 def test_the_straight_line_gives_what_the_whole_way_gives(seed: int) -> None:
     both_ways(seeded_log(seed, moves=120, persons=4))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_straight_line_tells_of_regulars_as_the_whole_way_does(seed: int) -> None:
+    both_ways(random_log(seed), parse_policy(FILES))
 
 
 def test_logs_hold_both_kinds() -> None:

@@ -154,10 +154,11 @@ def p16() -> set[str]:
 
 def p18() -> set[str]:
     trips = Counter()
-    for bills in grouped(city().settled, lambda fact: (fact.fixmedins_code, day(fact))).values():
+    told = [fact for fact in city().settled if city().diag.get(fact.mdtrt_id) not in EXCLUDED]
+    for (place, _), bills in grouped(told, lambda fact: (fact.fixmedins_code, day(fact))).items():
         near = [{other.psn_no for other in bills if 0 <= at(other) - at(bill) < 30 * MINUTE_MS} for bill in bills]
-        trips.update({three for people in near if len(people) < 12 for three in combinations(sorted(people), 3)})
-    return {psn_no for three, days in trips.items() if days >= 3 for psn_no in three}
+        trips.update({(place, *of) for people in near if len(people) < 12 for of in combinations(sorted(people), 3)})
+    return {place for (place, *_), days in trips.items() if days >= 3}
 
 
 def p19() -> set[str]:

@@ -37,29 +37,42 @@ def one_long_journey(stage: Stage) -> None:
 def always_together(stage: Stage) -> None:
     """P18: the same three people settle at one pharmacy within minutes on three days; below, on two.
 
-    Each of them is labelled: none of them is the leader.
+    The place is labelled: none of them is the leader.
     """
     code, days = stage.pharmacy(), COMPANION_DAYS + min(3, stage.excess)
-    events = {
-        n: [
-            stage.settle(stage.visit(stage.person(n), "41", code), stage.at(15, 5 * day) + n * 6 * MINUTE_MS, 9_000, 20)
-            for day in range(days)
-        ]
+    events = [
+        stage.settle(stage.visit(stage.person(n), "41", code), stage.at(15, 5 * day) + n * 6 * MINUTE_MS, 9_000, 20)
+        for day in range(days)
         for n in range(COMPANIONS)
-    }
-    for n, mine in events.items():
-        stage.label("P18", stage.person(n).psn_no, mine, crossing=COMPANION_DAYS - 1)
+    ]
+    stage.label("P18", code, events, crossing=COMPANION_DAYS * COMPANIONS - 1)
 
 
 def family_trip(stage: Stage) -> None:
-    """Twin of P18: a family of four buys together once, and two of them once more."""
+    """Twin of P18: a family of four buys together once, and two of them twice more."""
     code = stage.pharmacy()
-    for n in range(4):
-        person = stage.person(n)
-        events = [stage.settle(stage.visit(person, "41", code), stage.at(18) + n * 2 * MINUTE_MS, 5_000 + n, 20)]
-        if n < 2:
-            events.append(stage.settle(stage.visit(person, "41", code), stage.at(18, 8) + n * 2 * MINUTE_MS, 4_000, 20))
-        stage.innocent("P18", person.psn_no, "a family at the pharmacy", events)
+    events = [
+        stage.settle(stage.visit(stage.person(n), "41", code), stage.at(18, day) + n * 2 * MINUTE_MS, 5_000 + n, 20)
+        for day, family in ((0, 4), (4, 2), (8, 2))
+        for n in range(family)
+    ]
+    stage.innocent("P18", code, "a family at the pharmacy", events)
+
+
+def dialysis_shift(stage: Stage) -> None:
+    """Twin of P18: the same four lie on dialysis in the same shift three times a week, and settle when it ends."""
+    code = stage.hospital()
+    events = [
+        stage.settle(
+            stage.visit(stage.person(n), "14", code)._replace(diag="N18"),
+            stage.at(12, day) + n * 3 * MINUTE_MS,
+            40_000,
+            80,
+        )
+        for day in (0, 2, 4, 7, 9)
+        for n in range(4)
+    ]
+    stage.innocent("P18", code, "one shift of dialysis", events)
 
 
 def round_sums(stage: Stage) -> None:
