@@ -7,18 +7,23 @@ from typing import Any
 
 from connectors.codec import decode_fact, encode_fact
 from connectors.policy_files import read_policy_dir
-from connectors.state_codec import Contributed
+from connectors.state_codec import Contributed, unpack_history, unpack_subject
+from connectors.store import Address
 from risk.facts import Fact, PolicyActivated, StockMoved, SubjectFact
 from risk.facts.engine import AuthorizationRequested
 from risk.facts.stock import codes_moved
-from risk.local_time import to_datetime, to_ms
+from risk.local_time import local_day, to_datetime, to_ms
 from risk.outputs import Output
 from risk.policy import parse_policy
+from risk.policy_counters import SUBJECTS
+from risk.subjects import History, Subject
 from streams.city.canonical import facts_of
 from streams.city.happenings import CHECKOUT, Happening, message_id
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries
 from streams.city.traffic import SETTLES_AFTER_MS
+from streams.peers import baselines_of, looks_of
+from streams.peers import facts_of as facts_of_peers
 from streams.person_shard import PersonShard
 from streams.shards import Effects, Record
 from streams.subject_shard import SubjectShard
@@ -28,14 +33,18 @@ _BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class BothHops:
-    """One shard of people and one of subjects. `records`: how many both hops applied."""
+    """One shard of people and one of subjects. `records`: how many both hops applied.
 
-    def __init__(self, files: dict[str, str]) -> None:
+    `nightly`: an operator publishes at midnight what peers had in common (`xinmai peers publish`).
+    """
+
+    def __init__(self, files: dict[str, str], *, nightly: bool = False) -> None:
         self.people = PersonShard("{p0}", 0, partitions=1, subject_partitions=1, clock="log")
         self.subjects = SubjectShard("{q0}", 0, partitions=1, subject_partitions=1, clock="log")
         self.records = 0
         self._now_ms = to_ms(_BEGAN)
-        policy = parse_policy(files)
+        policy = self._policy = parse_policy(files)
+        self._nightly, self._stored = nightly, dict[Address, bytes]()
         switch = PolicyActivated(
             event_id="policy", occurred_at=_BEGAN, psn_no="", version=policy.version, digest=policy.digest, files=files
         )
@@ -45,10 +54,26 @@ class BothHops:
     def fold(self, facts: Iterable[Fact]) -> Iterator[Output]:
         """What both hops say, record by record; timers are judged when the log's clock has passed them."""
         for fact in facts:
-            self._now_ms = max(self._now_ms, to_ms(fact.occurred_at))
+            before, self._now_ms = local_day(self._now_ms), max(self._now_ms, to_ms(fact.occurred_at))
+            if self._nightly and local_day(self._now_ms) > before:
+                self._publish(local_day(self._now_ms))
             for timer in self.people.due_timers(self._now_ms):
                 yield from self._person(timer)
             yield from self._subject(fact) if isinstance(fact, SubjectFact) else self._person(fact)
+
+    def _publish(self, day: int) -> None:
+        self._stored |= self.subjects.take_changes()
+        looks = looks_of([self._policy], day)
+        for fact in facts_of_peers(looks, baselines_of(self._stored_subjects(), looks, day), day):
+            self._apply(self.subjects, fact)
+
+    def _stored_subjects(self) -> Iterator[tuple[str, Subject, History]]:
+        start, _ = self.subjects.values.address("")
+        for (key, name), value in self._stored.items():
+            kind = key.removeprefix(start).partition(":")[0]
+            if name == "w" and kind in SUBJECTS.values():
+                history = self._stored.get((key, "h"))
+                yield kind, unpack_subject(value), unpack_history(history) if history else History()
 
     def _subject(self, fact: SubjectFact) -> Iterator[Output]:
         """What is told of a subject, and a sale's boxes, as the edge appends them; and what that appends."""

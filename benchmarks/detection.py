@@ -132,7 +132,7 @@ def run(quick: bool, *, fresh: bool = False) -> Report:
 
 def alerts_of(plan: CityPlan, files: dict[str, str]) -> tuple[list[Alert], int]:
     """Every alert that opened, and how many records were folded for it."""
-    hops, found = BothHops(files), []
+    hops, found = BothHops(files, nightly=True), []
     for output in hops.fold(city_facts(plan)):
         body: dict[str, Any] = output.body
         if output.topic == "alerts" and body["episode"] == "opened":

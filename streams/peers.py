@@ -5,8 +5,7 @@ It is an operator's cron: nightly, after midnight. Said again for the same day i
 already: one that was cut short gives the rest the same baselines, whatever bills came in between.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +30,10 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 _ACK_WITHIN_S = 30.0
+
+
+Looks = dict[str, tuple[Look, str]]
+"""By measure: what asks for it, and of whom."""
 
 
 class Published(NamedTuple):
@@ -67,33 +70,34 @@ def publish_peers(settings: "Settings", day: int) -> Published:
     partitions = found[topic][1]
     store = Store(settings.redis)
     try:
-        looks = _looks(store, partitions, day)
-        baselines = _recorded(store, partitions, day)
-        missing = {key: asked for key, asked in looks.items() if key not in baselines}
-        sums = _sums(store, partitions, missing, day)
+        looks = looks_of(_policies(store, partitions), day)
+        if not looks:
+            raise Stop(
+                "现行规则中没有与同类比较的规则，无需发布",
+                f"no rule in force on {to_date(day)} compares with peers: nothing to publish. "
+                "If nothing runs yet, start a worker first.",
+            )
+        recorded = _recorded(store, partitions, day)
+        missing = {key: asked for key, asked in looks.items() if key not in recorded}
+        baselines = recorded | baselines_of(_subjects(store, partitions), missing, day)
     finally:
         store.close()
-    for key, (look, _) in missing.items():
-        baselines[key] = Baseline(day - 1, *ranked(sums[key], look.measure.least))
-    facts = [_fact(look, kind, baselines[key], day) for key, (look, kind) in looks.items()]
+    facts = facts_of(looks, baselines, day)
     records = [Record(topic, "", encode_fact(fact), partition) for fact in facts for partition in range(partitions)]
     if records:
         append_all(producer(settings.kafka), records, timeout_s=_ACK_WITHIN_S)
     return Published(facts, partitions)
 
 
-def _looks(store: Store, partitions: int, day: int) -> dict[str, tuple[Look, str]]:
-    """The measures of peers in the policies that the shards stand under, each once, with whose it is."""
+def _policies(store: Store, partitions: int) -> list[Policy]:
+    """The policies that the shards stand under, each once."""
     texts = {value for tag in tags("q", partitions) for _, value in store.values_at(f"{KEY_PREFIX}{tag}:policy")}
-    policies = [parse_policy(orjson.loads(text)["files"]) for text in sorted(texts)]
-    looks = {look.peers: (look, _subject(policy, look, day)) for policy in policies for look in _asked(policy, day)}
-    if not looks:
-        raise Stop(
-            "现行规则中没有与同类比较的规则，无需发布",
-            f"no rule in force on {to_date(day)} compares with peers: nothing to publish. "
-            "If nothing runs yet, start a worker first.",
-        )
-    return looks
+    return [parse_policy(orjson.loads(text)["files"]) for text in sorted(texts)]
+
+
+def looks_of(policies: Iterable[Policy], day: int) -> Looks:
+    """The measures of peers in these policies, each once, with whose it is."""
+    return {look.peers: (look, _subject(policy, look, day)) for policy in policies for look in _asked(policy, day)}
 
 
 def _asked(policy: Policy, day: int) -> list[Look]:
@@ -111,16 +115,19 @@ def _recorded(store: Store, partitions: int, day: int) -> Baselines:
     return {key: baseline for key, baseline in known if baseline.day == day - 1}
 
 
-def _sums(
-    store: Store, partitions: int, looks: dict[str, tuple[Look, str]], day: int
-) -> dict[str, list[tuple[int, ...]]]:
-    """By measure: each member's counters over its days before `day`."""
-    found = defaultdict(list)
-    for kind, subject, history in _subjects(store, partitions):
+def baselines_of(subjects: Iterable[tuple[str, Subject, History]], looks: Looks, day: int) -> Baselines:
+    """What each measure comes to over the days before `day`, of every member's own."""
+    sums: dict[str, list[tuple[int, ...]]] = {key: [] for key in looks}
+    for kind, subject, history in subjects:
         for key, (look, asked) in looks.items():
             if SUBJECTS[asked] == kind:
-                found[key].append(_own(look, [*history.days, subject.day], day - 1))
-    return found
+                sums[key].append(_own(look, [*history.days, subject.day], day - 1))
+    return {key: Baseline(day - 1, *ranked(sums[key], look.measure.least)) for key, (look, _) in looks.items()}
+
+
+def facts_of(looks: Looks, baselines: Baselines, day: int) -> list[PeersPublished]:
+    """The same as facts of that day."""
+    return [_fact(look, kind, baselines[key], day) for key, (look, kind) in looks.items()]
 
 
 def _own(look: Look, days: list[Day], end: int) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from streams.city.acts import (
     hospitals,
     houses,
     items,
+    peers,
     people,
     pharmacies,
     prices,
@@ -25,6 +26,7 @@ from streams.city.acts import (
     staff,
     stays,
     wards,
+    years,
 )
 from streams.city.stage import Stage, first_day_of
 from streams.city.world import World
@@ -191,6 +193,18 @@ ACTS = (
     Act(prices.sold_for_more_than_it_cost, 5, straddles=True),
     Act(prices.part_of_it_dearly, 5),
     Act(groups.dialysis_shift, 10),
+    Act(credit.owes_on_every_line, 5, straddles=True),
+    Act(credit.changes_his_bank, 3),
+    Act(peers.key_drug_by_the_load, 2, straddles=True),
+    Act(peers.endocrinologist, 2),
+    Act(peers.dearer_than_nine_tenths, 9, straddles=True),
+    Act(peers.one_transplant, 9),
+    Act(peers.pharmacy_grows_slowly, 60, straddles=True),
+    Act(peers.pharmacy_of_a_new_estate, 60),
+    Act(years.clinic_beside_last_year, years.SPAN_DAYS, straddles=True),
+    Act(years.clinic_new_last_year, years.SPAN_DAYS),
+    Act(years.rush_of_december, years.SPAN_DAYS, straddles=True),
+    Act(years.rush_of_may, years.SPAN_DAYS),
 )
 
 

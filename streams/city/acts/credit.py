@@ -1,9 +1,12 @@
-"""Credit in use: a line spent within a morning (L80, L90, L100); signs of misuse at a live counter (F01-F04, F07); a
-hospital whose patients do not pay (H15).
+"""Credit in use: a line spent within a morning (L80, L90, L100); signs of misuse at a live counter (F01-F04, F07), on
+several lines (F05); a hospital whose patients do not pay (H15).
 """
 
-from risk.facts import BankCured, BankOverdue
+from typing import Any
+
+from risk.facts import AgreementSigned, AgreementTerminated, BankCured, BankOverdue, BankRepaid
 from risk.local_time import HOUR_MS, MINUTE_MS, to_datetime
+from streams.city.canonical import signed_up
 from streams.city.happenings import Script, Visit, happening
 from streams.city.stage import Stage, paper
 from streams.city.visits import bill_of, checkout
@@ -14,6 +17,7 @@ REQUESTS_IN_10_MINUTES = 3
 FULL_VISITS = 3
 UNDONE_IN_30_DAYS = 2
 HOURS_AFTER_LEAVING = 24
+SHARED_LINES = 3
 BILLS_ON_CREDIT, OVERDUE = 50, 2
 
 
@@ -158,6 +162,41 @@ def _admitted_on_credit(visit: Visit, opened_ms: int, left_ms: int, settles_afte
     yield happening(visit, left_ms, "2402")
     if settles_after_h is not None:
         yield happening(visit, left_ms + settles_after_h * HOUR_MS, "2304", bill=asked.bill)
+
+
+def owes_on_every_line(stage: Stage) -> None:
+    """F05: owes on three shared lines, each of which its bank had ended before the next was signed; below, on two."""
+    events = _on_lines(stage, SHARED_LINES + min(2, stage.excess))
+    stage.label("F05", stage.person().psn_no, events, crossing=SHARED_LINES - 1)
+
+
+def changes_his_bank(stage: Stage) -> None:
+    """Twin of F05: three lines one after another, and each paid before the next is used."""
+    events = _on_lines(stage, SHARED_LINES, repays=True)
+    stage.innocent("F05", stage.person().psn_no, "each line paid in time", events)
+
+
+def _on_lines(stage: Stage, count: int, *, repays: bool = False) -> list[str]:
+    """One line a day: signed in the morning, used at noon, ended in the evening."""
+    person, cash_fen, events = stage.person()._replace(level="A", signed=True), 4_000, []
+    stage.add(paper(fact, stage.at(-1)) for fact in signed_up(person, stage.at(-1))[:3])  # no line of the usual kind
+    for day in range(count):
+        number = f"{person.agreement_no}-{day}"
+        lent = {"funding_mode": "credit_line", "line_kind": "shared", "bank_line_fen": SPENDER_LINE_FEN}
+        more = {"bank_code": person.bank_code, "services": ("visit_first",)}
+        _of_line(stage, person, AgreementSigned, stage.at(8, day), agreement_no=number, **lent, **more)
+        events.append(_pay(stage, person, stage.at(12, day), cash_fen))
+        if repays:
+            paid = {"amount_fen": cash_fen, "bank_ref": f"repaid:{number}"}
+            _of_line(stage, person, BankRepaid, stage.at(16, day), agreement_no=number, **paid)
+        _of_line(stage, person, AgreementTerminated, stage.at(18, day), agreement_no=number, requested_by="bank")
+    return events
+
+
+def _of_line(stage: Stage, person: Person, kind: type[Any], at_ms: int, **said: Any) -> None:
+    event_id = f"line:{kind.__name__}:{said['agreement_no']}"
+    fact = kind(event_id=event_id, occurred_at=to_datetime(at_ms), psn_no=person.psn_no, **said)
+    stage.add(iter([paper(fact, at_ms)]))
 
 
 def patients_do_not_pay(stage: Stage) -> None:

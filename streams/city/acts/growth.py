@@ -15,42 +15,44 @@ ADMITTED, ON_DAYS_OFF = 40, 24
 def pharmacy_doubles(stage: Stage) -> None:
     """D10: the funds pay a pharmacy in two weeks twice what they paid in the two before; below, one bill less."""
     code = stage.pharmacy()
-    stage.label("D10", code, _bills(stage, code, "41", ((14, 14), (14, 28 + stage.excess))))
+    stage.label("D10", code, equal_bills(stage, code, "41", ((14, 14), (14, 28 + stage.excess))))
 
 
 def pharmacy_does_well(stage: Stage) -> None:
     """Twin of D10: half as much again."""
     code = stage.pharmacy()
-    stage.innocent("D10", code, "half as much again", _bills(stage, code, "41", ((14, 14), (14, 21))))
+    stage.innocent("D10", code, "half as much again", equal_bills(stage, code, "41", ((14, 14), (14, 21))))
 
 
 def rush_at_the_end(stage: Stage) -> None:
     """D11: more than three times last week; below, exactly three times."""
     code = stage.pharmacy()
-    stage.label("D11", code, _bills(stage, code, "41", ((7, 14), (7, 43 + stage.excess))))
+    stage.label("D11", code, equal_bills(stage, code, "41", ((7, 14), (7, 43 + stage.excess))))
 
 
 def busy_week(stage: Stage) -> None:
     """Twin of D11: a week in which everybody coughs is twice the last."""
     code = stage.pharmacy()
-    stage.innocent("D11", code, "twice last week", _bills(stage, code, "41", ((7, 14), (7, 28))))
+    stage.innocent("D11", code, "twice last week", equal_bills(stage, code, "41", ((7, 14), (7, 28))))
 
 
 def clinic_doubles(stage: Stage) -> None:
     """H12: a hospital's outpatients cost in two weeks twice what they cost in the two before; below, one bill less."""
     code = stage.hospital()
-    stage.label("H12", code, _bills(stage, code, "11", ((14, 56), (14, 112 + stage.excess))))
+    stage.label("H12", code, equal_bills(stage, code, "11", ((14, 56), (14, 112 + stage.excess))))
 
 
 def clinic_does_well(stage: Stage) -> None:
     """Twin of H12: half as much again."""
     code = stage.hospital()
-    stage.innocent("H12", code, "half as much again", _bills(stage, code, "11", ((14, 56), (14, 84))))
+    stage.innocent("H12", code, "half as much again", equal_bills(stage, code, "11", ((14, 56), (14, 84))))
 
 
-def _bills(stage: Stage, code: str, med_type: str, spans: tuple[tuple[int, int], ...]) -> list[str]:
-    """Equal bills: over so many days so many, then over so many more so many."""
-    events, since = list[str](), 0
+def equal_bills(
+    stage: Stage, code: str, med_type: str, spans: tuple[tuple[int, int], ...], *, since: int = 0
+) -> list[str]:
+    """Equal bills from a day on: over so many days so many, then over so many more so many."""
+    events = list[str]()
     for length, count in spans:
         for n in range(count):
             day, turn = divmod(n * length, count)
