@@ -42,5 +42,9 @@ def test_every_log_finds_the_hospitals_the_oracle_finds_however_it_is_cut(block:
             assert again == got, seed
             assert cut.stored() == whole.stored(), seed
     print(f"logs {block * LOGS // 5} to {(block + 1) * LOGS // 5 - 1}: {dict(seen)}")
-    assert seen["opened"] >= 10
-    assert seen["closed"] >= 5
+
+
+def test_the_logs_reach_both_ends() -> None:
+    seen = Counter(alert["episode"] for seed in range(60) for _, alert in told_by_oracle(arrears_log(seed)))
+    assert seen["opened"] >= 50, seen
+    assert seen["closed"] >= 25, seen
