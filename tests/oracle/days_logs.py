@@ -26,6 +26,7 @@ from risk.facts import (
     VisitCancelled,
     VisitClosed,
     VisitOpened,
+    VisitReopened,
     VisitUpdated,
 )
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms, local_day, to_datetime, to_ms
@@ -209,6 +210,17 @@ class Town:
             self.unbilled.append(stay)
             self.ended.append(stay)
 
+    def reopen(self) -> None:
+        """A discharge of the day was none: he lies there again."""
+        if self.ended and self.ended[-1] not in self.stays:
+            stay = self.ended.pop()
+            ended = next(f for f in reversed(self.facts) if isinstance(f, VisitClosed) and f.mdtrt_id == stay.mdtrt_id)
+            if self.clock_ms - to_ms(ended.occurred_at) < DAY_MS:
+                self.said(VisitReopened, self.clock_ms, stay.psn_no, mdtrt_id=stay.mdtrt_id)
+                self.stays.append(stay)
+                if stay in self.unbilled:
+                    self.unbilled.remove(stay)
+
     def take_back(self) -> None:
         known = [each for each in self.lines[-6:] if self.clock_ms - to_ms(each.occurred_at) <= 40 * HOUR_MS]
         if not known:
@@ -282,7 +294,7 @@ LOW = 2  # so many bills of peers are enough where lines are low
 YEAR = 27 * 30  # days, and some: a month, a year ago, and the December between
 MOVES = (
     *["sale"] * 7, *["clinic"] * 6, *["admit"] * 4, *["ward"] * 4, *["stay_bill"] * 5, *["discharge"] * 4,
-    *["take_back"] * 2, *["undo"] * 4, "reinstate", "staff", "peers", "peers", "treated",
+    *["take_back"] * 2, *["undo"] * 4, "reinstate", "staff", "peers", "peers", "treated", "reopen",
 )  # fmt: skip
 STEPS_MS = (0, 1, 20_000, MINUTE_MS, 5 * MINUTE_MS, HOUR_MS, HOUR_MS, 7 * HOUR_MS, DAY_MS, 3 * DAY_MS)
 
