@@ -205,6 +205,8 @@ ACTS = (
     Act(years.clinic_new_last_year, years.SPAN_DAYS),
     Act(years.rush_of_december, years.SPAN_DAYS, straddles=True),
     Act(years.rush_of_may, years.SPAN_DAYS),
+    Act(credit.two_bills_made_one, straddles=True),
+    Act(credit.two_bills_made_anew),
 )
 
 

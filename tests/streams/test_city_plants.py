@@ -12,8 +12,7 @@ PLAN = CityPlan(people=300, institutions=8, first_day=20_537, days=45, seed=5, p
 NOT_PLANTED = {
     "F06": "needs a bank that refuses a debit; no city is one, and in a log without a bank no order is answered",
     "T01": "needs queries by HTTP, which no event of a city says; planted in tests/streams/test_queries_on_a_lane.py",
-    "Q05": "needs a counter that leaves two authorizations of a visit open; the city's asks once a bill (cases/credit)",
-    "Q06": "needs a counter that captures another sum than it settles; the city's captures nothing (cases/credit)",
+    "Q06": "needs a counter that captures another sum than it settles; the city's calls no capture: its bills do",
     "Q07": "is about the table of working days, not about anything that happens in a city",
 }
 YEAR = CityPlan(people=20, institutions=4, first_day=20_454, days=430, seed=4, plants=1, signed_percent=0)

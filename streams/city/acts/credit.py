@@ -1,5 +1,5 @@
 """Credit in use: a line spent within a morning (L80, L90, L100); signs of misuse at a live counter (F01-F04, F07), on
-several lines (F05); a hospital whose patients do not pay (H15).
+several lines (F05); bills that fit two authorizations (Q05); a hospital whose patients do not pay (H15).
 """
 
 from typing import Any
@@ -7,9 +7,9 @@ from typing import Any
 from risk.facts import AgreementSigned, AgreementTerminated, BankCured, BankOverdue, BankRepaid
 from risk.local_time import HOUR_MS, MINUTE_MS, to_datetime
 from streams.city.canonical import signed_up
-from streams.city.happenings import Script, Visit, happening
+from streams.city.happenings import Bill, Script, Visit, event_id, happening
 from streams.city.stage import Stage, paper
-from streams.city.visits import bill_of, checkout
+from streams.city.visits import bill_of, checkout, settled
 from streams.city.world import Person
 
 SPENDER_LINE_FEN = 100_000
@@ -126,6 +126,53 @@ def one_bill_corrected(stage: Stage) -> None:
         if n == 0:
             stage.undo(visit, stage.at(11), 12_000)
     stage.innocent("F04", person.psn_no, "one bill corrected", events)
+
+
+def two_bills_made_one(stage: Stage) -> None:
+    """Q05, and F04: two bills of a visit on credit are undone, and one comes in their place that names neither
+    authorization; below, one of them is undone.
+    """
+    if stage.world.plan.checkout:
+        _made_anew(stage, UNDONE_IN_30_DAYS if stage.excess >= 0 else 1, named=False)
+
+
+def two_bills_made_anew(stage: Stage) -> None:
+    """Twin of Q05: both are undone, and each is made anew under its own authorization."""
+    if stage.world.plan.checkout:
+        _made_anew(stage, UNDONE_IN_30_DAYS, named=True)
+
+
+def _made_anew(stage: Stage, undone: int, *, named: bool) -> None:
+    visit = stage.visit(_borrower(stage), "11", stage.hospital())
+    bills = [bill_of(visit, number, 8_000, 50) for number in (1, 2)]
+    anew = [bill_of(visit, 3 + n, 6_000, 50)._replace(authorization_id=f"A{bills[n].setl_id}") for n in range(2)]
+    if not named:
+        anew = [bill_of(visit, 3, 7_000 * undone, 50)]
+    stage.add(_billed_and_undone(stage, visit, bills, undone=undone, anew=anew))
+    events = [_at(stage, visit, "2208", stage.at(11) + n * MINUTE_MS) for n in range(undone)]
+    events += [_at(stage, visit, "2207", stage.at(12) + n * MINUTE_MS) for n in range(len(anew))]
+    if named:
+        stage.innocent("Q05", stage.hospital(), "each under its own authorization", events)
+    else:
+        stage.label("Q05", stage.hospital(), events)
+    if undone == UNDONE_IN_30_DAYS:
+        stage.must("F04", visit.psn_no, events[:undone])
+
+
+def _billed_and_undone(stage: Stage, visit: Visit, bills: list[Bill], *, undone: int, anew: list[Bill]) -> Script:
+    yield happening(visit, stage.at(8), "2201")
+    for n, bill in enumerate(bills):
+        yield from settled(visit, stage.at(9 + n), ("2206", "2207"), bill, ask=True)
+    for n, bill in enumerate(bills[:undone]):
+        yield happening(visit, stage.at(11) + n * MINUTE_MS, "2208", original_setl_id=bill.setl_id, bill=bill)
+    for n, bill in enumerate(anew):
+        yield happening(visit, stage.at(12) + n * MINUTE_MS, "2207", bill=bill)
+
+
+def _at(stage: Stage, visit: Visit, infno: str, at_ms: int) -> str:
+    event = event_id(infno, happening(visit, at_ms, infno).msgid)
+    stage.times[event] = at_ms
+    return event
 
 
 def left_without_paying(stage: Stage) -> None:
