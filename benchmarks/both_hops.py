@@ -16,13 +16,13 @@ from risk.local_time import local_day, to_datetime, to_ms
 from risk.outputs import Output
 from risk.policy import parse_policy
 from risk.policy_counters import SUBJECTS
-from risk.subjects import History, Subject
+from risk.subjects import History
 from streams.city.canonical import facts_of
 from streams.city.happenings import CHECKOUT, Happening, message_id
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries
 from streams.city.traffic import SETTLES_AFTER_MS
-from streams.peers import baselines_of, looks_of
+from streams.peers import Member, baselines_of, looks_of
 from streams.peers import facts_of as facts_of_peers
 from streams.person_shard import PersonShard
 from streams.shards import Effects, Record
@@ -67,13 +67,13 @@ class BothHops:
         for fact in facts_of_peers(looks, baselines_of(self._stored_subjects(), looks, day), day):
             self._apply(self.subjects, fact)
 
-    def _stored_subjects(self) -> Iterator[tuple[str, Subject, History]]:
+    def _stored_subjects(self) -> Iterator[Member]:
         start, _ = self.subjects.values.address("")
         for (key, name), value in self._stored.items():
-            kind = key.removeprefix(start).partition(":")[0]
+            kind, _, code = key.removeprefix(start).partition(":")
             if name == "w" and kind in SUBJECTS.values():
                 history = self._stored.get((key, "h"))
-                yield kind, unpack_subject(value), unpack_history(history) if history else History()
+                yield Member(kind, code, unpack_subject(value), unpack_history(history) if history else History())
 
     def _subject(self, fact: SubjectFact) -> Iterator[Output]:
         """What is told of a subject, and a sale's boxes, as the edge appends them; and what that appends."""

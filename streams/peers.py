@@ -21,7 +21,7 @@ from risk.facts import PeersPublished
 from risk.local_time import SHANGHAI, day_of, day_start_ms, to_date, to_datetime
 from risk.peers import Baseline, Baselines, ranked
 from risk.policy import Policy, parse_policy
-from risk.policy_counters import SUBJECTS
+from risk.policy_counters import SUBJECTS, CounterRule
 from risk.subject_plan import Look, counters_beside, plan_of
 from risk.subjects import Day, History, Subject, summed
 from streams.stop import Stop
@@ -32,8 +32,20 @@ if TYPE_CHECKING:
 _ACK_WITHIN_S = 30.0
 
 
-Looks = dict[str, tuple[Look, str]]
-"""By measure: what asks for it, and of whom."""
+Looks = dict[str, tuple[Look, CounterRule]]
+"""By measure: what asks for it, and for which rule."""
+
+
+_LETTERS = {"1": "H", "2": "P"}
+
+
+class Member(NamedTuple):
+    """An institution or a doctor, with what it did."""
+
+    kind: str
+    code: str
+    subject: Subject
+    history: History
 
 
 class Published(NamedTuple):
@@ -96,16 +108,14 @@ def _policies(store: Store, partitions: int) -> list[Policy]:
 
 
 def looks_of(policies: Iterable[Policy], day: int) -> Looks:
-    """The measures of peers in these policies, each once, with whose it is."""
-    return {look.peers: (look, _subject(policy, look, day)) for policy in policies for look in _asked(policy, day)}
+    """The measures of peers in these policies, each once, with the rule that says whose it is."""
+    return {
+        look.peers: (look, policy.on(day)[look.rule_id].value) for policy in policies for look in _asked(policy, day)
+    }
 
 
 def _asked(policy: Policy, day: int) -> list[Look]:
     return [look for look in plan_of(policy.on(day)).looks.values() if look.peers]
-
-
-def _subject(policy: Policy, look: Look, day: int) -> str:
-    return str(policy.on(day)[look.rule_id].value.subject)
 
 
 def _recorded(store: Store, partitions: int, day: int) -> Baselines:
@@ -115,19 +125,26 @@ def _recorded(store: Store, partitions: int, day: int) -> Baselines:
     return {key: baseline for key, baseline in known if baseline.day == day - 1}
 
 
-def baselines_of(subjects: Iterable[tuple[str, Subject, History]], looks: Looks, day: int) -> Baselines:
+def baselines_of(subjects: Iterable[Member], looks: Looks, day: int) -> Baselines:
     """What each measure comes to over the days before `day`, of every member's own."""
     sums: dict[str, list[tuple[int, ...]]] = {key: [] for key in looks}
-    for kind, subject, history in subjects:
-        for key, (look, asked) in looks.items():
-            if SUBJECTS[asked] == kind:
-                sums[key].append(_own(look, [*history.days, subject.day], day - 1))
+    for member in subjects:
+        for key, (look, rule) in looks.items():
+            if _is_peer(member, rule):
+                sums[key].append(_own(look, [*member.history.days, member.subject.day], day - 1))
     return {key: Baseline(day - 1, *ranked(sums[key], look.measure.least)) for key, (look, _) in looks.items()}
+
+
+def _is_peer(member: Member, rule: CounterRule) -> bool:
+    """Of the rule's kind; a pharmacy is not held beside hospitals: national codes begin with H or P (contract.md)."""
+    return member.kind == SUBJECTS[rule.subject] and (
+        not rule.types or member.code.startswith(tuple(_LETTERS[each] for each in rule.types))
+    )
 
 
 def facts_of(looks: Looks, baselines: Baselines, day: int) -> list[PeersPublished]:
     """The same as facts of that day."""
-    return [_fact(look, kind, baselines[key], day) for key, (look, kind) in looks.items()]
+    return [_fact(look, rule.subject, baselines[key], day) for key, (look, rule) in looks.items()]
 
 
 def _own(look: Look, days: list[Day], end: int) -> tuple[int, ...]:
@@ -139,15 +156,15 @@ def _own(look: Look, days: list[Day], end: int) -> tuple[int, ...]:
     return *own, summed(days, end - 2 * look.days, end - look.days)[look.measure.of[0]]
 
 
-def _subjects(store: Store, partitions: int) -> Iterator[tuple[str, Subject, History]]:
+def _subjects(store: Store, partitions: int) -> Iterator[Member]:
     for tag in tags("q", partitions):
         start = f"{KEY_PREFIX}{tag}:"
         for key in store.keys_of(tag):
-            kind = key.removeprefix(start).partition(":")[0]
+            kind, _, code = key.removeprefix(start).partition(":")
             if kind in SUBJECTS.values():
                 values = dict(store.hash_values(key))
                 history = unpack_history(values["h"]) if values.get("h") else History()
-                yield kind, unpack_subject(values["w"]) if values.get("w") else Subject(), history
+                yield Member(kind, code, unpack_subject(values["w"]) if values.get("w") else Subject(), history)
 
 
 def _fact(look: Look, subject: str, baseline: Baseline, day: int) -> PeersPublished:

@@ -213,7 +213,7 @@ class Town:
     def reopen(self) -> None:
         """A discharge of the day was none: he lies there again."""
         if self.ended and self.ended[-1] not in self.stays:
-            stay = self.ended.pop()
+            stay = self.ended[-1]
             ended = next(f for f in reversed(self.facts) if isinstance(f, VisitClosed) and f.mdtrt_id == stay.mdtrt_id)
             if self.clock_ms - to_ms(ended.occurred_at) < DAY_MS:
                 self.said(VisitReopened, self.clock_ms, stay.psn_no, mdtrt_id=stay.mdtrt_id)
