@@ -52,6 +52,7 @@ class Town:
     stays: list[VisitOpened] = field(default_factory=list)  # not yet discharged
     ended: list[VisitOpened] = field(default_factory=list)
     unbilled: list[VisitOpened] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)
     undone: list[SettlementCompleted] = field(default_factory=list)
     times: int = 1  # how dear bills are just now
     star: str | None = None  # a doctor whom everybody sees just now
@@ -183,7 +184,8 @@ class Town:
 
     def stay_bill(self) -> None:
         """An inpatient's bill: of a stay, before its end or after; or of one that nobody told of."""
-        among = [*self.stays[-4:], *self.unbilled[-6:], *self.ended[-1:], None]
+        over = self._lately([*self.unbilled[-6:], *self.ended[-1:]], 12 * DAY_MS)
+        among = [*self.stays[-4:], *over, None]
         stay = self.draw.choice(among)
         flag = self.draw.choice((None, "0", "0", "1"))
         doctor = self.draw.choice(DOCTORS)
@@ -205,21 +207,24 @@ class Town:
             stay = self.stays.pop(self.draw.randrange(len(self.stays)))
             if self.draw.random() < 0.08:
                 self.said(VisitCancelled, self.clock_ms, stay.psn_no, mdtrt_id=stay.mdtrt_id)
+                self.ended = [each for each in self.ended if each is not stay]
                 return
+            self.ends[stay.mdtrt_id] = self.clock_ms
             self.said(VisitClosed, self.clock_ms, stay.psn_no, mdtrt_id=stay.mdtrt_id)
             self.unbilled.append(stay)
             self.ended.append(stay)
 
     def reopen(self) -> None:
         """A discharge of the day was none: he lies there again."""
-        if self.ended and self.ended[-1] not in self.stays:
-            stay = self.ended[-1]
-            ended = next(f for f in reversed(self.facts) if isinstance(f, VisitClosed) and f.mdtrt_id == stay.mdtrt_id)
-            if self.clock_ms - to_ms(ended.occurred_at) < DAY_MS:
-                self.said(VisitReopened, self.clock_ms, stay.psn_no, mdtrt_id=stay.mdtrt_id)
-                self.stays.append(stay)
-                if stay in self.unbilled:
-                    self.unbilled.remove(stay)
+        stay = next(iter(self._lately(self.ended[-1:], DAY_MS)), None)
+        if stay is not None and stay not in self.stays:
+            self.said(VisitReopened, self.clock_ms, stay.psn_no, mdtrt_id=stay.mdtrt_id)
+            self.stays.append(stay)
+            self.unbilled = [each for each in self.unbilled if each is not stay]
+
+    def _lately(self, stays: list[VisitOpened], most_ms: int) -> list[VisitOpened]:
+        """Those that ended not so long ago: longer than a fortnight a billed one is not remembered."""
+        return [each for each in stays if self.clock_ms - self.ends[each.mdtrt_id] < most_ms]
 
     def take_back(self) -> None:
         known = [each for each in self.lines[-6:] if self.clock_ms - to_ms(each.occurred_at) <= 40 * HOUR_MS]
