@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
+import stamina
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from connectors.errors import ConnectorError
 from connectors.store import Store
 from connectors.topology import Topics, tags
 
@@ -34,11 +36,13 @@ class Progress:
         shards = self._people if family == "p" else self._subjects
         return [1 + (position.offset if position.offset is not None else -1) for position, _ in self._read(shards)]
 
+    @stamina.retry(on=ConnectorError, timeout=15.0)
     def _read(self, shards: tuple[str, ...]) -> list[tuple[object, list[bytes | None]]]:  # type: ignore[type-arg]
         return self._store.read([(tag, []) for tag in shards])  # type: ignore[return-value]
 
+    @stamina.retry(on=KafkaException, timeout=15.0)
     def ends(self, topic: str, count: int) -> list[int]:
-        """The log's ends."""
+        """The log's ends. A topic just made has no leader for a moment: asked again."""
         return [
             self._log.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
             for partition in range(count)

@@ -14,6 +14,7 @@ from risk.facts import Fact, FeeAdded
 from risk.heard import Heard, alert_of, is_nobody
 from risk.local_time import DAY_MS, local_day
 from risk.outputs import Output
+from risk.policy_counters import LETTERS
 from risk.policy_measures import MeasuredRule
 from risk.policy_special_items import SpecialItem
 from risk.terms import Terms
@@ -22,7 +23,6 @@ SUPPLY_DAYS: Final = 190
 """How far back a line may still cover today: no prescription lasts longer."""
 _UNIT_X10000 = 10_000
 _MOST_EVIDENCE = 100
-_LETTERS: Final = {"1": "H", "2": "P"}
 _OF_SPECIAL = ("over_allowance", "outside_channel")
 _OF_ITSELF = ("over_limit_price", "outside_channel")
 
@@ -38,7 +38,7 @@ def looks_at(rule: MeasuredRule, visit: Visit, fact: FeeAdded, terms: Terms) -> 
 
 def _at_its_kind(rule: MeasuredRule, fixmedins_code: str) -> bool:
     """A line has no fixmedins_type: its place's code begins with H or P."""
-    return not rule.fixmedins_type or fixmedins_code[:1] == _LETTERS[rule.fixmedins_type]
+    return not rule.fixmedins_type or fixmedins_code[:1] == LETTERS[rule.fixmedins_type]
 
 
 def special_of(fact: Fact, terms: Terms) -> SpecialItem | None:

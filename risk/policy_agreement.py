@@ -9,6 +9,7 @@ from risk.policy_measures import MeasuredRule
 from risk.policy_parameters import CREDIT_CORE
 from risk.policy_rules import Rule
 from risk.policy_values import UNRATED, LevelSet, LimitTable
+from risk.subject_plan import Plan
 from risk.terms import Terms
 from risk.workdays import Workdays
 
@@ -41,6 +42,7 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
     if "H02" in terms and "P11" not in terms:
         yield "P11", "H02 leaves out of readmissions what P11 leaves out, and there is no P11. Add [[P11]]."
     yield from _counters_fit(terms)
+    yield from _peers_fit(terms)
     yield from _exclusions_fit(terms)
     if not offered:
         return
@@ -76,6 +78,19 @@ def _counters_fit(terms: Terms) -> Iterator[tuple[str, str]]:
                         f"{rule_id} {name}",
                         f"{rule_id} measures {name}, to which line_counts adds nothing. Add a row.",
                     )
+
+
+def _peers_fit(terms: Terms) -> Iterator[tuple[str, str]]:
+    """What is published of a measure is of one kind of institution: a second kind would be held beside the first."""
+    asked_by: dict[str, str] = {}
+    for look in Plan(terms).looks.values():
+        first = asked_by.setdefault(look.peers, look.rule_id) if look.peers else look.rule_id
+        if set(terms[first].value.types) != set(terms[look.rule_id].value.types):
+            yield (
+                f"{look.rule_id} {look.peers}",
+                f"{first} and {look.rule_id} hold other types of institution beside the same peers ({look.peers}). "
+                f"Give one of them another window or least.",
+            )
 
 
 def _exclusions_fit(terms: Terms) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ def company_rule(content: object, where: str) -> CompanyRule:
     if len(rows) != 1:
         raise PolicyError(f"{where} has {len(rows)} levels, but a company has one line. Keep one level.")
     days, minutes = table.integer("days", least=2, most=10), table.integer("gap_minutes", least=1, most=60)
-    theta = rows[0].integer("theta", least=3, most=4)
+    theta = rows[0].integer("theta", least=3, most=3)  # of four, a crowd has too many companies to look through
     window_days = rows[0].integer("window_days", least=days, most=WINDOW_DAYS_MOST)
     sev = rows[0].integer("sev", least=1, most=GRAVEST)
     level = Level(1, theta, 0, window_days * DAY_MS, kind_of(rows[0]), sev)

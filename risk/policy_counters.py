@@ -8,6 +8,8 @@ from risk.local_time import DAY_MS
 from risk.policy_rules import Level, Rule
 
 SUBJECTS: Final = {"institution": INSTITUTION, "staff": STAFF}
+LETTERS: Final = {"1": "H", "2": "P"}
+"""With which letter the national codes of a type of institution begin (contract.md, "National messages")."""
 UNITS: Final = {"percent": 100, "per_mille": 1000}
 SPANS: Final = {INSTITUTION: (7, 14, 28, 30, 60, 90), STAFF: (7, 14, 28, 30)}
 """The windows, in local days, of which a running total is kept: no rule may look over another one."""

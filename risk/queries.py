@@ -46,7 +46,8 @@ def judged(asker: Asker, fact: QueryLogged, moment: Moment) -> tuple[Asker, list
     rule: QueryRule = clause.value
     now_ms, is_denied = max(asker.newest_ms, moment.occurred_ms), fact.outcome == "denied"
     rows = {"asked": asker.asked, "denied": asker.denied}
-    after = {name: _with_person(each, fact.person, now_ms) for name, each in rows.items()}
+    floor_ms = now_ms - max(level.window_ms for level in rule.levels)
+    after = {name: _with_person(each, fact.person, now_ms, floor_ms) for name, each in rows.items()}
     if not is_denied:
         after["denied"] = asker.denied
     kept, closed, opened = list(asker.episodes), list[Output](), list[Output]()
@@ -63,9 +64,9 @@ def judged(asker: Asker, fact: QueryLogged, moment: Moment) -> tuple[Asker, list
     return replace(asker, newest_ms=now_ms, **after, episodes=tuple(sorted(kept))), closed + opened
 
 
-def _with_person(rows: bytes, person: int, at_ms: int) -> bytes:
-    """The person's row is the last one; the oldest makes room for it."""
-    kept = b"".join(_ROW.pack(*each) for each in _ROW.iter_unpack(rows) if each[1] != person)
+def _with_person(rows: bytes, person: int, at_ms: int, floor_ms: int) -> bytes:
+    """The person's row is the last one; what no window holds any more leaves, and else the oldest makes room for it."""
+    kept = b"".join(_ROW.pack(*each) for each in _ROW.iter_unpack(rows) if each[0] > floor_ms and each[1] != person)
     return (kept + _ROW.pack(at_ms, person))[-PERSONS_ASKED_MOST * _ROW.size :]
 
 

@@ -173,6 +173,8 @@ class Lane:
             if not all(work.sending.done for work in batch):
                 if len(self._pending) > 1:
                     self._publisher.serve(0.002)
+                for work in batch:
+                    work.sending.check_time()
                 return
             self._pending.popleft()
             self._checkpoint("acknowledged")

@@ -21,7 +21,7 @@ from risk.facts import PeersPublished
 from risk.local_time import SHANGHAI, day_of, day_start_ms, to_date, to_datetime
 from risk.peers import Baseline, Baselines, ranked
 from risk.policy import Policy, parse_policy
-from risk.policy_counters import SUBJECTS, CounterRule
+from risk.policy_counters import LETTERS, SUBJECTS, CounterRule
 from risk.subject_plan import Look, counters_beside, plan_of
 from risk.subjects import Day, History, Subject, summed
 from streams.stop import Stop
@@ -34,9 +34,6 @@ _ACK_WITHIN_S = 30.0
 
 Looks = dict[str, tuple[Look, CounterRule]]
 """By measure: what asks for it, and for which rule."""
-
-
-_LETTERS = {"1": "H", "2": "P"}
 
 
 class Member(NamedTuple):
@@ -138,7 +135,7 @@ def baselines_of(subjects: Iterable[Member], looks: Looks, day: int) -> Baseline
 def _is_peer(member: Member, rule: CounterRule) -> bool:
     """Of the rule's kind; a pharmacy is not held beside hospitals: national codes begin with H or P (contract.md)."""
     return member.kind == SUBJECTS[rule.subject] and (
-        not rule.types or member.code.startswith(tuple(_LETTERS[each] for each in rule.types))
+        not rule.types or member.code.startswith(tuple(LETTERS[each] for each in rule.types))
     )
 
 

@@ -1,5 +1,6 @@
 """A lane's producer: sends what the fold said and knows when all of it is safe. It sends; it decides nothing."""
 
+import time
 from collections.abc import Iterable, Sequence
 
 import orjson
@@ -14,6 +15,8 @@ from risk.facts import Fact
 from risk.local_time import MINUTE_MS, SECOND_MS
 from streams.shards import Effects, ShardStopped
 
+ACKNOWLEDGED_WITHIN_S = 60.0
+"""librdkafka retries without end, and was once seen to sit without a connection to a broker that was there."""
 _MERGED_BY_SECOND_MAX = 200
 _REFUSED_FOR_GOOD = frozenset(
     {
@@ -34,9 +37,10 @@ class ProducerLost(Exception):
 class Sending:
     """The records of one piece of work on their way: how many are not acknowledged yet, and what went wrong."""
 
-    __slots__ = ("error", "waiting")
+    __slots__ = ("_since_s", "error", "waiting")
 
     def __init__(self) -> None:
+        self._since_s = time.monotonic()
         self.waiting = 0
         self.error: KafkaError | None = None
 
@@ -50,6 +54,11 @@ class Sending:
         self.waiting -= 1
         if error is not None and self.error is None:
             self.error = error
+
+    def check_time(self) -> None:
+        """Raise where nobody says anything: what is not acknowledged is derived and sent again by a new producer."""
+        if not self.done and time.monotonic() - self._since_s > ACKNOWLEDGED_WITHIN_S:
+            raise ProducerLost(f"{self.waiting} records were not acknowledged within {ACKNOWLEDGED_WITHIN_S:.0f} s")
 
     def check(self) -> None:
         """Raise what went wrong: what the broker refuses for good stops the shard, anything else is a re-claim."""

@@ -67,7 +67,9 @@ def _shown(market: Market) -> dict[str, Any]:
         | ({"fixmedins_code": each.place} if each.place else {})
         for each in market.episodes
     ]
-    return {**spread_of(market)._asdict(), "newest": rfc3339(market.newest_ms), "open_alerts": alerts}
+    spread = spread_of(market)
+    ranks = spread._asdict() if spread.members else {"members": 0}  # of no price there is none, not even 0
+    return {**ranks, "newest": rfc3339(market.newest_ms), "open_alerts": alerts}
 
 
 def words_of(body: dict[str, Any]) -> str:
@@ -76,9 +78,9 @@ def words_of(body: dict[str, Any]) -> str:
     lines = [f"{body['med_list_codg']}  {body['region']}  {as_of['shard']}@{as_of['offset']}  {as_of['time']}"]
     for side, of in body["prices_x1000000"].items():
         zh, en = _SIDES[side]
-        p10, p25, p50, p75, p90 = (yuan_x1000000(of[rank]) for rank in ("p10", "p25", "p50", "p75", "p90"))
         told = f"{of['members']} 家机构 institutions, {len(of['open_alerts'])} 条预警 open alerts, {of['newest']}"
         lines.append(f"{zh} {en}: {told}")
         if of["members"]:
+            p10, p25, p50, p75, p90 = (yuan_x1000000(of[rank]) for rank in ("p10", "p25", "p50", "p75", "p90"))
             lines.append(f"  中位价 median {p50} 元 yuan; 25-75%: {p25} - {p75}; 10-90%: {p10} - {p90}")
     return "\n".join(lines) + "\n"

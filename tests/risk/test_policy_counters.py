@@ -4,9 +4,11 @@ import pytest
 
 from risk.counters import COUNTERS, place_of
 from risk.local_time import DAY_MS
+from risk.policy import parse_policy
 from risk.policy_counter_shapes import counter_rule
 from risk.policy_counters import DayMeasure
 from risk.terms import PolicyError
+from tests.risk.test_rule_cases import shaoyang_files
 
 read = counter_rule("sum", "share", "growth")
 read_of_houses = counter_rule("over_capacity", "one_prescriber")
@@ -117,3 +119,13 @@ def test_a_rule_about_one_doctors_patients() -> None:
 def test_a_house_has_only_what_is_asked_for() -> None:
     with pytest.raises(PolicyError, match="Only beds, dialysis_places"):
         read_of_houses(rule(measure={"over_capacity": "in_house", "of": "chairs", "unit": "percent"}), "H10")
+
+
+def test_no_second_kind_of_institution_is_held_beside_the_same_peers() -> None:
+    files = shaoyang_files()
+    of_hospitals = next(line for line in files["rules.toml"].splitlines() if 'over_peers = ["inpatient_fee_fen' in line)
+    of_pharmacies = next(line for line in files["rules.toml"].splitlines() if "growth_over_peers" in line)
+    measure = of_pharmacies[of_pharmacies.index("{ growth_over_peers") : of_pharmacies.index("}") + 1]
+    mixed = files["rules.toml"].replace(of_hospitals, f"value.measure = {measure}")
+    with pytest.raises(PolicyError, match="D10 and H17 hold other types of institution beside the same peers"):
+        parse_policy(files | {"rules.toml": mixed})

@@ -104,14 +104,26 @@ def test_random_logs_say_what_a_naive_reading_says_however_they_are_cut() -> Non
 def test_an_asker_of_a_million_persons_costs_what_the_newest_thousand_cost() -> None:
     engine = Engine(Parameters(), files=FILES)
     engine.fold([query(n / 10, n, denied=n % 2 == 0) for n in range(3 * PERSONS_ASKED_MOST)])
-    (value,) = (value for (key, _), value in engine.stored()[0].items() if ":u:" in key)
+    (value,) = of_askers(engine)
     assert 2 * 16 * PERSONS_ASKED_MOST < len(value) < 2 * 16 * PERSONS_ASKED_MOST + 200
+
+
+def test_what_no_window_holds_any_more_is_not_kept() -> None:
+    engine, fresh = Engine(Parameters(), files=FILES), Engine(Parameters(), files=FILES)
+    late = query(2 * 3_600, 500)
+    engine.fold([*(query(n, n) for n in range(40)), late])
+    fresh.fold([late])
+    assert [len(value) for value in of_askers(engine)] == [len(value) for value in of_askers(fresh)]
+
+
+def of_askers(engine: Engine) -> list[bytes]:
+    return [value for (key, _), value in engine.stored()[0].items() if ":u:" in key]
 
 
 def test_an_ordinary_query_leaves_no_trace() -> None:
     engine = Engine(Parameters(), files=FILES)
     engine.fold([query(n, n, purpose="checkout", named=True) for n in range(200)])
-    assert not any(":u:" in key for key, _ in engine.stored()[0])
+    assert not of_askers(engine)
 
 
 def test_persons_are_told_apart_by_numbers_that_every_reader_of_json_holds_exactly() -> None:

@@ -19,7 +19,7 @@ from tests.risk.test_rule_cases import shaoyang_files
 
 START = to_datetime(1_772_326_800_000)
 FILES = {name: shaoyang_files()[name] for name in ("policy.toml", "rules.toml")}
-ITEMS = {"C140101": 10, "C140199": 10, "C1402": 5, "C1403": 0, "XA01": 0}  # and how many of its row in seven days
+ITEMS = {"C990101": 10, "C990199": 10, "C9902": 5, "C9903": 0, "XA01": 0}  # and how many of its row in seven days
 CHANNEL = ("P43050200001", "P43050300009")
 PLACES = (*CHANNEL, "P43050400001", "H43050400001", "未知")
 Said = list[tuple[int, str, str, int]]
@@ -60,7 +60,7 @@ def plainly(facts: list[Fact]) -> Said:
             units = sum(line[2] for line in bought.values() if line[1] == row and week < line[0] <= fact.occurred_at)
             if fact.cnt_x10000 and units > most * 10_000:
                 said.append((index, "P21", "P1", -(-units // 10_000) - most))
-            if row == "C1402" and fact.fixmedins_code not in CHANNEL:
+            if row == "C9902" and fact.fixmedins_code not in CHANNEL:
                 said.append((index, "D13", fact.fixmedins_code, 1))
     return said
 
@@ -91,7 +91,7 @@ def test_the_logs_reach_both_rules() -> None:
 
 def test_a_drug_under_control_is_one_line_to_every_other_rule() -> None:
     """It stands a second time under its row's name, which only P21 counts."""
-    rules = FILES["rules.toml"].replace('items = ["C1401"]', 'items = ["C1401", "XA"]')
+    rules = FILES["rules.toml"].replace('items = ["C9901"]', 'items = ["C9901", "XA"]')
     others: list[list[tuple[int, str, int]]] = []
     for files in (FILES, FILES | {"rules.toml": rules}):
         told = [Engine(Parameters(), files=files).fold(log(seed)) for seed in range(20)]
@@ -106,15 +106,15 @@ def test_an_alert_names_the_item_and_the_purchases_before() -> None:
     engine = Engine(Parameters(), files=FILES)
     common: dict[str, Any] = {"psn_no": "P1", "mdtrt_id": "V0", "fixmedins_code": CHANNEL[0]}
     opened = VisitOpened(event_id="E0", occurred_at=START, **common, fixmedins_type="2", med_type="41")
-    line = {"med_list_codg": "C140101", "cnt_x10000": 60_000, "amount_fen": 100}
+    line = {"med_list_codg": "C990101", "cnt_x10000": 60_000, "amount_fen": 100}
     lines = [FeeAdded(event_id=f"E{n}", occurred_at=START, feedetl_sn=f"L{n}", **common, **line) for n in (1, 2)]
     engine.fold([opened, *lines])
     (body,) = [each.body for each in engine.outputs if each.body.get("rule_id") == "P21"]
-    assert (body["med_list_codg"], body["vola_evid"]) == ("C140101", ["E2", "E1"])
+    assert (body["med_list_codg"], body["vola_evid"]) == ("C990101", ["E2", "E1"])
     assert "超出每人允许数量 2 件" in body["vola_cont_zh"]
 
 
-ROW: dict[str, Any] = {"name": "masks", "items": ["C1401"], "units": 10, "days": 7}
+ROW: dict[str, Any] = {"name": "masks", "items": ["C9901"], "units": 10, "days": 7}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ ROW: dict[str, Any] = {"name": "masks", "items": ["C1401"], "units": 10, "days":
         ([ROW | {"items": []}], "items"),
         ([ROW | {"places": []}], "places"),
         ([ROW | {"from": "2026-01-01"}], "from"),
-        ([ROW, ROW | {"items": ["C1402"]}], "masks"),
-        ([ROW, ROW | {"name": "more masks"}], "C1401"),
+        ([ROW, ROW | {"items": ["C9902"]}], "masks"),
+        ([ROW, ROW | {"name": "more masks"}], "C9901"),
         ([], "special_items"),
     ],
 )

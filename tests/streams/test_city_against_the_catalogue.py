@@ -209,7 +209,7 @@ def d06() -> set[str]:
 
 
 def p21() -> set[str]:
-    lines = [line for line in city().fees if line.fixmedins_code[0] == "P" and line.med_list_codg.startswith("C1401")]
+    lines = [line for line in city().fees if line.fixmedins_code[0] == "P" and line.med_list_codg.startswith("C9901")]
     found = set()
     for psn_no, bought in grouped(lines, lambda line: line.psn_no).items():
         weeks = [[each for each in bought if 0 <= at(last) - at(each) < 7 * DAY_MS] for last in bought]
@@ -219,7 +219,7 @@ def p21() -> set[str]:
 
 
 def d13() -> set[str]:
-    lines = [line for line in city().fees if line.med_list_codg.startswith("C1402")]
+    lines = [line for line in city().fees if line.med_list_codg.startswith("C9902")]
     return {line.fixmedins_code for line in lines if line.fixmedins_code[:7] not in ("P430502", "P430503")}
 
 

@@ -1,5 +1,6 @@
 """A lane that ends on a bad day: killed while it folds the past again, or with a producer that can never send again."""
 
+import time
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -100,6 +101,33 @@ def test_a_lane_whose_producer_is_finished_ends_and_a_new_one_says_what_it_could
     world.lanes.remove(lane)
     lane._ownership.consumer.close()  # its process ends
 
+    world.drain(world.lane())
+    for bodies in by_identity(world.outputs(world.topics.alerts), "alert_id", "episode").values():
+        assert len(set(bodies)) == 1
+    world.assert_proved()
+
+
+class _Deaf(Publisher):
+    """A publisher that never hears that anything was acknowledged."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.__dict__ = publisher.__dict__
+
+    def serve(self, timeout_s: float) -> None:
+        time.sleep(timeout_s)
+
+
+def test_a_lane_that_hears_of_no_acknowledgement_ends_and_a_new_one_says_it_again(world: World, monkeypatch):
+    monkeypatch.setattr("streams.publisher.ACKNOWLEDGED_WITHIN_S", 1.0)
+    world.append(settlements(300) + rush(150))
+    lane = world.lane(batch_records_max=60)
+    lane._publisher = _Deaf(lane._publisher)
+    with pytest.raises(ProducerLost, match="not acknowledged within 1 s"):
+        world.turn(lane, until=lambda: False)
+    world.lanes.remove(lane)
+    lane._ownership.consumer.close()  # its process ends
+
+    monkeypatch.undo()
     world.drain(world.lane())
     for bodies in by_identity(world.outputs(world.topics.alerts), "alert_id", "episode").values():
         assert len(set(bodies)) == 1

@@ -73,7 +73,9 @@ def test_people_read_it_in_yuan_and_of_a_withdrawn_price_no_median(store: Store)
     words = words_of(prices_of(store, SHARDS, "XA01", "4305"))
     assert "5 家机构 institutions, 1 条预警 open alerts" in words
     assert "中位价 median 12.50 元 yuan; 25-75%: 12.345678 - 13.00; 10-90%: 10.00 - 40.00" in words
-    withdrawn = words_of(prices_of(store, SHARDS, "XA01", "4301"))
+    body = prices_of(store, SHARDS, "XA01", "4301")
+    assert body["prices_x1000000"]["sold"].keys() == {"members", "newest", "open_alerts"}
+    withdrawn = words_of(body)
     assert "0 家机构" in withdrawn
     assert "median" not in withdrawn
     assert [yuan_x1000000(price) for price in (0, 12_500, 1_234_000_000)] == ["0.00", "0.0125", "1,234.00"]

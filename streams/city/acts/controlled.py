@@ -4,7 +4,7 @@ from risk.local_time import MINUTE_MS
 from streams.city.happenings import Line, happening
 from streams.city.stage import Stage
 
-MASKS, PROTECTIVE_MASKS = "C140101", "C140201"
+MASKS, PROTECTIVE_MASKS = "C990101", "C990201"
 MASKS_MOST = 10
 CHANNEL = ("P430502", "P430503")
 MASK_FEN = 210
