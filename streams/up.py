@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
@@ -102,10 +103,10 @@ def watch(programs: list[Program], stopped: Event) -> None:
 def running_engine(stopped: Event, environment: Mapping[str, str] | None = None) -> Iterator[tuple[Up, list[Program]]]:
     """Everything started, ready and described; everything stopped at the end, last started first."""
     home = HOME.resolve()
-    _refuse_a_second(home)
     (home / "logs").mkdir(parents=True, exist_ok=True)
     began_s = time.monotonic()
     with ExitStack() as stack:
+        stack.enter_context(only_one(home))
         stack.callback(say, "已全部停止 / all of it has ended")
         own = own_servers()
         say(f"启动 / starting: {', '.join([*own, 'bank simulator'])} …")
@@ -170,16 +171,23 @@ def _book(home: Path, embedded: bool) -> Path:
     return path
 
 
-def _refuse_a_second(home: Path) -> None:
-    path = home / "up.json"
-    try:
-        pid = int(json.loads(path.read_text())["pid"])
-        os.kill(pid, 0)
-    except (OSError, ValueError, KeyError):
-        return
-    raise Stop(
-        f"已有一个 xinmai up 在运行（进程 {pid}）", f"another xinmai up runs here (process {pid}); stop it first"
-    )
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Refuse a second run here until all of the first has ended: what that removes last would be the second's own."""
+    with (home / "up.lock").open("a+") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            pid = lock.read()
+            raise Stop(
+                f"已有一个 xinmai up 在运行或正在停止（进程 {pid}）；请待其结束后再启动",
+                f"another xinmai up runs here, or is still stopping (process {pid}); start again when it has ended",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def own_servers() -> list[str]:
