@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from connectors.amounts import AmountProfiles
 from connectors.canonical_line import check_future
 from connectors.national_fields import Making, Message
-from connectors.national_mapping import HANDLERS
+from connectors.national_mapping import HANDLERS, NOTHING_TO_RECORD
 from connectors.refusals import Refused
 from risk.facts import Fact
 
@@ -69,9 +69,10 @@ def _event_id(message: Message, n: int) -> str:
 
 def _makings(message: Message, profiles: AmountProfiles, pseudonym: Callable[[str], str] | None) -> list[Making] | str:
     """What makes the facts of a message, or why there are none."""
-    handler = HANDLERS.get(message.infno[:4])  # 2203A, 2304A ... are the same transactions, revised
+    number = message.infno[:-1] if message.infno[-1:].isalpha() else message.infno  # 2203A is 2203, revised
+    handler = HANDLERS.get(number)
     if handler is None:
-        if not message.infno[:4].isdigit():
+        if number not in NOTHING_TO_RECORD:  # 2102 mistyped as 2012: money that nobody would miss
             raise Refused("UNKNOWN_INFNO", "infno")
         return "NOTHING_TO_RECORD"
     if not message.succeeded():

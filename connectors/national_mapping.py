@@ -209,3 +209,22 @@ HANDLERS: dict[str, Callable[[Message], list[Making]]] = {
     "3507": stock_moved,
 }
 """Transaction → the facts it makes, each made on its own: one bad fee line does not cost the others."""
+
+_TELL_NOTHING = (
+    ((1101, 1101), (1201, 1201), (1301, 1327), (1901, 1901), (2001, 2001)),  # persons, institutions, catalogues
+    ((2161, 2181), (2406, 2407), (2502, 2507)),  # buying elsewhere, marks of a stay, filings
+    ((3101, 3103), (3201, 3209), (3301, 3302), (3401, 3403), (3508, 3513), (3592, 3592)),  # checks, accounts, stores
+    ((3601, 3611), (3701, 3704)),  # grouped payment, appeals
+    ((4101, 4105), (4201, 4209), (4301, 4302), (4401, 4402), (4501, 4512), (4601, 4602), (4701, 4701), (4901, 4905)),
+    ((5101, 5102), (5201, 5206), (5301, 5304), (5401, 5402), (5461, 5461), (5501, 5501)),  # queries
+    ((6101, 6101), (6201, 6204), (6301, 6302), (6401, 6401), (7101, 7109), (7201, 7211)),  # payments and recipes online
+    ((9001, 9002), (9101, 9102), (9601, 9605), (100001, 100001)),  # signing in, files, faces, policy items
+    # What provinces added, as far as public systems send it.
+    ((1160, 1162), (1602, 1603), (2562, 2563), (2579, 2579), (2699, 2699), (3260, 3262), (3660, 3661), (3691, 3698)),
+    ((4261, 4263), (5260, 5270), (5364, 5364), (5368, 5369), (8101, 8102), (8201, 8202), (8501, 8510), (9162, 9162)),
+    ((13203, 13203),),
+)
+NOTHING_TO_RECORD = frozenset(
+    str(number) for row in _TELL_NOTHING for first, last in row for number in range(first, last + 1)
+)
+"""The other numbers of the interface (domain.md 2.2), which make no fact; what is not among them is no number of it."""

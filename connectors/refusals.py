@@ -91,7 +91,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "EXACTLY_ONE_OF": ("{limit}之中必须且只能填一个", "give exactly one of {limit}"),
     "CONTRADICTION": ("{field}与其他字段矛盾：{limit}", "{field} contradicts another field: {limit}"),
-    "UNKNOWN_INFNO": ("交易编号{field}无法识别", "this {field} is no transaction of the national interface"),
+    "UNKNOWN_INFNO": (
+        "国家医保接口没有这一交易编号（{field}），可能写错；请核对后重发",
+        "this {field} is no transaction of the national interface: check it for a slip and send the line again",
+    ),
     "FAILED_TRANSACTION": (
         "该笔交易失败或没有应答（infcode不为0），没有发生资金往来，不予登记",
         "the transaction failed or got no answer (infcode is not 0): no event",

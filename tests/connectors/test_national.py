@@ -281,6 +281,20 @@ def test_a_transaction_that_is_no_event_is_ignored_and_one_that_is_no_transactio
     assert reason(message("HELLO", {})) == "UNKNOWN_INFNO"
 
 
+@pytest.mark.parametrize("mistyped", ["2012", "9999", "21022", "210", "2102AB"])
+def test_a_settlement_under_a_mistyped_number_is_refused_and_not_passed_over(mistyped):
+    assert reason(settled(mistyped)) == "UNKNOWN_INFNO"
+
+
+@pytest.mark.parametrize("infno", ["1101", "2001", "3401A", "3592B", "4101A", "5206", "9001", "9605", "100001"])
+def test_what_the_interface_has_beside_what_makes_facts_is_ignored(infno):
+    assert read(message(infno, {}))[0].ignored == "NOTHING_TO_RECORD"
+
+
+def test_a_revised_settlement_is_a_settlement():
+    assert only(settled("2102A")).setl_id == "S1"
+
+
 # --- spellings and forms ---------------------------------------------------------------------------------------------
 
 
