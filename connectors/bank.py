@@ -237,7 +237,8 @@ def _name(bank_code: str) -> str:
 def _check_answered(bank_code: str, response: httpx.Response) -> None:
     if response.status_code != 200:
         retryable = response.status_code == 429 or response.status_code >= 500
-        raise ConnectorError(_name(bank_code), f"query answered {response.status_code}", retryable=retryable)
+        said = f"{response.status_code} {_problem_code(response) or ''}".rstrip()
+        raise ConnectorError(_name(bank_code), f"query answered {said}", retryable=retryable)
 
 
 def _unreadable(bank_code: str, error: msgspec.DecodeError) -> ConnectorError:

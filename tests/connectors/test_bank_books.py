@@ -134,7 +134,7 @@ def test_the_line_of_an_agreement_is_told_on_request(bank):
     bank.lines_fen["AG1"] = 300_000
     line = talk(bank, lambda gateway: gateway.line("ICBC", "AG1"))
     assert (line.agreement_no, line.bank_line_fen) == ("AG1", 300_000)
-    with pytest.raises(ConnectorError, match="404"):
+    with pytest.raises(ConnectorError, match="404 AGREEMENT_UNKNOWN"):
         talk(bank, lambda gateway: gateway.line("ICBC", "AG2"))
 
 
