@@ -5,9 +5,10 @@ Exit codes: 0 done, 1 found something wrong, 2 could not run. Bodies are importe
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 from streams.command_alerts import alerts
 from streams.command_groups import deadletters, fold, orders, peers, policy, show, simulate, topics
@@ -41,7 +42,7 @@ def up(*, json: Json = False) -> int:
 
 
 @app.command
-def demo(*, seconds: float | None = None, json: Json = False) -> int:
+def demo(*, seconds: Annotated[float | None, Parameter(validator=Number(gt=0))] = None, json: Json = False) -> int:
     """`up`, a simulated city, and what there is to look at.
 
     Args:
@@ -83,7 +84,7 @@ def ingest(file: str, *, format: Format = "canonical", json: Json = False) -> in
 
 @app.command
 def bench(name: str, *, quick: bool = False, fresh: bool = False, json: Json = False) -> int:
-    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, city, detection, rules.
+    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, redis, city, detection, rules.
 
     Args:
         quick: A small load, to see that it runs; its numbers are worth nothing.
@@ -159,7 +160,7 @@ def run(arguments: list[str]) -> int:
         arguments = ["/dev/stdin" if each == "-" else each for each in arguments]
         answer = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _complain(f"命令行参数有误 / bad command line: {str(error).rstrip('.')}. Try: xinmai --help")
+        return _complain(_misspelt(error))
     except KeyboardInterrupt:
         return _complain("已中断，未全部完成 / stopped before the end")
     except BrokenPipeError:
@@ -170,6 +171,12 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         return _failed(error)
     return _code(answer)
+
+
+def _misspelt(error: CycloptsError) -> str:
+    why = str(error).replace(", ...", " …").rstrip()
+    why = why if why.endswith(("?", "…")) else f"{why.rstrip('.')}."
+    return f"命令行参数有误 / bad command line: {why} Try: {' '.join(('xinmai', *(error.command_chain or ())))} --help"
 
 
 def _failed(error: Exception) -> int:

@@ -19,6 +19,7 @@ from connectors.errors import ConnectorError
 from connectors.intake import Edge, Intake, fact_records, letter_record
 from connectors.kafka import consumer, producer
 from connectors.refusals import Refused
+from risk.refused import CONFLICT
 from streams.edges import open_edge
 from streams.pacing import Pacer
 
@@ -47,6 +48,8 @@ class Letters:
         if "resolved" in letter:
             self.resolved.add(name)
         else:
+            if letter.get("reason") == CONFLICT:  # whatever the letter says: sent again, it conflicts again
+                letter["can_retry"] = False
             self.by_id[name] = letter
 
     @property

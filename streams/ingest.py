@@ -16,6 +16,7 @@ from connectors.intake import Intake, LineResult, Sender
 from connectors.kafka import producer
 from streams.edges import is_embedded, open_edge
 from streams.pacing import Pacer
+from streams.stop import Stop
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -24,8 +25,8 @@ CHUNK_LINES = 250
 SHOWN_MAX = 20
 LANES_WITHIN_S = 3.0
 HINT = (
-    "这些行是国家医保平台报文，请加 --format national / "
-    "these lines are messages of the national platform: add --format national"
+    "这些行是国家医保平台报文，请加 --format national；未写入任何内容",
+    "these lines are messages of the national platform: add --format national; nothing was sent",
 )
 
 Form = Literal["canonical", "national"]
@@ -39,8 +40,6 @@ class Tally:
     facts: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     shown: list[LineResult] = field(default_factory=list)
-    national: int = 0
-    """Lines read as canonical events that look like messages of the national platform."""
 
     def add(self, results: list[LineResult]) -> None:
         """Count one chunk."""
@@ -67,12 +66,10 @@ def run_ingest(settings: "Settings", file: str, *, format: Form, as_json: bool) 
         why = f"没有文件 {file}，请检查路径 / there is no file {file}: check the path, or give - for stdin"
         print(f"xinmai ingest: {why}", file=sys.stderr)
         return 2
-    except (ConnectorError, OSError, ValueError) as error:
+    except (ConnectorError, OSError, Stop, ValueError) as error:
         print(f"xinmai ingest: {error}", file=sys.stderr)
         return 2
     _print(tally, seconds, as_json=as_json)
-    if tally.national and tally.national == sum(tally.counts.values()):
-        print(HINT, file=sys.stderr)
     return 1 if tally.turned_away else 0
 
 
@@ -112,9 +109,10 @@ def _send(
         print("no worker is applying the log: lines are appended without waiting for one", file=sys.stderr)
     tally, begun_s = Tally(), monotonic()
     while chunk := list(islice(lines, CHUNK_LINES)):
+        if form == "canonical" and not tally.counts and all(is_national(line) for _, line in chunk):
+            raise Stop(*HINT)
         intake.wait_for_room()
         tally.add(intake.take(chunk, Sender(origin), form, origin))
-        tally.national += sum(form == "canonical" and is_national(line) for _, line in chunk)
     return tally, monotonic() - begun_s
 
 

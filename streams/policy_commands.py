@@ -1,5 +1,6 @@
 """`xinmai policy check|show|activate`: a policy directory parsed strictly, its terms on a day, its way into the log."""
 
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,8 @@ def check(directory: Path | None, *, as_json: bool) -> int:
             f"可用，{len(policy.entries)} 项参数均有出处 / usable: "
             f"{len(policy.entries)} parameters, each with its source"
         )
+    if not any(name[0].isupper() for name in policy.entries):
+        print("注意：没有任何规则，不会产生预警 / mind: no rule in it, no alert will come", file=sys.stderr)
     return 0
 
 

@@ -46,17 +46,19 @@ def _now_ms() -> int:
 def _person(settings: "Settings", psn_no: str) -> dict[str, Any]:
     stored_as = Pseudonyms(settings.pseudonym_key).of(psn_no)
     partitions = partitions_of(settings, settings.topics.events)
-    people = StoredPeople(lambda: Store(settings.redis), partitions, lambda _partition: _now_ms(), _now_ms)
-    try:
-        credit = asyncio.run(people.credit(stored_as))
-    finally:
-        people.close()
     tag = tags("p", partitions)[partition_of(stored_as, partitions)]
     store = Store(settings.redis)
     try:
         ((_, (value, money)),) = store.read([(tag, [(f"{KEY_PREFIX}{tag}:{kind}:{stored_as}", "") for kind in "ac"])])
     finally:
         store.close()
+    if not (value or money):
+        raise Stop(f"没有 {psn_no} 的记录", f"nothing is known of person {psn_no}", exit_code=1)
+    people = StoredPeople(lambda: Store(settings.redis), partitions, lambda _partition: _now_ms(), _now_ms)
+    try:
+        credit = asyncio.run(people.credit(stored_as))
+    finally:
+        people.close()
     activity = unpack_activity(value) if value else NOTHING
     alarms = unpack_credit(money).alarms if money else ()
     return {

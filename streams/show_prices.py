@@ -25,6 +25,11 @@ _SIDES = {"purchased": ("采购", "purchased"), "sold": ("销售", "sold")}
 
 def run_prices(settings: "Settings", med_list_codg: str, region: str, *, as_json: bool) -> int:
     """Print the prices of a drug in a prefecture; exit 1 if nothing is known of them."""
+    if not (len(region) == 4 and region.isascii() and region.isdigit()):
+        raise Stop(
+            f"地区应写作区划代码的前四位（地市），如 4305，而不是 {region}",
+            f"a region is the first four digits of a prefecture's area code, such as 4305, not {region}",
+        )
     partitions = partitions_of(settings, settings.topics.subjects)
     store = Store(settings.redis)
     try:

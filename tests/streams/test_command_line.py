@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from streams.bench import NAMES
 from streams.city.labels import Label
 from streams.command_line import run
 
@@ -52,6 +53,34 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(words: list[str], caps
     assert error.startswith("xinmai: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["show", "prices"], "Try: xinmai show prices --help\n"),
+        (["polcy"], "fold … Try: xinmai --help\n"),
+        (["ingest", "-", "--format", "natonal"], '"national"? Try: xinmai ingest --help\n'),
+        (["demo", "--seconds", "-3"], "Must be > 0. Try: xinmai demo --help\n"),
+    ],
+)
+def test_a_wrong_command_line_is_a_clean_sentence_and_points_to_the_help_of_its_command(words, said, capsys):
+    assert run(words) == 2
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_a_region_is_four_digits_of_a_prefecture(monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
+    for region in ("abcd", "43", "430500"):
+        assert run(["show", "prices", "XA01", region]) == 2
+        assert "first four digits" in capsys.readouterr().err
+
+
+def test_the_help_of_bench_names_every_bench(capsys: pytest.CaptureFixture[str]):
+    assert run(["bench", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(NAMES) in shown
+
+
 @pytest.mark.parametrize("words", [["alerts"], ["topics", "check"], ["orders", "pause"], ["show", "person", "x"]])
 def test_without_an_engine_a_command_says_so_and_ends_with_2(words: list[str], capsys: pytest.CaptureFixture[str]):
     assert run(words) == 2
@@ -94,6 +123,19 @@ def test_with_a_bad_policy_other_commands_say_so_in_one_line(
     assert len(error.splitlines()) == 1
     assert "4 problems" in error
     assert "policy check" in error
+
+
+def test_a_policy_without_rules_is_usable_and_said_to_have_none(tmp_path, capsys: pytest.CaptureFixture[str]):
+    for path in SHIPPED.glob("*.toml"):
+        if path.name != "rules.toml":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert run(["policy", "check", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert "usable:" in told.out
+    assert "没有任何规则" in told.err
+    assert "no rule in it" in told.err
+    assert run(["policy", "check", str(SHIPPED)]) == 0
+    assert not capsys.readouterr().err
 
 
 def test_policy_show_prints_the_sources_of_a_day(capsys: pytest.CaptureFixture[str]):

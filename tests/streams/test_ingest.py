@@ -132,6 +132,18 @@ def test_the_letter_of_a_lane_is_listed_by_its_position_in_the_log(settings, cap
 
 
 @pytest.mark.usefixtures("lane")
+def test_a_conflict_is_not_retried_because_it_would_conflict_again(settings, capsys):
+    writer = producer(settings.kafka)
+    letter = {"deadletter_id": "dl_1", "reason": "CONFLICT", "origin": "p0@7", "can_retry": True, "event": {}}
+    writer.produce(settings.topics.deadletter, json.dumps(letter), key="p0@7")
+    writer.flush(10)
+    assert run_list(settings, as_json=False) == 0
+    assert "dl_1  resend" in capsys.readouterr().out
+    assert run_retry(settings, ("dl_1",), as_json=True) == 1
+    assert json.loads(capsys.readouterr().out)["cannot_retry"] == ["dl_1"]
+
+
+@pytest.mark.usefixtures("lane")
 def test_a_letter_that_nobody_knows_cannot_be_retried(settings, capsys):
     assert run_retry(settings, ("dl_nobody",), as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["unknown"] == ["dl_nobody"]
@@ -150,12 +162,14 @@ def test_a_file_that_is_not_there_cannot_run(settings, capsys):
 
 
 @pytest.mark.usefixtures("lane")
-def test_national_messages_taken_for_events_bring_one_hint(settings, capsys, tmp_path):
+def test_national_messages_taken_for_events_bring_one_hint_and_no_letter(settings, capsys, tmp_path):
     messages = (SAMPLES / "hospital_day.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:3]
     path = tmp_path / "day.jsonl"
     path.write_text("".join(messages), encoding="utf-8")
-    assert run_ingest(settings, str(path), format="canonical", as_json=True) == 1
-    assert capsys.readouterr().err.count("add --format national") == 1
+    assert run_ingest(settings, str(path), format="canonical", as_json=True) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("add --format national")) == ("", 1)
+    assert not read_letters(settings.kafka, settings.topics.deadletter).by_id
     path.write_text("".join(messages) + visit(), encoding="utf-8")
     assert run_ingest(settings, str(path), format="canonical", as_json=True) == 1
     assert "--format" not in capsys.readouterr().err
