@@ -225,9 +225,12 @@ def _read_source(table: Table) -> tuple[str, str]:
     if not table.has("source"):
         for key in ("document", "article"):
             if not table.has(key):
+                add = (
+                    f"{key} = ..." if table.has("document") or table.has("article") else 'source = "document, article"'
+                )
                 raise PolicyError(
                     f"{table.where} has no source ({key} is missing). A number without its source cannot be explained "
-                    f'to the person it concerns. Add source = "document, article".'
+                    f"to the person it concerns. Add {add}."
                 )
         return table.text("document"), table.text("article")
     document, comma, article = table.text("source").rpartition(", ")

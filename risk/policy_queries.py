@@ -44,12 +44,12 @@ def _purposes(table: Table, key: str) -> tuple[str, ...]:
 def query_example(rule: QueryRule, _terms: Terms) -> Words:
     """The first person who opens the first level of each kind, and what is not counted."""
     zh, en = [], []
-    for counted, who_zh, who_en in (("asked", "查询", "asked for"), ("denied", "被拒绝查询", "denied")):
+    for counted, who_zh, who_en in (("asked", "查询", "asking for"), ("denied", "被拒绝查询", "being denied")):
         if counted in rule.counts:
             level = rule.levels[rule.counts.index(counted)]
             (in_zh, in_en), opens = span(level.window_ms), f"opens level {level.level}, severity {level.sev}"
             zh.append(f"{in_zh}内{who_zh}的第 {level.theta} 名不同参保人触发第 {level.level} 级，严重度 {level.sev}")
-            en.append(f"{who_en}, different person number {level.theta} within {in_en} {opens}")
+            en.append(f"{who_en} more than {level.theta - 1} different persons within {in_en} {opens}")
     named = [*rule.ordinary, *(f"{each} + authorization_ref" for each in rule.ordinary_with_authorization)]
     left_out = ", ".join(named) or "-"
     said_zh, said_en = "；".join(zh), "; ".join(en)

@@ -37,7 +37,10 @@ def shown(content: object) -> str:
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """A hint for a misspelt name."""
+    """A hint for a misspelt name; H6 is H06 before it is H16."""
+    padded = f"{name[:1]}{name[1:]:0>2}".upper()
+    if padded in known:
+        return f'did you mean "{padded}"?'
     found = get_close_matches(name, known, n=1)
     return f'did you mean "{found[0]}"?' if found else f"known: {', '.join(sorted(set(known))) or 'none'}."
 

@@ -32,6 +32,6 @@ def shelf_example(rule: ShelfRule, _terms: Terms) -> Words:
     at, below, days = yuan(rule.over_fen + 1), yuan(rule.over_fen), rule.window_days
     return (
         f"一行 {at} 元、{days} 天内无购进、盘存或调入：满两天后触发，严重度 {rule.sev}；{below} 元不看。",
-        f"A line of {at} yuan of an item that did not come in on {days} dates opens it on the third date after, "
+        f"A line of {at} yuan of an item that did not come in on {days} dates opens it once two full days have passed, "
         f"severity {rule.sev}; one of {below} yuan is not looked at.",
     )

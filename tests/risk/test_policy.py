@@ -110,7 +110,7 @@ def test_every_problem_of_a_bundle_is_told_at_once():
         (entry("P31"), "P31 is no parameter"),
         ("P13 = 5", "P13 is 5. Values are dated entries. Write [[P13]]"),
         (entry(source=""), "has no source"),
-        (entry(source='document = "a"'), "has no source (article is missing)"),
+        (entry(source='document = "a"'), "person it concerns. Add article = ..."),
         (entry(source='source = "the notice"'), "names no article"),
         (entry(source='source = ""'), "must not be empty"),
         (entry(more="colour = 1"), "unknown key colour"),
@@ -170,6 +170,7 @@ def test_a_policy_that_could_be_misread_is_refused(rules, said):
 
 def test_an_unknown_file_is_refused_with_a_hint():
     assert "limit.toml is no file of a policy" in problems("", **{"limit.toml": ""})
+    assert 'did you mean "H06"?' in problems(entry("H6"))
     assert 'did you mean "limits.toml"?' in problems("", **{"limit.toml": ""})
 
 

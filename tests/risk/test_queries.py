@@ -171,4 +171,4 @@ def test_the_rule_by_example_says_who_is_not_counted() -> None:
     zh, en = worked_example(policy, "T01", 20_600)
     assert "第 51 名" in zh
     assert "self, checkout + authorization_ref" in en
-    assert "person number 3 within 1 h opens level 3" in en
+    assert "being denied more than 2 different persons within 1 h opens level 3" in en
