@@ -17,7 +17,7 @@ MARK_RETENTION_MINUTES_MIN = 60 * 24 * 365  # a published mark that Kafka forget
 _DAY_MS = 86_400_000
 _RETENTION_MS = {"alerts": 400 * _DAY_MS, "deadletter": 90 * _DAY_MS, "national": 3 * _DAY_MS}
 _TIMEOUT_S = 15.0
-_LOG_NOTHING = 0  # librdkafka chats on stderr, between the answers; what matters comes back as an error
+_QUIET: dict[str, Any] = {"log.connection.close": False, "log_level": 0}  # what matters comes back as an error
 _METADATA_TIMEOUT_S = 5.0
 _NO_COORDINATOR_YET = (
     KafkaError.NOT_COORDINATOR,
@@ -34,12 +34,12 @@ def producer_settings(bootstrap: str, **over: Any) -> dict[str, Any]:
         "bootstrap.servers": bootstrap,
         "enable.idempotence": True,
         "acks": "all",
+        "enable.sparse.connections": False,  # with them one was seen never to connect (librdkafka#3848)
         "message.timeout.ms": 0,  # a record given up on would be a hole in the log: stop or retry, never skip
         "partitioner": "murmur2_random",  # Java's; librdkafka's own default places keys elsewhere
         "linger.ms": 1,
         "message.max.bytes": RECORD_BYTES_MAX,
-        "log.connection.close": False,
-        "log_level": _LOG_NOTHING,
+        **_QUIET,
         **over,
     }
 
@@ -57,8 +57,7 @@ def consumer_settings(bootstrap: str, group: str, **over: Any) -> dict[str, Any]
         "max.poll.interval.ms": 15_000,
         "fetch.wait.max.ms": 100,
         "fetch.message.max.bytes": RECORD_BYTES_MAX,
-        "log.connection.close": False,
-        "log_level": _LOG_NOTHING,
+        **_QUIET,
         **over,
     }
 
@@ -224,7 +223,7 @@ def _as_bystander(bootstrap: str, group: str, ask: Callable[[Consumer], Any], *,
 
 
 def _admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log.connection.close": False, "log_level": _LOG_NOTHING})
+    return AdminClient({"bootstrap.servers": bootstrap, **_QUIET})
 
 
 def _metadata(admin: AdminClient, bootstrap: str) -> tuple[str, dict[str, int]]:
