@@ -97,8 +97,7 @@ class Promise(NamedTuple):
 class Authorization(NamedTuple):
     """An open authorization. `limit_fen`: the policy limit at its placing. `expires_ms` 0: not before a discharge.
 
-    `reopened`: how many bills that reversals gave back to it are waited for. `again_until_ms`: till when, if they found
-    it open; 0 also for one that had ended before.
+    `reopened`: bills given back to it that are waited for; `again_until_ms`: till when, 0 if it had ended before.
     """
 
     authorization_id: str
@@ -147,9 +146,9 @@ class Ended(NamedTuple):
 class Obligation(NamedTuple):
     """One settlement on credit. `due_fen` = tendered = captured + top-up. `paid_fen`: repaid, or paid otherwise.
 
-    `given_back`: the event by which the bank returned a debit without our order, while the settlement still stands.
-    `booked_by`: the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked,
-    or the newest event of a visit that was never registered. `overdue_ms`: since when what is owed is overdue.
+    `given_back`: the event by which the bank returned the debit of what still stands, without our order. `booked_by`:
+    the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked, or the newest
+    event of a visit nobody registered. `overdue_ms`: since when. `reopened_fen`: what its reversal put on hold again.
     """
 
     capture_id: str
@@ -175,6 +174,7 @@ class Obligation(NamedTuple):
     booked_by: str = ""
     told_ms: int = 0
     overdue_ms: int = 0
+    reopened_fen: int = 0
 
     @property
     def claim_fen(self) -> int:

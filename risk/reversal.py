@@ -39,11 +39,12 @@ def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, 
     back_fen = obligation.captured_fen
     held_before_fen = held_fen(credit)
     until_ms = _reopened_until_ms(credit, obligation, context)
-    credit = with_obligation(credit, obligation._replace(reversed_by=context.event_id, given_back=""))
     credit = _reopened(credit, obligation, back_fen, until_ms)
+    reopened_fen = held_fen(credit) - held_before_fen
+    reversed_now = obligation._replace(reversed_by=context.event_id, given_back="", reopened_fen=reopened_fen)
+    credit = with_obligation(credit, reversed_now)
     if until_ms:
         credit = heard_of(credit, obligation.mdtrt_id, context)
-    reopened_fen = held_fen(credit) - held_before_fen
     decided = _gone_back(credit, obligation, back_fen, reopened_fen, context=context)
     said: list[Output | Reply] = []
     order = latest_order(credit, obligation)
@@ -163,22 +164,15 @@ def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, reopened_f
 
 
 def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstated, context: Context) -> Move:
-    """The reversal was itself undone: the claim stands again, out of what was re-opened if it is still held."""
+    """The reversal was itself undone: the claim stands again, out of what it put on hold as far as that is still held.
+
+    What another bill took meanwhile, or what expired, is owed all the same. Only so does a claim that stands again pass
+    the limit: a fact is booked, and of its hold nothing is left.
+    """
     obligation = _of_settlement(credit, original, fact.setl_id)
     if obligation is None or not obligation.reversed_by:
         return _paid_otherwise(credit, context), []
-    hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
-    taken_fen, released_fen = 0, None
-    if hold is not None and hold.reopened and _is_its_own(hold, obligation):
-        taken_fen = min(hold.held_fen, obligation.captured_fen)
-        hold = hold._replace(held_fen=hold.held_fen - taken_fen)
-        credit = with_hold(credit, hold)
-        if not hold.held_fen:
-            released_fen = 0
-            credit = end(credit, hold, HoldAction.CAPTURE_FINAL, context.now_ms)
-        else:
-            hold = as_placed(hold) if taken_fen else hold
-            credit = with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART)))
+    credit, taken_fen, released_fen = _taken_again(credit, obligation, context.now_ms)
     capture_id = derived_id("cp_", obligation.agreement_no, obligation.setl_id, context.event_id)
     told = moved(credit).get(obligation.setl_id, Moved())
     if obligation.mode == CREDIT_LINE and told.refunded_fen:  # what the bank got back it does not count as repaid
@@ -187,6 +181,7 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
     obligation = obligation._replace(
         reversed_by="",
         ended_ms=0,
+        reopened_fen=0,
         capture_id=capture_id,
         bundle=bundle_key(
             obligation.mode,
@@ -204,3 +199,17 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
     assert agreement is not None, obligation
     decided = captured(credit, obligation, agreement, context, told=(taken_fen, released_fen, 0))
     return credit, [decided, *said]
+
+
+def _taken_again(credit: Credit, obligation: Obligation, now_ms: int) -> tuple[Credit, int, int | None]:
+    """The record without what the reversal put on hold: how much that was, and 0 if it ended a hold it had opened."""
+    hold = open_hold(credit, obligation.fixmedins_code, obligation.authorization_id)
+    if hold is None or not obligation.reopened_fen or not _is_its_own(hold, obligation):
+        return credit, 0, None
+    taken_fen = min(hold.held_fen, obligation.reopened_fen, obligation.captured_fen)
+    hold = hold._replace(held_fen=hold.held_fen - taken_fen)
+    credit = with_hold(credit, hold)
+    if hold.had_ended and not hold.held_fen:
+        return end(credit, hold, HoldAction.CAPTURE_FINAL, now_ms), taken_fen, 0
+    hold = as_placed(hold)
+    return with_hold(credit, hold._replace(state=after(hold.state, HoldAction.CAPTURE_PART))), taken_fen, None

@@ -359,3 +359,79 @@ def test_a_bill_that_had_taken_nothing_is_not_the_one_that_is_waited_for():
     life.reinstate("S2")
     life.pass_time(hours=1)
     assert life.held == 100_000
+
+
+# --- several bills of one hold, undone and standing again ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        (("make S1 30000", "undo S1", "make S3 10000", "redo S1"), (60_000, 40_000)),
+        (
+            ("make S1 30000", "make S2 30000", "undo S1", "undo S2", "make S3 5000", "redo S1", "redo S2"),
+            (35_000, 65_000),
+        ),
+        (("make S1 30000", "undo S1", "make S3 100000", "redo S1"), (0, 130_000)),  # S3 took it: both are facts
+    ],
+)
+def test_what_stands_again_is_held_no_longer_whatever_bill_was_made_meanwhile(steps, left):
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(100_000)  # all of the limit
+    for step in steps:
+        word, name, *fen = step.split()
+        if word == "make":
+            life.capture(int(*fen), name, request_id=name, final=False)
+        else:
+            (life.reverse if word == "undo" else life.reinstate)(name)
+    assert (life.held, life.used) == left
+    life.capture(100_000, "S9", request_id="S9", final=False)
+    assert (life.held, life.used) == (0, max(100_000, left[1]))
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_only_a_claim_that_finds_nothing_held_any_more_passes_the_limit(final):
+    """Seven times one of three bills of a hold is made, else undone, else stands again: every order there is."""
+    limit_fen, sums = 100_000, {"S1": 30_000, "S2": 20_000, "S3": 60_000}
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(limit_fen)
+    ways = [((), {}, life.credit)]
+    for steps, stands, credit in ways:
+        for name, fen in sums.items():
+            life.credit, taken = credit, (*steps, name)
+            held_fen, used_fen, is_again = life.held, life.used, stands.get(name) is False
+            if name not in stands:
+                life.capture(fen, name, request_id=name, final=final)
+            elif stands[name]:
+                life.reverse(name)
+            else:
+                life.reinstate(name)
+            if name in stands or not final:  # a last bill gives back what it leaves
+                assert life.held == max(0, held_fen + used_fen - life.used), taken
+            if life.held + life.used > max(limit_fen, held_fen + used_fen):
+                assert is_again, taken
+                assert life.held == 0, taken
+            if len(taken) < 7:
+                ways.append((taken, {**stands, name: not stands.get(name, False)}, life.credit))
+
+
+def test_a_bill_undone_after_the_discharge_took_nothing_back_and_gives_nothing_when_it_stands_again():
+    life = Life("2024-03-01").sign()
+    life.visit("M1", med_type="21").authorize(100_000, service="deposit_free", scope="visit", med_type="21")
+    life.settle(30_000, "S1", med_type="21", mid_setl_flag="1", authorization_id="A1")
+    life.close()
+    life.pass_time(hours=1)
+    life.reverse("S1")
+    assert (life.held, life.used) == (70_000, 0)
+    life.reinstate("S1")
+    assert (life.held, life.used) == (70_000, 30_000)
+
+
+def test_a_hold_that_was_open_before_its_bill_was_undone_is_open_after_the_bill_stands_again():
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(100_000)
+    life.capture(100_000, "S1", request_id="S1", final=False)
+    life.reverse("S1")
+    life.reinstate("S1")
+    life.settle(100_000, "S2", authorization_id="A1")  # an ended hold would let it in above the limit, as advice
+    assert (life.held, life.used) == (0, 100_000)
