@@ -92,9 +92,10 @@ class Visit(Stored, frozen=True):
     message: int = 0  # hash of the message that opened it: 2601 names it so
     lines: bytes = b""
     diag_group: str = ""
-    noted: tuple[tuple[int, int, int, int], ...] = ()  # line, batch, counter, and the bill it is on (line_counts.py)
+    noted: tuple[tuple[int, int, int, int], ...] = ()  # line, batch, counter, its first bill (line_counts.py)
     limited: tuple[tuple[int, int, str, str, str, bool], ...] = ()  # lines on no bill yet (item_limits.py: Limited)
     tallies: tuple[tuple[int, int, int, int, int, str], ...] = ()  # what its lines count for (visit_told.py)
+    noted_on: tuple[tuple[int, int, int], ...] = ()  # counter, first bill, and each bill these lines are or were on
 
     @property
     def admission(self) -> bool:

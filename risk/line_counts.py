@@ -3,7 +3,8 @@
 The visit notes such lines; one of which anything is taken back is noted no longer. A line is on the first bill that
 finds it noted, and on the next one if that is undone: whether a bill stands is its receipt's word, so that a note
 neither comes nor goes with a reversal. A line that was put on the next one is noted for both: the first, if it counts
-again while the next one stands, counts the line no longer, now and later.
+again while the next one stands, counts the line no longer, now and later. Lines of a counter that came on one bill
+first are on the same bills ever after: those are noted once for all of them.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from risk.terms import Terms
 _UNSIGNED, _LONG = place_of("unsigned_rx_bills"), place_of("long_rx_bills")
 
 Line = tuple[int, int, int]
-"""A fee line, its batch, and the counter of a day; its note adds the bill (hash of its setl_id; 0: none yet)."""
+"""A fee line, its batch, and the counter of a day; its note adds its first bill (hash of its setl_id; 0: none yet)."""
+
+Group = tuple[int, int]
+"""The lines of one counter that came on one bill first."""
 
 
 def with_noted(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
@@ -35,12 +39,15 @@ def with_noted(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
 
 def without_noted(visit: Visit, fact: FeeReversed) -> Visit:
     """The visit without what a reversal takes back: a line, a batch, or all."""
-    return replace(visit, noted=left_by(fact, visit.noted))
+    noted = left_by(fact, visit.noted)
+    groups = {note[2:] for note in noted}
+    return replace(visit, noted=noted, noted_on=tuple(each for each in visit.noted_on if each[:2] in groups))
 
 
 def open_notes(activity: Activity, visit: Visit) -> set[Line]:
     """What is noted and on no bill that stands."""
-    return {note[:3] for note in visit.noted} - _on_bills(activity, visit)
+    on_bills = _on_bills(activity, visit)
+    return {note[:3] for note in visit.noted if note[2:] not in on_bills}
 
 
 def with_billed(before: Activity, visit: Visit, row: Row) -> Visit:
@@ -49,8 +56,9 @@ def with_billed(before: Activity, visit: Visit, row: Row) -> Visit:
     taken = {line for line in open_notes(before, visit) if line[2] in places}
     if not taken:
         return visit
-    others = (note for note in visit.noted if note[3] or note[:3] not in taken)
-    return replace(visit, noted=(*others, *((*line, row.setl) for line in sorted(taken))))
+    noted = tuple((*note[:3], note[3] or row.setl) if note[:3] in taken else note for note in visit.noted)
+    groups = sorted({note[2:] for note in noted if note[:3] in taken})
+    return replace(visit, noted=noted, noted_on=(*visit.noted_on, *((*group, row.setl) for group in groups)))
 
 
 def counted_again(activity: Activity, row: Row) -> tuple[Activity, Row]:
@@ -58,21 +66,19 @@ def counted_again(activity: Activity, row: Row) -> tuple[Activity, Row]:
     visit = visit_of_row(activity, row)
     if visit is None:
         return activity, row
-    mine = {note[:3] for note in visit.noted if note[3] == row.setl}
+    mine: set[Group] = {each[:2] for each in visit.noted_on if each[2] == row.setl}
     lost = mine & _on_bills(activity, visit, but=row.setl)
     if not lost:
         return activity, row
-    activity = with_visit(
-        activity,
-        replace(visit, noted=tuple(each for each in visit.noted if each[3] != row.setl or each[:3] not in lost)),
-    )
-    places = {line[2] for line in lost} - {line[2] for line in mine - lost}
+    left = tuple(each for each in visit.noted_on if each[2] != row.setl or each[:2] not in lost)
+    activity = with_visit(activity, replace(visit, noted_on=left))
+    places = {place for place, _ in lost} - {place for place, _ in mine - lost}
     row = replace(row, beside=tuple(each for each in row.beside if each[0] not in places))
     return replace(activity, rows=tuple(row if each.setl == row.setl else each for each in activity.rows)), row
 
 
-def _on_bills(activity: Activity, visit: Visit, but: int = 0) -> set[Line]:
-    return {note[:3] for note in visit.noted if note[3] not in (0, but) and not _is_undone(activity, note[3])}
+def _on_bills(activity: Activity, visit: Visit, but: int = 0) -> set[Group]:
+    return {each[:2] for each in visit.noted_on if each[2] != but and not _is_undone(activity, each[2])}
 
 
 def _is_undone(activity: Activity, setl: int) -> bool:

@@ -4,11 +4,12 @@ from itertools import accumulate, product
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from risk.activity import Visit
+from risk.activity import NOTHING, RECEIPT, REVERSED, Row, Visit
 from risk.counters import place_of
 from risk.facts import Fact, FeeAdded, FeeReversed, SettlementCompleted, SettlementReinstated, SettlementReversed
-from risk.line_counts import with_noted, without_noted
+from risk.line_counts import open_notes, with_billed, with_noted, without_noted
 from risk.local_time import to_datetime
 from risk.policy import parse_policy
 from tests.oracle.production import Engine
@@ -131,3 +132,19 @@ def test_whatever_is_undone_and_stands_again_one_bill_at_most_counts_the_line() 
         engine.fold(facts, cuts=range(len(facts)))
         signs = [each.sign for each in engine.contributed if (UNSIGNED, 1) in each.beside]
         assert set(accumulate(signs)) <= {0, 1}, choices
+
+
+def test_lines_that_go_from_bill_to_bill_together_are_noted_once_for_each_bill_and_not_each_line_again() -> None:
+    visit, activity = VISIT, NOTHING
+    for serial in range(100):
+        visit = with_noted(visit, line(f"L{serial}", rx_flag=True), TERMS)
+    for setl in range(1, 21):
+        assert len(open_notes(activity, visit)) == 100
+        row = Row(AT_MS, setl, b"", 0, 1, "P43050000101", "2", "41", "", 900, 400, beside=((UNSIGNED, 1),))
+        visit = with_billed(activity, visit, row)
+        assert open_notes(activity, visit) == set()
+        undone_bill = RECEIPT.pack(setl, 0, 0, DAY, 400, REVERSED)
+        activity = replace(activity, receipts=activity.receipts + undone_bill)
+    assert (len(visit.noted), len(visit.noted_on)) == (100, 20)
+    left = without_noted(visit, back(all_unsettled=True))
+    assert (left.noted, left.noted_on) == ((), ())
