@@ -8,7 +8,8 @@ nothing was told it begins anew, and what waited is dropped. A line more than 48
 Lines are judged as they are billed; what is taken back, or on a settlement that is undone, is gone (boxes.py).
 
 An episode is an item's at a hospital. It ends when the item comes in, or when its last line is taken back or thirty
-days old. Four lines of an item wait beside each other, 256 in all: who has more has said enough.
+days old. Four lines of an item wait beside each other, 256 in all: who has more has said enough. Of one person the 64
+last told are held: one more takes back the first of them.
 """
 
 from msgspec.structs import replace
@@ -21,11 +22,10 @@ from risk.local_time import DAY_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output
 from risk.policy_rules import ShelfRule
-from risk.stock import OPEN_DAYS, Item, days_of
+from risk.stock import BRINGS, OPEN_DAYS, Item, days_of
 
 HOSPITAL = "H"  # the first letter of a national code (contract.md, "National messages")
 LINES_OF_AN_ITEM, LINES = 4, 256
-_BRINGS = ("purchased", "changed_in", "counted")
 
 
 class BilledLine(Stored, frozen=True):
@@ -75,15 +75,8 @@ def _waits(known: Billed, item: Item, given: Contribution, rule: ShelfRule) -> b
 
 
 def _came_in(item: Item, after_day: int, until_day: int) -> bool:
-    """On one of the dates (after, until]."""
-    counted_day = local_day(item.counted_ms)
-    if item.is_counted and item.carried_x10000 > 0 and after_day < counted_day <= until_day:
-        return True
-    return any(
-        day.purchased_x10000 > 0 or day.left_x10000 + day.returned_x10000 + day.sold_x10000 > 0
-        for day in days_of(item)
-        if after_day < day.date <= until_day
-    )
+    """On one of the dates (after, until], whatever left on it."""
+    return any(day.came_x10000 > 0 for day in days_of(item) if after_day < day.date <= until_day)
 
 
 def moved(known: Billed, fact: StockMoved, moment: Moment) -> Judged:
@@ -93,7 +86,7 @@ def moved(known: Billed, fact: StockMoved, moment: Moment) -> Judged:
         return known, []
     rule, day, lines = clause.value, local_day(moment.occurred_ms), known.lines
     bought_day = max(day, known.bought_day) if fact.movement == "purchased" else known.bought_day
-    if fact.movement in _BRINGS and fact.cnt_x10000:
+    if fact.movement in BRINGS and fact.cnt_x10000:
         lines = tuple(each for each in lines if each.item != fact.med_list_codg or not _clears(day, each, rule))
     newest_day, since_day = max(day, known.newest_day), known.since_day
     if day > known.newest_day + rule.silent_days:

@@ -7,7 +7,8 @@ the unit (trdn_flag, or another count than codes), a second line of a visit with
 lines of an admission: a ward opens boxes for many. Lines are remembered 92 days. A line whose item the policy lists
 (coded_items) and that has no code, or one that is none, counts as one line without a code, once, at its institution,
 until the line is taken back or its visit cancelled: a settlement that is undone gives it no code. A line that H06 looks
-at is told once, and taken back as a box is.
+at is told once, and taken back as a box is. A person's 64 newest of them are remembered (3 KB at most). An older one
+could be taken back no more: that is a doubt too, and its hospital is told that it was.
 """
 
 from collections.abc import Callable
@@ -31,6 +32,7 @@ _MESSAGE = Struct(">QIQ12sB")  # visit, batch, instant, institution, how many bo
 _BOX = Struct(">I9s")  # line, code
 _MOST_IN_ONE = 255
 _PLACE_BYTES = 12
+LINES_OF_A_PERSON = 64
 _NO_CODE = b"\xff" * 9  # more than twenty digits can say
 _BILLED = b"\xfe" * 9  # as much: the line itself
 _TYPES = {"H": "1", "P": "2"}  # the first letter of a national code (contract.md, "National messages")
@@ -88,8 +90,10 @@ def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
         return activity, []
     boxes += sold
     floor_day = max(local_day(box.at_ms) for box in boxes) - KEPT_DAYS_OF_A_LINE
-    kept = packed([box for box in boxes if local_day(box.at_ms) >= floor_day])
-    return replace(activity, boxes=kept), [_told(box, 1, moment, fact) for box in sold]
+    boxes = [box for box in boxes if local_day(box.at_ms) >= floor_day]
+    gone = [box for box in boxes if box.code == _BILLED][:-LINES_OF_A_PERSON]
+    told = [_told(box, -1, moment) for box in gone] + [_told(box, 1, moment, fact) for box in sold]
+    return replace(activity, boxes=packed([box for box in boxes if box not in gone])), told
 
 
 def _boxes_of(activity: Activity, fact: FeeAdded, moment: Moment) -> list[bytes]:

@@ -10,15 +10,18 @@ from risk.yuan import yuan
 
 
 def shelf_rule(content: object, where: str) -> ShelfRule:
-    """One line beyond so much; the dates looked at must be kept when the line is told two days late."""
+    """One line beyond so much; the dates looked at must be kept when the line is told two days late, and a line be
+    judged before it is too old, after the longest silence too.
+    """
     table = Table(content, where)
     over_fen = table.integer("over_fen", least=1)
     level = Level(1, over_fen, 0, 0, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
+    window_days = table.integer("window_days", least=OPEN_DAYS + 1, most=DAYS_KEPT - OPEN_DAYS)
     rule = ShelfRule(
         levels=(level,),
         items=read_texts(table.take("items"), table.place("items")),
-        window_days=table.integer("window_days", least=OPEN_DAYS + 1, most=DAYS_KEPT - OPEN_DAYS),
-        silent_days=table.integer("silent_days", least=1, most=DAYS_KEPT),
+        window_days=window_days,
+        silent_days=table.integer("silent_days", least=1, most=window_days - OPEN_DAYS),
         precision_percent=precision(table),
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),

@@ -23,7 +23,10 @@ OPEN_DAYS = 3
 RATED_DAYS_MOST = 35
 """How many of them, without the newest, are looked at for what was sold of what there was."""
 
-_SUMS = Struct(">Hqqqq")
+BRINGS: tuple[Movement, ...] = ("purchased", "changed_in", "counted")
+"""What puts an item on the shelf, or finds it there."""
+
+_SUMS = Struct(">Hqqqqq")
 _SLOT, _ROW = Struct(">H"), Struct(">IBq")  # the local day; ms of the day, movement, count
 _COLUMNS: dict[Movement, int] = {"purchased": 1, "purchase_returned": 2, "sold": 3, "sale_returned": 3}
 _SIGNS: dict[Movement, int] = {
@@ -33,6 +36,7 @@ _SIGNS: dict[Movement, int] = {
     "changed_out": -1,
     "purchase_returned": -1,
     "sold": -1,
+    "counted": 0,  # it finds, and moves nothing
 }
 _MOVING = tuple(_SIGNS)
 
@@ -53,13 +57,16 @@ class Item(Stored, frozen=True):
 
 
 class Day(NamedTuple):
-    """What moved on one local date, as sums; `left_x10000` is what all of it did to the stock."""
+    """What moved on one local date, as sums; `left_x10000` is what all of it did to the stock, `came_x10000` what came
+    in (BRINGS), whatever left.
+    """
 
     date: int
     purchased_x10000: int = 0
     returned_x10000: int = 0
     sold_x10000: int = 0
     left_x10000: int = 0
+    came_x10000: int = 0
 
 
 class Change(NamedTuple):
@@ -111,20 +118,18 @@ def changed(item: Item, slot: bytes, change: Change) -> tuple[Item, bytes] | Non
 
 
 def _counted(item: Item, slot: bytes, change: Change, day: int) -> tuple[Item, bytes] | None:
-    """What was found at an instant; an older count says nothing new."""
-    if change.sign < 0:
-        return (replace(item, is_counted=False) if change.at_ms == item.counted_ms else item), slot
-    if change.at_ms < item.counted_ms:
-        return item, slot
+    """What was found at an instant; of what is left an older count says nothing new."""
     item = _turned(item, day)
-    if day <= item.newest_day - DAYS_KEPT:
-        return None
-    rows = _rows(slot, day)
-    since = sum(row.left_x10000 for row in rows if row.at_ms > change.at_ms)
-    item = replace(
-        item, counted_ms=change.at_ms, is_counted=True, carried_x10000=change.count_x10000, since_x10000=since
-    )
-    return item, slot
+    is_kept = day > item.newest_day - DAYS_KEPT
+    if change.sign < 0:
+        item = replace(item, is_counted=False) if change.at_ms == item.counted_ms else item
+    elif change.at_ms >= item.counted_ms:
+        if not is_kept:
+            return None
+        since = sum(row.left_x10000 for row in _rows(slot, day) if row.at_ms > change.at_ms)
+        found = change.count_x10000
+        item = replace(item, counted_ms=change.at_ms, is_counted=True, carried_x10000=found, since_x10000=since)
+    return (replace(item, days=_summed(item, day, change)) if is_kept else item), slot
 
 
 def _turned(item: Item, day: int) -> Item:
@@ -144,6 +149,8 @@ def _summed(item: Item, date: int, change: Change) -> bytes:
     if column is not None:
         of_day[column] += change.sign * (-1 if change.movement == "sale_returned" else 1) * change.count_x10000
     of_day[4] += change.left_x10000
+    if change.movement in BRINGS:
+        of_day[5] += change.sign * change.count_x10000
     return b"".join(_SUMS.pack(*sums[each]) for each in sorted(sums))
 
 

@@ -161,9 +161,7 @@ class SubjectShard:
         return Effects(decoded.event_type, "refused", [dead_letter(record, position, unknown)])
 
     def _contributed(self, record: Record, given: Contributed, position: str) -> Effects:
-        """Exactly the next number is applied; less is a duplicate; more is a gap, which its source heals by sending
-        again.
-        """
+        """Exactly the next number is applied; less is a duplicate; more is a gap, and its source sends again."""
         policy = in_force(self.policy, position)
         last = self.state.heard[given.source]
         if given.first > last + 1:
@@ -177,7 +175,9 @@ class SubjectShard:
         values: dict[Address, bytes] = {}
         for contribution in fresh:
             if contribution.subject_kind in self._elsewhere:
-                outputs += self._elsewhere[contribution.subject_kind].contributed(contribution, heard_now, values)
+                elsewhere = self._elsewhere[contribution.subject_kind]
+                outputs += elsewhere.contributed(contribution, heard_now, values)
+                self._others.update(elsewhere.addresses_of(contribution))
                 continue
             name = contribution.subject_kind, contribution.subject_id
             subject = subjects.get(name)
@@ -196,7 +196,6 @@ class SubjectShard:
             self._changed_histories.update(histories)
         for address, value in values.items():
             self.values.set(address, value)
-        self._others.update(values)
         heard = list(self.state.heard)
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
