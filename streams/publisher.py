@@ -15,7 +15,7 @@ from risk.facts import Fact
 from risk.local_time import MINUTE_MS, SECOND_MS
 from streams.shards import Effects, ShardStopped
 
-ACKNOWLEDGED_WITHIN_S = 60.0
+ACKNOWLEDGED_WITHIN_S = 120.0
 """librdkafka retries without end, and was once seen to sit without a connection to a broker that was there."""
 _MERGED_BY_SECOND_MAX = 200
 _REFUSED_FOR_GOOD = frozenset(
