@@ -117,7 +117,7 @@ def preload(kafka: str, topic: str, records: Iterable[tuple[str, bytes]], partit
         count += 1
         if count % 1_000 == 0:
             client.poll(0)
-    assert client.flush(300) == 0, "the log did not take everything in within five minutes"
+    assert client.flush(120) == 0, "the log did not take everything in within two minutes"
     return count
 
 

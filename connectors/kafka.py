@@ -34,7 +34,7 @@ def producer_settings(bootstrap: str, **over: Any) -> dict[str, Any]:
         "bootstrap.servers": bootstrap,
         "enable.idempotence": True,
         "acks": "all",
-        "enable.sparse.connections": False,  # with them one was seen never to connect (librdkafka#3848)
+        "enable.sparse.connections": False,  # with them one was seen never to connect
         "message.timeout.ms": 0,  # a record given up on would be a hole in the log: stop or retry, never skip
         "partitioner": "murmur2_random",  # Java's; librdkafka's own default places keys elsewhere
         "linger.ms": 1,

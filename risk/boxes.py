@@ -25,6 +25,7 @@ from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, SettlementReversed, VisitCancelled
 from risk.local_time import local_day
 from risk.moment import Moment
+from risk.policy_counters import LETTERS
 from risk.receipts import receipt_of
 from risk.trace_codes import KEPT_DAYS_OF_A_LINE, code_shard_key, is_trace_code
 
@@ -35,7 +36,7 @@ _PLACE_BYTES = 12
 LINES_OF_A_PERSON = 64
 _NO_CODE = b"\xff" * 9  # more than twenty digits can say
 _BILLED = b"\xfe" * 9  # as much: the line itself
-_TYPES = {"H": "1", "P": "2"}  # the first letter of a national code (contract.md, "National messages")
+_TYPES = {letter: fixmedins_type for fixmedins_type, letter in LETTERS.items()}
 _ONE_UNCODED: Beside = ((place_of("uncoded_lines"), 1),)
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from risk.activity import Stored
 from risk.facts import PriceTold, StockMoved, StockUndone
 from risk.local_time import DAY_MS, to_datetime, to_ms
+from risk.policy_counters import LETTERS
 from risk.policy_rules import PriceRule
 from risk.terms import Terms
 
@@ -18,7 +19,6 @@ TOLD_AGAIN_MS = 30 * DAY_MS
 PRICED = ("purchased", "sold")
 PRICE_RULES = ("W01", "E01")
 _PLACE_BYTES, _REGION_DIGITS = 12, 4
-_LETTERS = ("H", "P")
 
 
 class Newest(Stored, frozen=True):
@@ -44,7 +44,7 @@ NO_PRICES = Prices()
 def region_of(fixmedins_code: str) -> str:
     """The prefecture in a national code (H43050200001: 4305); '' if it is none, and then nobody is beside it."""
     digits = fixmedins_code[1 : 1 + _REGION_DIGITS]
-    is_code = fixmedins_code[:1] in _LETTERS and len(fixmedins_code) <= _PLACE_BYTES
+    is_code = fixmedins_code[:1] in LETTERS.values() and len(fixmedins_code) <= _PLACE_BYTES
     return digits if is_code and len(digits) == _REGION_DIGITS and digits.isascii() and digits.isdigit() else ""
 
 

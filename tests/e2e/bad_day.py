@@ -23,11 +23,12 @@ Say = Callable[[str], None]
 
 
 class Breaks(NamedTuple):
-    """Something that breaks, after this share of the day."""
+    """Something that breaks, after this share of the day, or as soon as credit was given since the last break."""
 
     after_share: float
     name: str
     act: Callable[[], object]
+    after_credit: bool = False
 
 
 class Servers(NamedTuple):
@@ -103,6 +104,10 @@ def _open_the_counter(
     broke: dict[str, float] = {}
     for each in sorted(breaks):
         time.sleep(max(0.0, began_s + each.after_share * seconds - time.monotonic()))
+        until_s = time.monotonic() + RECOVERS_WITHIN_S
+        while each.after_credit and not counter.credit_since(max(broke.values(), default=began_s)):
+            assert time.monotonic() < until_s, f"nobody was given credit before: {each.name}"
+            time.sleep(0.1)
         say(f"{time.monotonic() - began_s:6.1f} s {each.name}")
         each.act()
         broke[each.name] = time.monotonic()

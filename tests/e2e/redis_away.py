@@ -103,9 +103,9 @@ def run(
 ) -> dict[str, Any]:
     """The day with its three breaks."""
     breaks = (
-        Breaks(0.15, "Redis is restarted short", redis.restart_short),
-        Breaks(0.42, "Redis is failed over to a replica that lags", redis.fail_over),
-        Breaks(0.70, "Redis is flushed", redis.flush),
+        Breaks(0.15, "Redis is restarted short", redis.restart_short, after_credit=True),
+        Breaks(0.42, "Redis is failed over to a replica that lags", redis.fail_over, after_credit=True),
+        Breaks(0.70, "Redis is flushed", redis.flush, after_credit=True),
     )
     answer = run_day(Servers(kafka, redis.url, topics), breaks, seconds=seconds, per_s=rate, say=say)
     assert all(lost > 0 for lost in redis.lost.values()), (redis.lost, "nothing was lost, so nothing was proved")

@@ -17,5 +17,5 @@ def test_no_answered_approval_is_lost_while_redis_is_restarted_short_failed_over
     with Redis() as redis:
         answer = run(real_kafka.bootstrap, redis, topics, seconds=10, rate=100)
     print(json.dumps(answer, indent=2))
-    # how many are given credit between two breaks depends on how fast a machine re-applies what Redis forgot
-    assert answer["approved_between_breaks"][0] > 0 < answer["approved_between_breaks"][-1]
+    assert len(answer["approved_between_breaks"]) == 4
+    assert all(answer["approved_between_breaks"])  # how many depends on how fast a machine re-applies what Redis forgot
