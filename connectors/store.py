@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError, RedisError
 from connectors.append_only_file import FileProof, redis_failure
 from connectors.errors import ConnectorError
 from connectors.redis_connection import connected, exchange
+from connectors.stored_bytes import stored, value_of
 
 KEY_PREFIX = "xm:"
 PULSE_CHANNEL = "xinmai:pulse"
@@ -136,7 +137,10 @@ class Store:
             for tag, addresses in wanted
         ]
         return [
-            (Position(epoch.decode() if epoch else None, _offset(offset)), values)
+            (
+                Position(epoch.decode() if epoch else None, _offset(offset)),
+                [kept if kept is None else value_of(kept) for kept in values],
+            )
             for epoch, offset, *values in self._run(calls)
         ]
 
@@ -153,7 +157,9 @@ class Store:
                 each.state,
                 each.topology,
             ]
-            body: list[str | bytes] = [part for (_, field), value in each.changes.items() for part in (field, value)]
+            body: list[str | bytes] = [
+                part for (_, field), value in each.changes.items() for part in (field, stored(value))
+            ]
             calls.append(_Call("commit", [meta_key(each.tag), *(key for key, _ in each.changes)], [*head, *body]))
         return [
             CommitResult(status.decode(), Position(epoch.decode() if epoch else None, _offset(offset)))
@@ -164,7 +170,7 @@ class Store:
         """Every field of one hash, in chunks that do not block Redis."""
         try:
             for field, value in self._redis.hscan_iter(key, count=1000):
-                yield field.decode(), value
+                yield field.decode(), value_of(value)
         except RedisError as error:
             raise redis_failure(error) from error
 
@@ -187,7 +193,7 @@ class Store:
             else:
                 value = self._redis.get(key)
                 if value is not None:
-                    yield (key, ""), value
+                    yield (key, ""), value_of(value)
         except RedisError as error:
             raise redis_failure(error) from error
 

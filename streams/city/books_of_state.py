@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from connectors.state_codec import unpack_credit
 from connectors.store import KEY_PREFIX, Store
+from connectors.stored_bytes import value_of
 from connectors.topology import tags
 from risk.credit import Credit
 from risk.exposure import moved, used_of
@@ -73,4 +74,4 @@ def _credits(store: Store, partitions: int) -> Iterator[Credit]:
         for key in store.keys_of(tag):
             value = store.client.get(key) if key.startswith(f"{KEY_PREFIX}{tag}:c:") else None
             if value:
-                yield unpack_credit(value)
+                yield unpack_credit(value_of(value))

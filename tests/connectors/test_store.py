@@ -1,5 +1,6 @@
 """The store's promises, the same on Redis 6.2, on Redis 7 and on a cluster of three: nothing is written by halves."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -260,7 +261,7 @@ def test_memory_that_ends_in_the_middle_of_a_commit_does_not_cut_it(server: Call
     store.client.config_set("maxmemory", str(used["used_memory"] + 300_000))
     offset, outcomes = -1, set()
     for number in range(40):
-        changes = {value(f"a:{number}:{part}"): b"%d" % number * 2_000 for part in range(5)}
+        changes = {value(f"a:{number}:{part}"): random.Random(5 * number + part).randbytes(4_000) for part in range(5)}
         try:
             store.commit([commit(claim.epoch, None if offset < 0 else offset, offset + 1, changes)])
             offset += 1

@@ -14,6 +14,7 @@ import orjson
 from connectors.log_reader import log_end, read_log
 from connectors.state_codec import unpack_credit
 from connectors.store import Store
+from connectors.stored_bytes import value_of
 from connectors.topology import Topics, tags
 from risk.credit import Authorization
 from streams.shards import position_of
@@ -63,7 +64,7 @@ def open_holds(redis: str) -> dict[str, tuple[str, Authorization]]:
     for tag in tags("p", PARTITIONS):
         for key in store.keys_of(tag):
             if ":c:" in key:
-                credit = unpack_credit(store.client.get(key))
+                credit = unpack_credit(value_of(store.client.get(key)))
                 person = key.rpartition(":c:")[2]
                 found |= {each.authorization_id: (person, each) for each in credit.authorizations}
     store.close()

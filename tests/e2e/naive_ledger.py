@@ -12,6 +12,7 @@ import orjson
 from connectors.log_reader import log_end, read_log
 from connectors.state_codec import unpack_credit
 from connectors.store import Store
+from connectors.stored_bytes import value_of
 from connectors.topology import Topics, tags
 from streams.shards import position_of
 from tests.e2e.live_engine import PARTITIONS
@@ -69,7 +70,7 @@ def ledger_in_redis(redis: str) -> dict[str, tuple[dict[str, int], int]]:
     for tag in tags("p", PARTITIONS):
         for key in store.keys_of(tag):
             if ":c:" in key:
-                credit = unpack_credit(store.client.get(key))
+                credit = unpack_credit(value_of(store.client.get(key)))
                 holds = {each.authorization_id: each.held_fen for each in credit.authorizations}
                 used_fen = sum(each.claim_fen for each in credit.obligations)
                 found[key.rpartition(":c:")[2]] = (holds, used_fen)

@@ -16,6 +16,7 @@ from connectors.codec import decode_fact
 from connectors.embedded import RedisServer
 from connectors.kafka import consumer_settings
 from connectors.state_codec import pack
+from connectors.stored_bytes import value_of
 from connectors.topology import tags
 from risk import facts
 from risk.facts import Fact
@@ -270,7 +271,8 @@ class Books:
         """Every byte that Redis keeps of anybody is the plain fold's; returns how many values there are."""
         count = 0
         with self.world.redis.client() as client:
-            kept = {key: client.get(key) for tag in tags("p", PEOPLE) for key in client.keys(f"xm:{tag}:[ac]:*")}
+            keys = [key for tag in tags("p", PEOPLE) for key in client.keys(f"xm:{tag}:[ac]:*")]
+            kept = {key: value_of(client.get(key)) for key in keys}
         for psn_no, person in self._remembered.items():
             tag = tags("p", PEOPLE)[self.world.home_of(psn_no)]
             for kind, value in (("a", person.activity), ("c", person.credit)):

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from connectors.embedded import RedisServer
 from connectors.log_reader import log_end, read_log
 from connectors.state_codec import decode_contributed, pack, unpack_credit
+from connectors.stored_bytes import value_of
 from connectors.topology import tags
 from tests.e2e.chaos.city_log import PLANTED, planted
 from tests.e2e.chaos.run import PEOPLE, SUBJECTS, Chaos, Summary
@@ -166,7 +167,7 @@ def _tampered(chaos: Chaos) -> list[str]:
 def _someone_who_holds(client: Any) -> tuple[bytes, Any]:
     for tag in tags("p", PEOPLE):
         for key in client.scan_iter(match=f"xm:{tag}:c:*", count=1000):
-            credit = unpack_credit(client.get(key))
+            credit = unpack_credit(value_of(client.get(key)))
             if credit.authorizations:
                 return key, credit
     raise AssertionError("nobody holds anything: the city's log is too poor for this check")
