@@ -8,7 +8,7 @@ from risk.facts import Fact
 from risk.limits import agreement_of, available_fen
 from risk.local_time import local_day, rfc3339
 from risk.outputs import Output, Reply
-from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
+from risk.reasons import Outcome, ReasonCode, Said, in_order, reason_body
 from risk.terms import Terms
 
 EMERGENCY = {
@@ -47,7 +47,7 @@ CONFLICTS = {
 def reasons_body(said: tuple[Said, ...], terms: Terms, asked_fen: int, maximum_fen: int) -> list[dict[str, Any]]:
     """The reasons, gravest first; where nothing stood against it, OK with the limit's clause comes first."""
     ordered = in_order(said)
-    if gravest(said, Outcome.APPROVE) is Outcome.APPROVE:
+    if not ordered or ordered[0].outcome is Outcome.APPROVE:
         ordered = (Said(ReasonCode.OK, Outcome.APPROVE, asked_fen, maximum_fen, "limit"), *ordered)
     return [reason_body(each, terms) for each in ordered]
 
@@ -74,7 +74,7 @@ def authorization_body(
     """The answer about an authorization as it stands; `request`: what was answered to one increase of it."""
     fixmedins_code, authorization_id = identity
     promise = subject.promise
-    booked = captured_of(credit, fixmedins_code, authorization_id)
+    booked = captured_of(credit, fixmedins_code, authorization_id) if credit.obligations else []
     said, asked_fen = (request.reasons, request.asked_fen) if request else (promise.reasons, promise.asked_fen)
     outcome = request.outcome if request else promise.outcome
     # an increase that asked too much says so by its own top-up; the first answer keeps its own
@@ -137,6 +137,7 @@ def capture_body(credit: Credit, obligation: Obligation, context: Context, *, or
 
 def decision(context: Context, kind: str, decision_id: str, body: dict[str, Any]) -> Output:
     """One record of decisions.v1. `kind`: authorization, capture, after_visit."""
+    own = {"decision_id": decision_id, "psn_no": context.psn_no}
     whole = {
         "decision_id": decision_id,
         "kind": kind,
@@ -146,8 +147,10 @@ def decision(context: Context, kind: str, decision_id: str, body: dict[str, Any]
         "event_id": context.event_id,
         "policy_version": context.policy.version,
         "log_position": context.position,
-        **{name: value for name, value in body.items() if name not in ("decision_id", "replayed", "psn_no")},
+        **body,
+        **own,  # whatever the body calls them
     }
+    whole.pop("replayed", None)
     return Output("decisions", context.psn_no, decision_id, whole)
 
 

@@ -147,7 +147,11 @@ _NO_REASON_NEEDED = frozenset({Outcome.APPROVE, Outcome.WITHHOLD, Outcome.NOTHIN
 
 def gravest(said: Iterable[Said], default: Outcome) -> Outcome:
     """The outcome of several reasons is the gravest of theirs."""
-    return max((each.outcome for each in said), key=GRAVITY.__getitem__, default=default)
+    found: Outcome | None = None
+    for each in said:
+        if found is None or GRAVITY[each.outcome] > GRAVITY[found]:
+            found = each.outcome
+    return default if found is None else found
 
 
 def in_order(said: Iterable[Said]) -> tuple[Said, ...]:
