@@ -10,7 +10,7 @@ from connectors.policy_files import read_policy_dir
 from connectors.state_codec import Contributed, unpack_history, unpack_subject
 from connectors.store import Address
 from risk.facts import Fact, PolicyActivated, StockMoved, SubjectFact
-from risk.facts.engine import AuthorizationRequested
+from risk.facts.engine import AuthorizationCaptureRequested, AuthorizationRequested
 from risk.facts.stock import codes_moved
 from risk.local_time import local_day, to_datetime, to_ms
 from risk.outputs import Output
@@ -18,7 +18,7 @@ from risk.policy import parse_policy
 from risk.policy_counters import SUBJECTS
 from risk.subjects import History
 from streams.city.canonical import facts_of
-from streams.city.happenings import CHECKOUT, Happening, message_id
+from streams.city.happenings import CAPTURE, CHECKOUT, Happening, message_id
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries
 from streams.city.traffic import SETTLES_AFTER_MS
@@ -108,6 +108,8 @@ def city_facts(plan: CityPlan) -> Iterator[Fact]:
     for _, happening in Deliveries(plan):
         if happening.infno == CHECKOUT:
             yield from _requested(happening)
+        elif happening.infno == CAPTURE:
+            yield _capture(happening)
         else:
             yield from facts_of(happening)
 
@@ -130,3 +132,22 @@ def _requested(happening: Happening) -> Iterator[Fact]:
             amount_fen=bill.cash_fen,
             medins_setl_id=message_id(visit.fixmedins_code, happening.at_ms + SETTLES_AFTER_MS, visit.number),
         )
+
+
+def _capture(happening: Happening) -> Fact:
+    visit, bill = happening.visit, happening.bill
+    assert bill is not None
+    assert bill.authorization_id is not None
+    request_id = f"C{bill.setl_id}"
+    return AuthorizationCaptureRequested(
+        event_id=f"auth:{visit.fixmedins_code}:{bill.authorization_id}:{request_id}",
+        occurred_at=to_datetime(happening.at_ms),
+        psn_no=visit.psn_no,
+        source="engine",
+        authorization_id=bill.authorization_id,
+        fixmedins_code=visit.fixmedins_code,
+        attempt=f"at-{request_id}",
+        request_id=request_id,
+        setl_id=bill.setl_id,
+        psn_cash_pay_fen=bill.cash_fen,
+    )

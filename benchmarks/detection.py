@@ -100,6 +100,7 @@ def plan_of(seed: int, *, quick: bool) -> CityPlan:
         seed=seed,
         plants=2 if quick else 4,
         checkout=True,
+        alone=True,
     )
 
 

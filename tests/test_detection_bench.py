@@ -1,10 +1,12 @@
 """The measure itself measured: what `bench detection` and `bench rules` count, on cases small enough to count."""
 
 from collections import defaultdict
+from datetime import date
 
 from benchmarks.both_hops import policy_texts
 from benchmarks.detection import NO_CODES, Alert, Score, alerts_of, compare
 from benchmarks.rules import Measured, groups_of, rule_ids, without
+from risk.local_time import day_of
 from risk.policy import parse_policy
 from streams.city.labels import Label
 from streams.city.plan import CityPlan
@@ -137,4 +139,19 @@ def test_whoever_is_apart_from_peers_or_last_year_or_has_credit_in_disorder_is_f
         assert {(rule, each.level) for each in labels if each.verdict == "planted"} <= levels
         scores: dict[str, Score] = defaultdict(Score)
         compare([each for each in alerts if each.rule == rule], labels, scores)
+        assert (scores[rule].recall, scores[rule].precision) == (1.0, 1.0), rule
+
+
+def test_what_is_told_beside_the_bills_is_found_and_nothing_that_only_looks_so():
+    plan = CityPlan(
+        people=50, institutions=4, first_day=day_of(date(2026, 12, 26)), days=8, seed=4, plants=2, signed_percent=0,
+        checkout=True, alone=True,
+    )  # fmt: skip
+    alerts, _ = alerts_of(plan, policy_texts("shaoyang"))
+    for rule, planted in (("Q06", 2), ("Q07", 2), ("F06", 2), ("T01", 4)):
+        labels = [each for each in expectations(plan) if each.rule == rule]
+        assert {each.verdict for each in labels} == {"planted", "below", "innocent"}
+        scores: dict[str, Score] = defaultdict(Score)
+        compare([each for each in alerts if each.rule == rule], labels, scores)
+        assert scores[rule].found >= planted, rule
         assert (scores[rule].recall, scores[rule].precision) == (1.0, 1.0), rule

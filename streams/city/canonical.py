@@ -21,17 +21,17 @@ from risk.facts import (
     VisitUpdated,
 )
 from risk.local_time import to_datetime
-from streams.city.happenings import CHECKOUT, Happening, diagnosis_of, event_id
+from streams.city.happenings import CALLS, Happening, diagnosis_of, event_id
 from streams.city.world import Person
 
 AUTHORITY = "邵阳市医疗保障局"
 
 
 def facts_of(happening: Happening) -> list[Fact]:
-    """The facts of one happening; a checkout is a call, not a fact, and has none."""
+    """The facts of one happening; what a counter asks an API for is a call, not a fact, and has none."""
     if happening.fact is not None:
         return [happening.fact]
-    if happening.infno == CHECKOUT:
+    if happening.infno in CALLS:
         return []
     return _SPELLINGS[happening.infno](happening, _common(happening), to_datetime(happening.at_ms))
 

@@ -10,6 +10,9 @@ PAPER = "paper"
 """Not a platform transaction: a bank's or an authority's fact, spelled only canonically."""
 CHECKOUT = "checkout"
 """Not a message: the counter asks the live API for an authorization."""
+CAPTURE = "capture"
+"""Nor this: it asks to take the cash part of a bill out of what was authorized, before the bill is told."""
+CALLS = (CHECKOUT, CAPTURE)
 
 
 class Visit(NamedTuple):
@@ -101,3 +104,8 @@ def happening(visit: Visit, at_ms: int, infno: str, **content: object) -> Happen
     """One message of `visit` at `at_ms`, cut to the whole second that the platform's clock has."""
     second_ms = at_ms - at_ms % 1000
     return Happening(second_ms, infno, visit, message_id(visit.fixmedins_code, second_ms, visit.number), **content)  # type: ignore[arg-type]
+
+
+def captured(at_ms: int, asked: Happening) -> Happening:
+    """The counter asks for the cash part of what it asked an authorization for."""
+    return happening(asked.visit, at_ms, CAPTURE, bill=asked.bill)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streams.city.acts import (
+    beside,
     codes,
     controlled,
     credit,
@@ -207,6 +208,15 @@ ACTS = (
     Act(years.rush_of_may, years.SPAN_DAYS),
     Act(credit.two_bills_made_one, straddles=True),
     Act(credit.two_bills_made_anew),
+    Act(beside.captured_another_sum, straddles=True),
+    Act(beside.captured_and_made_anew),
+    Act(beside.left_at_the_end_of_the_calendar, beside.ANY_DAY, straddles=True, shrinks=True),
+    Act(beside.settled_at_the_end_of_the_calendar, beside.ANY_DAY, shrinks=True),
+    Act(beside.closed_account, 3, straddles=True),
+    Act(beside.bank_out_of_order, 3),
+    Act(beside.asks_about_many, straddles=True),
+    Act(beside.asks_where_he_may_not, straddles=True),
+    Act(beside.busy_counter),
 )
 
 

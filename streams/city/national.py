@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from risk.local_time import to_datetime
-from streams.city.happenings import CHECKOUT, Bill, Happening, diagnosis_of
+from streams.city.happenings import CALLS, Bill, Happening, diagnosis_of
 
 Content = tuple[dict[str, Any], dict[str, Any]]
 """`input` and `output` of one transaction."""
@@ -17,7 +17,7 @@ Content = tuple[dict[str, Any], dict[str, Any]]
 
 def line_of(happening: Happening) -> bytes | None:
     """The message of one happening as a line without its newline; None for what the platform does not carry."""
-    if happening.fact is not None or happening.infno == CHECKOUT:
+    if happening.fact is not None or happening.infno in CALLS:
         return None
     visit = happening.visit
     at = to_datetime(happening.at_ms)

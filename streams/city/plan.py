@@ -8,6 +8,8 @@ from risk.local_time import day_of, day_start_ms, to_date
 DAYS_PER_YEAR = 365
 ANNUAL_CAP_FEN = 15_000_000
 """Where the plan is not told the policy's cap: 150,000 yuan a year, which P12's plants then approach."""
+LAST_KNOWN_YEAR = 2026
+"""Where the plan is not told how far the policy's table of working days goes: beyond it Q07's plants leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,9 @@ class CityPlan:
     annual_cap_fen: int = ANNUAL_CAP_FEN
     checkout: bool = False
     """True when a live API stands by: bills of signed persons are then authorized first, not merely booked."""
+    alone: bool = False
+    """True where no bank and no asker is at work: what they would bring into the log is then played too."""
+    last_known_year: int = LAST_KNOWN_YEAR
 
     def __post_init__(self) -> None:
         if self.people < 1 or self.institutions < 1 or self.days < 1 or self.seed < 0:

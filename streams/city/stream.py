@@ -15,7 +15,7 @@ from connectors.codec import encode_fact
 from risk.facts import Fact, SubjectFact
 from risk.local_time import HOUR_MS
 from streams.city.canonical import facts_of, signed_up
-from streams.city.happenings import CHECKOUT, PAPER, Happening, Script
+from streams.city.happenings import CALLS, PAPER, Happening, Script
 from streams.city.labels import Label
 from streams.city.misconduct import stages
 from streams.city.national import line_of
@@ -132,7 +132,7 @@ class Deliveries:
             yield arrival_ms, happening
             if script is None:
                 continue
-            if happening.infno not in (CHECKOUT, PAPER):
+            if happening.infno not in (*CALLS, PAPER):
                 bits = mix(happening.visit.number ^ happening.at_ms ^ (_DUPLICATE << 32))
                 if bits % 10_000 < share:
                     again_ms = arrival_ms + 1_000 + (bits >> 20) % 120_000

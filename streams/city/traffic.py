@@ -15,7 +15,7 @@ import orjson
 from connectors.codec import encode_fact
 from connectors.intake import Intake, Sender
 from streams.city.canonical import facts_of
-from streams.city.happenings import CHECKOUT, Happening, message_id
+from streams.city.happenings import CALLS, CAPTURE, Happening, message_id
 from streams.city.national import line_of
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries
@@ -44,6 +44,9 @@ class Engine(Protocol):
 
     def authorize(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask for an authorization; the answer."""
+
+    def capture(self, authorization_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Take a bill's cash part out of what was authorized; the answer."""
 
 
 def spelled(happening: Happening, form: str) -> Iterator[tuple[str, bytes]]:
@@ -102,9 +105,12 @@ class Traffic:
 
     def deliver(self, happening: Happening) -> None:
         """Send or ask one thing; lines wait a moment for others."""
-        if happening.infno == CHECKOUT:
+        if happening.infno in CALLS:
             self.flush()
-            self._ask(happening)
+            if happening.infno == CAPTURE:
+                self._capture(happening)
+            else:
+                self._ask(happening)
             return
         paid = self._as_paid(happening)
         if paid.infno in SETTLES and paid.bill is not None and paid.bill.authorization_id:
@@ -152,6 +158,23 @@ class Traffic:
         if decision not in ("approve", "partial"):
             self._declined.add(bill.authorization_id)
 
+    def _capture(self, happening: Happening) -> None:
+        """A capture before the bill is told; whoever was declined pays otherwise."""
+        visit, bill = happening.visit, happening.bill
+        assert bill is not None
+        assert bill.authorization_id is not None
+        if bill.authorization_id in self._declined:
+            return
+        asked = {
+            "request_id": f"C{bill.setl_id}",
+            "psn_no": visit.psn_no,
+            "fixmedins_code": visit.fixmedins_code,
+            "setl_id": bill.setl_id,
+            "psn_cash_pay_fen": bill.cash_fen,
+        }
+        answer = self._engine.capture(bill.authorization_id, asked)
+        self.decisions[f"capture {answer.get('decision', 'error')}"] += 1
+
     def _as_paid(self, happening: Happening) -> Happening:
         """A bill whose authorization was declined was paid otherwise."""
         bill = happening.bill
@@ -181,6 +204,10 @@ class IntoKafka:
         """Nobody answers here."""
         return {"decision": "fallback"}
 
+    def capture(self, authorization_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Nor here."""
+        return {"decision": "fallback"}
+
 
 class IntoHttp:
     """Through the API, as hospitals, banks and authorities do."""
@@ -205,7 +232,14 @@ class IntoHttp:
 
     def authorize(self, body: dict[str, Any]) -> dict[str, Any]:
         """The API's answer; whatever is no decision counts as ordinary payment."""
-        response = self.client.post("/v1/authorizations", content=orjson.dumps(body))
+        return self._call("/v1/authorizations", body)
+
+    def capture(self, authorization_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The same of a capture."""
+        return self._call(f"/v1/authorizations/{authorization_id}/capture", body)
+
+    def _call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        response = self.client.post(path, content=orjson.dumps(body))
         answer: dict[str, Any] = orjson.loads(response.content)
         return answer if response.status_code == 200 else {"decision": f"http_{response.status_code}", **answer}
 

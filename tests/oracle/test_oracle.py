@@ -31,7 +31,7 @@ OTHERWISE = {  # rules in force that no oracle here knows, and what holds them i
     "D13": "a naive reader of its own: tests/risk/test_special_items.py",
     **dict.fromkeys(("L80", "L90", "L100"), "the second book's sums: tests/risk/money_machine.py; crossings: cases"),
     **dict.fromkeys((f"F{n:02d}" for n in range(1, 8)), "single steps of a payment: cases, tests/risk/test_signals.py"),
-    **dict.fromkeys(("Q05", "Q06", "Q07"), "single steps of a payment: tests/cases/credit"),
+    **dict.fromkeys(("Q05", "Q06", "Q07"), "single steps of a payment: tests/cases/credit/records.toml"),
 }
 
 

@@ -1,6 +1,7 @@
-"""F01-F07 as cases anybody can read (tests/cases/credit/signs.toml), and that they observe only."""
+"""F01-F07 (tests/cases/credit/signs.toml) and Q05-Q07 (records.toml) as cases anybody can read; signs observe only."""
 
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,17 @@ from msgspec.structs import replace
 from risk import facts
 from tests.risk.credit_life import HOSPITAL, Life
 
-CASES = tomllib.loads((Path(__file__).parents[1] / "cases" / "credit" / "signs.toml").read_text())["case"]
+CREDIT = Path(__file__).parents[1] / "cases" / "credit"
+CASES, RECORDS = (tomllib.loads((CREDIT / name).read_text())["case"] for name in ("signs.toml", "records.toml"))
 
 
 class Story:
-    """A life told by steps; each request is a new visit and authorization."""
+    """A life told by steps; each request is a new authorization, and a visit of its own unless it says `of` which."""
 
     def __init__(self, case):
         shared = case.get("shared_lines", 0)
-        self.life = Life("2024-03-01").sign(agreements=() if shared else ("card",))
+        self.heard = "Q" if case in RECORDS else "F"
+        self.life = Life(case.get("begins", date(2024, 3, 1)).isoformat()).sign(agreements=() if shared else ("card",))
         for number in range(1, shared + 1):
             self.life.tell(
                 facts.AgreementSigned, agreement_no=f"L{number}", bank_code="BOCOM", funding_mode="credit_line",
@@ -32,7 +35,7 @@ class Story:
         self.told += [
             f"{each['rule_id']} {each['level']} {each['episode']}"
             for each in told.on("alerts")
-            if each["rule_id"].startswith("F")
+            if each["rule_id"].startswith(self.heard)
         ]
 
     def step(self, step):
@@ -46,10 +49,10 @@ class Story:
                 self.asked = 1
                 more = {"service": "deposit_free", "scope": "visit", "med_type": "21"}
                 self.hear(self.life.authorize(amount_fen, "A1", "M1", **more))
-            case {"settle": cash_fen}:
-                self.settled += 1
-                names = {"mdtrt_id": f"M{self.asked}", "authorization_id": f"A{self.asked}"}
-                self.hear(self.life.settle(cash_fen, f"S{self.settled}", **names))
+            case {"settle": cash_fen, **more}:
+                self.settle(cash_fen, **more)
+            case {"capture": cash_fen, **more}:
+                self.capture(cash_fen, **more)
             case {"undo": number}:
                 self.hear(self.life.reverse(f"S{number}"))
             case {"back": number}:
@@ -67,14 +70,24 @@ class Story:
             case rest:
                 assert rest == {}
 
-    def ask(self, amount_fen, **fields):
+    def ask(self, amount_fen, of=0, **fields):
         self.asked += 1
         names = {"at": "fixmedins_code", "on": "agreement_no"}
         told = {names.get(name, name): value for name, value in fields.items()}
-        self.hear(self.life.authorize(amount_fen, f"A{self.asked}", f"M{self.asked}", **told))
+        self.hear(self.life.authorize(amount_fen, f"A{self.asked}", f"M{of or self.asked}", **told))
+
+    def settle(self, cash_fen, of=0, by=0, named=True):
+        self.settled += 1
+        hold = {"authorization_id": f"A{by or self.asked}"} if named else {}
+        self.hear(self.life.settle(cash_fen, f"S{self.settled}", mdtrt_id=f"M{of or self.asked}", **hold))
+
+    def capture(self, cash_fen, after_settled=False):
+        setl_id = f"S{self.settled if after_settled else self.settled + 1}"
+        hold = {"authorization_id": f"A{self.asked}", "request_id": f"C{setl_id}"}
+        self.hear(self.life.capture(cash_fen, setl_id, **hold))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", [*CASES, *RECORDS], ids=lambda case: case["name"])
 def test_a_sign_is_told_as_the_case_says(case):
     story = Story(case)
     for step in case["steps"]:
@@ -87,6 +100,15 @@ def test_every_sign_has_four_cases_and_one_where_it_speaks(rule_id):
     mine = [case for case in CASES if case["name"].startswith(rule_id)]
     assert len(mine) >= 4
     assert any(each.startswith(rule_id) for case in mine for each in case["told"])
+
+
+@pytest.mark.parametrize("rule_id", ["Q05", "Q06", "Q07"])
+def test_every_record_is_shown_below_at_beside_its_twin_and_undone(rule_id):
+    mine = [case for case in RECORDS if case["name"].startswith(rule_id)]
+    assert {case["shows"] for case in mine} == {"below", "at", "innocent", "reversed"}
+    for case in mine:
+        told = {rule_id} if case["shows"] in ("at", "reversed") else set()
+        assert {each.split()[0] for each in case["told"]} == told
 
 
 def test_a_sign_refuses_nothing_and_says_what_it_saw():

@@ -1,20 +1,20 @@
 """Every rule in force has misconduct that it must find, and an innocent twin that it must not accuse."""
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from connectors.policy_files import read_policy_dir
+from risk.facts import BankOrderResult, QueryLogged
+from risk.local_time import day_of
 from risk.policy import parse_policy
 from streams.city.plan import CityPlan
-from streams.city.stream import expectations
+from streams.city.stream import expectations, facts
 
 POLICIES = Path(__file__).resolve().parents[2] / "config" / "policies"
-PLAN = CityPlan(people=300, institutions=8, first_day=20_537, days=45, seed=5, plants=1, checkout=True)
-NOT_PLANTED = {
-    "F06": "needs a bank that refuses a debit; no city is one, and in a log without a bank no order is answered",
-    "T01": "needs queries by HTTP, which no event of a city says; planted in tests/streams/test_queries_on_a_lane.py",
-    "Q06": "needs a counter that captures another sum than it settles; the city's calls no capture: its bills do",
-    "Q07": "is about the table of working days, not about anything that happens in a city",
-}
+PLAN = CityPlan(people=300, institutions=8, first_day=20_537, days=45, seed=5, plants=1, checkout=True, alone=True)
+TURN_OF_THE_YEAR = replace(PLAN, first_day=day_of(date(2026, 12, 26)), days=8, signed_percent=0)
+"""The last working days that the policy's table knows; Q07 is about no others."""
 YEAR = CityPlan(people=20, institutions=4, first_day=20_454, days=430, seed=4, plants=1, signed_percent=0)
 """From 2026-01-01 on, for what takes months to see."""
 
@@ -40,11 +40,23 @@ def rules_in_force() -> set[str]:
 
 
 def test_every_rule_in_force_has_a_plant_and_a_twin():
-    labels = expectations(PLAN)
+    labels = [*expectations(PLAN), *expectations(TURN_OF_THE_YEAR)]
     planted = {label.rule for label in labels if label.verdict == "planted"}
     twins = {label.rule for label in labels if label.verdict == "innocent"}
-    assert rules_in_force() - planted - set(WAITING) == set(NOT_PLANTED)
-    assert rules_in_force() - twins - set(WAITING) == set(NOT_PLANTED)
+    assert rules_in_force() - planted - set(WAITING) == set()
+    assert rules_in_force() - twins - set(WAITING) == set()
+
+
+def test_what_no_bill_tells_is_planted_on_both_sides_of_the_threshold_beside_an_innocent_twin():
+    of = {(label.rule, label.level, label.verdict) for label in expectations(TURN_OF_THE_YEAR)}
+    for rule, level in (("Q06", 1), ("Q07", 1), ("F06", 1), ("T01", 1), ("T01", 3)):
+        assert {(rule, level, "planted"), (rule, level, "below"), (rule, 0, "innocent")} <= of
+
+
+def test_a_city_beside_a_live_bank_and_api_neither_answers_for_the_bank_nor_asks():
+    live = replace(TURN_OF_THE_YEAR, alone=False)
+    assert not {"F06", "T01"} & {label.rule for label in expectations(live)}
+    assert not any(isinstance(fact, BankOrderResult | QueryLogged) for fact in facts(live))
 
 
 def test_what_grows_beside_its_peers_or_beside_last_year_is_planted_in_a_city_that_is_long_enough():
@@ -53,10 +65,6 @@ def test_what_grows_beside_its_peers_or_beside_last_year_is_planted_in_a_city_th
         assert {(rule, 2, "planted"), (rule, 2, "below"), (rule, 0, "innocent")} <= of
 
 
-def test_what_is_excused_is_in_force():
-    assert set(NOT_PLANTED) <= rules_in_force()
-
-
 def test_every_rule_of_the_catalogue_is_planted_or_says_what_it_waits_for():
     planted = {label.rule for label in expectations(PLAN) if label.verdict == "planted"}
-    assert CATALOGUE - planted == set(WAITING) | (CATALOGUE & set(NOT_PLANTED))
+    assert CATALOGUE - planted == set(WAITING)

@@ -5,7 +5,8 @@ several lines (F05); bills that fit two authorizations (Q05); a hospital whose p
 from typing import Any
 
 from risk.facts import AgreementSigned, AgreementTerminated, BankCured, BankOverdue, BankRepaid
-from risk.local_time import HOUR_MS, MINUTE_MS, to_datetime
+from risk.local_time import HOUR_MS, MINUTE_MS, local_day, to_datetime
+from streams.city.acts.beside import deadline_is_unknown
 from streams.city.canonical import signed_up
 from streams.city.happenings import Bill, Script, Visit, event_id, happening
 from streams.city.stage import Stage, paper
@@ -195,6 +196,8 @@ def _stay_on_credit(stage: Stage, settles_after_h: int | None, *, innocent: bool
     stage.add(_admitted_on_credit(visit, stage.at(8), left_ms, settles_after_h))
     event = f"2402:{happening(visit, left_ms, '2402').msgid}:0"
     stage.times[event] = left_ms + HOURS_AFTER_LEAVING * HOUR_MS
+    if deadline_is_unknown(stage.world.plan, local_day(left_ms)):
+        stage.must("Q07", visit.fixmedins_code, [event])
     if innocent:
         stage.innocent("F07", person.psn_no, "settled the next morning", [event])
     else:
