@@ -7,17 +7,20 @@ the processor time that broker, Redis, lane and generator spent on an event: the
 
 import os
 import time
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
-from benchmarks.ours import lanes, prepare, wait_until
+from benchmarks.ours import Lanes, lanes, prepare, wait_until
 from benchmarks.peers.workload import PARTITIONS
 from benchmarks.processor_time import ProcessorTime
 from benchmarks.progress import Progress
 from benchmarks.report import Report
+from connectors.append import Record
 from connectors.embedded_kafka import RealKafka, kafka_missing
 from connectors.embedded_redis import RedisServer
 from connectors.kafka import producer
@@ -39,7 +42,25 @@ class Engine(NamedTuple):
     kafka: str
     topics: Topics
     progress: Progress
+    running: Lanes
     processes: dict[str, int]
+
+    def await_drained(self, within_s: float = 60) -> None:
+        """What is to be there before anything is measured."""
+        if not wait_until(lambda: self.progress.is_all_drained() or not self.running.alive, within_s):
+            raise Stop("引擎未能就绪", "the warm-up was not drained in time")
+        if not self.running.alive:
+            raise Stop("引擎未能就绪", f"a lane ended: {self.running.stops()}")
+
+
+class Waits(NamedTuple):
+    """What came of a load. `by_kind`: ms from the append of its cause to that of an alert, by whom it is about."""
+
+    by_kind: dict[str, list[int]]
+    causeless: int
+    """Alerts whose evidence names no event that was sent: a box of a line, an event of an earlier load."""
+    behind_ms: float
+    us_each: dict[str, float]
 
 
 def run(quick: bool) -> Report:
@@ -51,73 +72,97 @@ def run(quick: bool) -> Report:
     mix = {"bills": "a day of a province for each load", "alerting": "2 % (P13), others as they come"}
     times = {"seconds": seconds, "warm_up": f"{warm_s} s at {WARM_PER_S:,} events/s"}
     report = Report({"mix": mix, **times, "kafka": "one node, acks=all", "redis": "AOF everysec", "lanes": 1})
-    prefix = "latency."
-    with RealKafka() as kafka, RedisServer("any") as redis:
-        topics = prepare(kafka.bootstrap, prefix, "shaoyang")
-        with lanes(kafka.bootstrap, redis.url, prefix, 1) as running:
-            lane_pid = running.processes[0].pid
-            assert lane_pid is not None, "it was started"
-            processes = {"broker": kafka.pid, "Redis": redis.pid, "lane": lane_pid, "generator": os.getpid()}
-            progress = Progress(kafka.bootstrap, redis.url, topics, partitions=PARTITIONS, subjects=PARTITIONS)
-            engine = Engine(kafka.bootstrap, topics, progress, processes)
-            send_at(kafka.bootstrap, topics.events, WARM_PER_S, warm_s, 0)
-            if not wait_until(lambda: _is_drained(engine) or not running.alive, 60) or not running.alive:
-                raise Stop("引擎未能就绪", f"the lane did not drain the warm-up: {running.stops()}")
-            for day, load in enumerate(LOADS_PER_S, 1):
-                _one_load(report, engine, load, seconds, day)
-            progress.close()
+    with RealKafka() as kafka, RedisServer("any") as redis, engine_of(kafka, redis, "latency.", 1) as engine:
+        send_at(engine.kafka, engine.topics.events, WARM_PER_S, warm_s, 0)
+        engine.await_drained()
+        for day, load in enumerate(LOADS_PER_S, 1):
+            _one_load(report, engine, load, seconds, day)
     return report
 
 
-def _is_drained(engine: Engine) -> bool:
-    return engine.progress.is_drained("p") and engine.progress.is_drained("q")
+@contextmanager
+def engine_of(kafka: RealKafka, redis: RedisServer, prefix: str, count: int) -> Iterator[Engine]:
+    """So many lanes under the whole book, on logs that hold nothing yet."""
+    topics = prepare(kafka.bootstrap, prefix, "shaoyang")
+    with lanes(kafka.bootstrap, redis.url, prefix, count) as running:
+        processes = {"broker": kafka.pid, "Redis": redis.pid, "generator": os.getpid()}
+        for number, process in enumerate(running.processes, 1):
+            assert process.pid is not None, "it was started"
+            processes["lane" if count == 1 else f"lane {number}"] = process.pid
+        progress = Progress(kafka.bootstrap, redis.url, topics, partitions=PARTITIONS, subjects=PARTITIONS)
+        yield Engine(kafka.bootstrap, topics, progress, running, processes)
+        progress.close()
 
 
 def _one_load(report: Report, engine: Engine, load: int, seconds: int, day: int) -> None:
-    kafka, topics = engine.kafka, engine.topics
-    starts = {partition: log_end(kafka, topics.events, partition)[1] for partition in range(PARTITIONS)}
-    alerts_from = {partition: log_end(kafka, topics.alerts, partition)[1] for partition in range(PARTITIONS)}
-    spent = ProcessorTime(engine.processes)
-    behind_ms = send_at(kafka, topics.events, load, seconds, day)
     system = f"{load:,} events/s"
-    if not wait_until(lambda: _is_drained(engine), 60):
+    came = waits_after(engine, load * seconds, lambda: send_at(engine.kafka, engine.topics.events, load, seconds, day))
+    if came is None:
         report.add("latency", system, "p50", None, "ms", "not drained within 60 s: above saturation")
         return
-    us_each = spent.us_each(load * seconds)
-    appended = {orjson.loads(value)["event_id"]: at_ms for at_ms, value in _records(kafka, topics.events, starts)}
-    waits = []
-    for at_ms, value in _records(kafka, topics.alerts, alerts_from):
-        body = orjson.loads(value)
-        crossing = body["vola_evid"][0]
-        if body["subject_kind"] == "person" and body["episode"] == "opened" and crossing in appended:
-            waits.append(at_ms - appended[crossing])
-    note = f"{len(waits)} alerts; generator behind by at most {behind_ms:.0f} ms"
+    waits = came.by_kind["person"]
+    note = f"{len(waits)} alerts; generator behind by at most {came.behind_ms:.0f} ms"
     for percent in PERCENTILES:
         report.add("latency", system, f"p{percent}", float(np.percentile(waits, percent)), "ms", note)
-    for name, us in us_each.items():
+    for name, us in came.us_each.items():
         report.add("latency", system, f"processor time, {name}", us, "µs an event")
+
+
+def waits_after(engine: Engine, size: int, sending: Callable[[], float]) -> Waits | None:
+    """Send `size` events and wait for what comes of them; None if they are not drained a minute later."""
+    kafka, topics = engine.kafka, engine.topics
+    starts = {topic: _ends(kafka, topic) for topic in (topics.events, topics.subjects, topics.alerts)}
+    spent = ProcessorTime(engine.processes)
+    behind_ms = sending()
+    if not wait_until(engine.progress.is_all_drained, 60):
+        return None
+    us_each = spent.us_each(size)
+    appended: dict[str, int] = {}
+    for topic in (topics.events, topics.subjects):
+        for at_ms, body in bodies(kafka, topic, starts[topic]):
+            if "event_id" in body:  # contributions have none
+                appended.setdefault(body["event_id"], at_ms)
+    waits: dict[str, list[int]] = defaultdict(list)
+    causeless = 0
+    for at_ms, body in bodies(kafka, topics.alerts, starts[topics.alerts]):
+        crossing = body["vola_evid"][0]
+        if body["episode"] == "opened" and crossing in appended:
+            waits[body["subject_kind"]].append(at_ms - appended[crossing])
+        else:
+            causeless += body["episode"] == "opened"
+    return Waits(waits, causeless, behind_ms, us_each)
 
 
 def send_at(kafka: str, topic: str, load: int, seconds: int, day: int) -> float:
     """Send one day's bills at the intended instants; by how many milliseconds the worst send was late."""
     size = load * seconds
     shape = {"span_days": 1, "first_day": day, "places": 2_000, "large_share": 0.02}
-    records = list(settlements.preencoded(size, size * BILLS_OF_FOUR // 4, 100 + day, **shape))
+    bills = settlements.preencoded(size, size * BILLS_OF_FOUR // 4, 100 + day, **shape)
+    return send([Record(topic, key, data, partition_of(key, PARTITIONS)) for key, data in bills], kafka, load)
+
+
+def send(records: Sequence[Record], kafka: str, load: int) -> float:
+    """Send records at the intended instants, open loop; by how many milliseconds the worst send was late."""
     client = producer(kafka, **{"linger.ms": LINGER_MS})
     began_s, worst_s = time.perf_counter(), 0.0
-    for sent, (key, data) in enumerate(records):
+    for sent, (topic, key, data, partition) in enumerate(records):
         due_s = began_s + sent / load
         while (left_s := due_s - time.perf_counter()) > 0:
             client.poll(0)
             time.sleep(left_s)  # not poll(left_s): below a millisecond that does not wait, and a core is gone
         worst_s = max(worst_s, -left_s)
-        client.produce(topic, data, key, partition=partition_of(key, PARTITIONS))
+        client.produce(topic, data, key, partition=partition)
     client.flush(30)
     return worst_s * 1000
 
 
-def _records(kafka: str, topic: str, starts: dict[int, int]) -> Iterator[tuple[int, bytes]]:
-    for partition, start in starts.items():
-        for batch in read_log(kafka, topic, partition, (start, log_end(kafka, topic, partition)[1])):
+def _ends(kafka: str, topic: str) -> dict[int, int]:
+    return {partition: log_end(kafka, topic, partition)[1] for partition in range(PARTITIONS)}
+
+
+def bodies(kafka: str, topic: str, starts: dict[int, int] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What stands on a topic from there on, with the instant (ms) of its append by the broker's clock."""
+    for partition, end in _ends(kafka, topic).items():
+        for batch in read_log(kafka, topic, partition, (starts[partition] if starts else 0, end)):
             for _, at_ms, value in batch:
-                yield at_ms, value
+                yield at_ms, orjson.loads(value)

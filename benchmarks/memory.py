@@ -1,12 +1,11 @@
 """Redis bytes per insured person: a normal year (4 visits, 4 settlements, 12 fee lines), and one with credit in use."""
 
-import time
 from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 from benchmarks.both_hops import BothHops, policy_texts
-from benchmarks.ours import lanes, preload, prepare, wait_until
+from benchmarks.ours import lanes, preload, prepare
 from benchmarks.peers.workload import PARTITIONS
 from benchmarks.progress import Progress
 from benchmarks.report import Report
@@ -105,11 +104,11 @@ def _measure(report: Report, kafka: str, name: str, people: int, credit: bool) -
     topics = prepare(kafka, prefix, "shaoyang")
     with RedisServer("any") as redis, lanes(kafka, redis.url, prefix, 1) as running:
         progress = Progress(kafka, redis.url, topics, partitions=PARTITIONS, subjects=PARTITIONS)
-        claimed = _await_claims(progress)
+        claimed = progress.await_claims()
         before = progress.used_memory()
         records = ((fact.psn_no, encode_fact(fact)) for fact in year(people, credit))
         count = preload(kafka, topics.events, records)
-        drained = claimed and running.alive and _await_drained(progress)
+        drained = claimed and running.alive and progress.await_drained()
         after = progress.used_memory()
         with redis.client() as client:
             codes = _codes_of(client) / people
@@ -133,19 +132,6 @@ def _codes_of(client: Any) -> float:
     keys = list(client.scan_iter(match=f"{KEY_PREFIX}*:t:*", count=10_000))
     sample = keys[:500]
     return len(keys) * sum(client.memory_usage(key) for key in sample) / max(1, len(sample))
-
-
-def _await_claims(progress: Progress) -> bool:
-    return wait_until(lambda: sum(progress.applied()) >= PARTITIONS and progress.is_drained("q"), 60)
-
-
-def _await_drained(progress: Progress) -> bool:
-    """Drained, and still so two seconds later: timers that the shards append are work too."""
-    if not wait_until(lambda: progress.is_drained("p") and progress.is_drained("q"), 600):
-        return False
-    applied = progress.applied()
-    time.sleep(2)
-    return progress.applied() == applied or _await_drained(progress)
 
 
 def year(people: int, credit: bool) -> Iterator[Fact]:

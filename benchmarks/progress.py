@@ -7,6 +7,7 @@ from typing import NamedTuple
 import stamina
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from benchmarks.ours import wait_until
 from connectors.errors import ConnectorError
 from connectors.store import Store
 from connectors.topology import Topics, tags
@@ -54,6 +55,22 @@ class Progress:
             (self._topics.events, self._people) if family == "p" else (self._topics.subjects, self._subjects)
         )
         return all(at >= end for at, end in zip(self.applied(family), self.ends(topic, len(shards)), strict=True))
+
+    def await_claims(self) -> bool:
+        """Every shard claimed and its policy applied, and nothing else yet; False if that takes a minute."""
+        return wait_until(lambda: sum(self.applied()) >= len(self._people) and self.is_drained("q"), 60)
+
+    def await_drained(self, within_s: float = 600) -> bool:
+        """Both logs drained, and still so two seconds later: timers that the shards append are work too."""
+        if not wait_until(self.is_all_drained, within_s):
+            return False
+        applied = self.applied()
+        time.sleep(2)
+        return self.applied() == applied or self.await_drained(within_s)
+
+    def is_all_drained(self) -> bool:
+        """Whether both logs are applied to their ends."""
+        return self.is_drained("p") and self.is_drained("q")
 
     def drain(self, total: int, alive: Callable[[], bool], within_s: float = 600) -> Drain | None:
         """Watch `total` person records being drained; None if it does not end."""

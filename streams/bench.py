@@ -9,7 +9,9 @@ import orjson
 from streams.logging_setup import log_to_stderr
 from streams.stop import Stop
 
-NAMES = ("peers", "engine", "latency", "authorize", "memory", "rebuild", "redis", "city", "detection", "rules")
+NAMES = (
+    "peers", "engine", "catalogue", "latency", "authorize", "memory", "rebuild", "redis", "city", "detection", "rules",
+)  # fmt: skip
 
 
 def run_bench(name: str, *, quick: bool, as_json: bool, fresh: bool = False) -> int:

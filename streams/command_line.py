@@ -84,7 +84,7 @@ def ingest(file: str, *, format: Format = "canonical", json: Json = False) -> in
 
 @app.command
 def bench(name: str, *, quick: bool = False, fresh: bool = False, json: Json = False) -> int:
-    """Run one benchmark: peers, engine, latency, authorize, memory, rebuild, redis, city, detection, rules.
+    """Run one benchmark: peers, engine, catalogue, latency, authorize, memory, rebuild, redis, city, detection, rules.
 
     Args:
         quick: A small load, to see that it runs; its numbers are worth nothing.
