@@ -90,7 +90,7 @@ class Reads:
         return json_answer(200, masked_order(body) if token.is_masked else body)
 
     async def credit(self, call: Call) -> Answer:
-        """`POST /v1/credit-queries`: recorded for good, denied or not, before it is answered."""
+        """`POST /v1/credit-queries`: recorded before it is answered: whether it is allowed, not that it was told."""
         asked = decode_body(CreditQueryBody, call.body)
         psn_no = self._pseudonym(asked.psn_no)
         token = call.token
@@ -105,7 +105,7 @@ class Reads:
             "psn_no": psn_no,
             "purpose": asked.purpose,
             "authorization_ref": asked.authorization_ref,
-            "outcome": outcome,
+            "outcome": "allowed" if is_allowed else "denied",
         }
         told = QueryLogged(
             event_id=query_id,

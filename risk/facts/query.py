@@ -10,7 +10,9 @@ Purpose = Literal["checkout", "self", "supervision", "dispute", "audit"]
 
 
 class QueryLogged(SubjectFact, frozen=True, kw_only=True, tag="query.logged"):
-    """Somebody asked how a person stands, and was told or denied; `event_id` is the `query_id` on `queries.v1`.
+    """Somebody asked how a person stands, and may be told or not; `event_id` is the `query_id` on `queries.v1`.
+
+    It is written before the answer: `answered` is what is called `allowed` there, whether or not it was told.
 
     `person` is 53 bits of a hash: enough to tell people apart, and as a number exact in every reader of JSON.
     """

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from connectors.errors import ConnectorError
 from connectors.http.log import LogFull
 from connectors.pseudonym import Pseudonyms
 from connectors.topology import partition_of
@@ -49,8 +50,23 @@ def test_a_credit_query_is_in_the_log_before_it_is_answered() -> None:
             "psn_no": "1",
             "purpose": "supervision",
             "authorization_ref": "ref-1",
-            "outcome": "answered",
+            "outcome": "allowed",
         }
+
+    asyncio.run(scenario())
+
+
+def test_what_the_log_says_is_true_of_a_query_that_the_state_could_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        api = Api()
+
+        async def away(psn_no: str) -> dict[str, object]:
+            raise ConnectorError("redis", "away", retryable=True)
+
+        monkeypatch.setattr(api.people, "credit", away)
+        answer = await api.call("POST", "/v1/credit-queries", asked("supervision"), token="authority")
+        assert (answer.status_code, answer.json()["code"]) == (503, "STATE_AWAY")
+        assert json.loads(api.log.records[0][3])["outcome"] == "allowed"
 
     asyncio.run(scenario())
 
@@ -95,7 +111,9 @@ def test_a_query_that_no_rule_would_hear_of_is_not_answered(monkeypatch: pytest.
         monkeypatch.setattr(api.log, "append_durably", only_queries)
         answer = await api.call("POST", "/v1/credit-queries", asked("audit"), token="audit")
         assert (answer.status_code, answer.json()["code"]) == (503, "LOG_AWAY")
-        assert [topic for topic, *_ in api.log.records] == ["queries"]
+        assert [(topic, json.loads(value)["outcome"]) for topic, *_, value in api.log.records] == [
+            ("queries", "allowed")
+        ]
 
     asyncio.run(scenario())
 
