@@ -281,7 +281,7 @@ def test_a_transaction_that_is_no_event_is_ignored_and_one_that_is_no_transactio
     assert reason(message("HELLO", {})) == "UNKNOWN_INFNO"
 
 
-@pytest.mark.parametrize("mistyped", ["2012", "9999", "21022", "210", "2102AB"])
+@pytest.mark.parametrize("mistyped", ["2012", "9999", "21022", "210", "2102AB", "1160", "1162"])
 def test_a_settlement_under_a_mistyped_number_is_refused_and_not_passed_over(mistyped):
     assert reason(settled(mistyped)) == "UNKNOWN_INFNO"
 
