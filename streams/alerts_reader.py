@@ -33,12 +33,14 @@ class Wanted:
 
 
 def run_alerts(settings: "Settings", wanted: Wanted, *, follow: bool, limit: int, as_json: bool) -> int:
-    """Print the newest alerts, oldest first; with `follow`, also each new one."""
+    """Print the newest alerts, oldest first; with `follow` as they came, and then each new one."""
     topic = settings.topics.alerts
     is_wanted = _choice(settings, wanted)
     is_any = wanted == Wanted()
     past = stamped_bodies(settings.kafka, topic, newest=limit * 4 if is_any else None)  # a rare one is found too
     newest = sorted(_once(past, is_wanted, set()), key=lambda alert: (alert["detected_at"], alert["alert_id"]))[-limit:]
+    if not follow:  # what came late belongs where it happened
+        newest.sort(key=lambda alert: (datetime.fromisoformat(alert["occurred_at"]), alert["alert_id"]))
     for alert in newest:
         _say(alert, as_json)
     if not newest and not as_json:
