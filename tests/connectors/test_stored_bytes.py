@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.value_dictionary import city_values
+from benchmarks.value_dictionary import city_values, county
 from connectors.stored_bytes import PACKED, PACKED_FROM, stored, value_of
 
 VALUES = st.one_of(
@@ -36,7 +36,7 @@ def test_a_damaged_frame_is_given_as_it_lies_and_is_no_value():
 @pytest.mark.parametrize("seed", [7])
 def test_what_a_city_leaves_takes_three_fifths(seed: int):
     """Else the shapes have outgrown the dictionary: run benchmarks/value_dictionary.py with the next number."""
-    values = city_values(seed, people=60)
+    values = city_values(county(seed, people=500, days=60, plants=0))
     assert len(values) > 300
     assert min(map(len, values)) >= PACKED_FROM
     assert sum(len(stored(value)) for value in values) < 0.6 * sum(map(len, values))
