@@ -7,17 +7,12 @@ import asyncio
 import logging
 import signal
 import socket
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 
 from connectors.handling import ActReader
 from connectors.http.alert_acts import AlertActs
@@ -34,12 +29,12 @@ from connectors.http.people import StoredPeople
 from connectors.http.probes import Probes
 from connectors.http.reads import Reads, Topic
 from connectors.http.routes import Calls, routes
+from connectors.http.server import HttpServer
 from connectors.http.shedding import Limits, Shedding
 from connectors.http.tokens import TokenTable, read_tokens
 from connectors.intake import Edge, Intake
 from connectors.kafka import consumer, producer
 from connectors.replies import Pulses, Replies, listen
-from connectors.server_process import free_ports
 from connectors.store import Store
 from streams.banks import bank_keys
 from streams.edges import now_ms, open_edge
@@ -204,60 +199,25 @@ async def serve_api(settings: "Settings", options: ApiOptions, ready: Ready, sto
     edge = await asyncio.to_thread(open_edge, settings)
     api = Api(settings, options, edge)
     tasks = api.tasks()
-    port = options.port or free_ports(1)[0]
-    server = Server(
-        api.app,
-        options.host,
-        port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=IDLE_MS),
-        websockets=False,
-        backlog=CONNECTIONS_WAITING,
-        backpressure=2 * options.limits.in_flight,
-        log_enabled=False,
+    server = HttpServer(
+        api.app, idle_s=IDLE_MS / 1000, connections_max=2 * options.limits.in_flight, report=_log.warning
     )
-    serving = asyncio.create_task(server.serve())
     try:
-        await _accepts(options.host, port, serving)
+        port = server.listen(options.host, options.port, CONNECTIONS_WAITING)
         ready(f"http://{options.host}:{port}")
-        await _first(asyncio.create_task(stop.wait()), serving)
+        await stop.wait()
     finally:
         api.feed.stop()
         api.replies.stop_waiting()  # whoever waits is told fallback, and the log that he was
-        server.stop()  # type: ignore[no-untyped-call]
-        with suppress(TimeoutError):
-            await asyncio.wait_for(serving, STOP_WITHIN_S)
+        await server.close(STOP_WITHIN_S)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await api.close()
 
 
-async def _accepts(host: str, port: int, serving: "asyncio.Task[Any]") -> None:
-    deadline_s = time.monotonic() + STOP_WITHIN_S
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-            writer.close()
-            return
-        except OSError:
-            if time.monotonic() > deadline_s:
-                raise
-            await asyncio.sleep(0.02)
-    serving.result()
-    raise OSError(f"the server at {host}:{port} ended before it began; is the port in use?")
-
-
-async def _first(*tasks: "asyncio.Task[Any]") -> None:
-    """Wait for the first to end; a failure is raised."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
-
-
 def check_port(host: str, port: int) -> None:
-    """Refuse a port that somebody else listens on: granian would share it silently (SO_REUSEPORT)."""
+    """Refuse a port that somebody else listens on, in one line and before anything is opened."""
     if port:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only a listener is in the way
