@@ -123,6 +123,8 @@ def delivered(credit: Credit, fact: NoticeDelivered, context: Context) -> Credit
 
 def next_ms(credit: Credit) -> int:
     """When something of this happens by itself: a reminder, a case file, or a refused debit that falls overdue."""
+    if not credit.arrears and not credit.orders:
+        return 0
     instants = [instant for each in credit.arrears for instant in (each.remind_ms, each.file_ms) if instant]
     known = {each.agreement_no for each in credit.arrears}
     waiting = [each for each in credit.orders if each.refused_ms and not each.kept and each.agreement_no not in known]

@@ -4,6 +4,7 @@ Whether it may be is checks.py; how a hold moves is holds.py; what happens to it
 """
 
 from binascii import crc32
+from operator import attrgetter
 
 from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
@@ -30,6 +31,7 @@ from risk.watched import Want
 from risk.workdays import WorkdayUnknown, terms_add_working_days
 
 FIELDS = ("mdtrt_id", "service", "scope", "agreement_no", "medins_setl_id", "med_type", "amount_fen", "emergency")
+_asked = attrgetter(*FIELDS)
 
 
 def requested(credit: Credit, fact: AuthorizationRequested, context: Context) -> Move:
@@ -97,7 +99,8 @@ def _decided(credit: Credit, fact: AuthorizationRequested, question: Question) -
         tuple(each for each in question.entitlements if each != "emergency"),
         verdict.passes_ms,
     )
-    credit = without_ended(credit, authorization_key(*identity))
+    if credit.ended:
+        credit = without_ended(credit, authorization_key(*identity))
     subject: Authorization | Ended
     if verdict.approved_fen:
         subject = _placed(fact, question, promise)
@@ -163,8 +166,8 @@ def assert_within(credit: Credit, hold: Authorization, question: Question) -> No
 
 def digests(fact: AuthorizationRequested) -> tuple[int, int]:
     """64 bits of the whole body (deadlines aside), and 8 bits of each field, to name the one that differs."""
-    texts = [str(getattr(fact, name) or "") for name in FIELDS]
-    return hash64("\0".join(texts)), int.from_bytes(bytes(crc32(text.encode()) & 0xFF for text in texts))
+    texts = [str(value or "") for value in _asked(fact)]
+    return hash64("\0".join(texts)), int.from_bytes(bytes([crc32(text.encode()) & 0xFF for text in texts]))
 
 
 def differing_field(promise: Promise, fact: AuthorizationRequested) -> str:

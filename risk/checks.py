@@ -47,7 +47,7 @@ class Question(NamedTuple):
     @property
     def left_fen(self) -> int:
         """What every ceiling together leaves."""
-        return max(0, min((each.left_fen for each in self.ceilings), default=0))
+        return max(0, min([each.left_fen for each in self.ceilings], default=0))
 
 
 class Verdict(NamedTuple):

@@ -78,11 +78,11 @@ def surplus_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
 
 def held_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:
     """The sum of open holds, of one pool or agreement or of all."""
-    return sum(
-        each.held_fen
-        for each in credit.authorizations
-        if (not service or each.service == service) and (not agreement_no or each.agreement_no == agreement_no)
-    )
+    total_fen = 0
+    for each in credit.authorizations:
+        if (not service or each.service == service) and (not agreement_no or each.agreement_no == agreement_no):
+            total_fen += each.held_fen
+    return total_fen
 
 
 def used_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:
@@ -179,6 +179,8 @@ def is_overdue(credit: Credit, obligation: Obligation, now_ms: int) -> bool:
 
 def overdue_fen(credit: Credit, now_ms: int) -> int:
     """What is owed and overdue."""
+    if not credit.obligations:
+        return 0
     sums = moved(credit)
     return sum(used_of(each, sums) for each in credit.obligations if is_overdue(credit, each, now_ms))
 

@@ -172,7 +172,7 @@ def end(credit: Credit, hold: Authorization, action: HoldAction, now_ms: int) ->
 
 def without_old_ids(credit: Credit, now_ms: int) -> Credit:
     """The record without the ids whose time of remembrance is over."""
-    if not any(each.forget_ms <= now_ms for each in credit.ended):
+    if not credit.ended or not any(each.forget_ms <= now_ms for each in credit.ended):
         return credit
     return credit._replace(ended=tuple(each for each in credit.ended if each.forget_ms > now_ms))
 

@@ -34,6 +34,7 @@ from risk.facts import (
     BankRepaid,
     CaseClosed,
     CaseConfirmed,
+    CheckoutRequest,
     CommitmentSigned,
     CreditDelisted,
     CreditDisputeClosed,
@@ -161,22 +162,28 @@ HANDLERS: dict[type[Fact], Handler] = {
 # Without any record only these begin one; money facts about a person nobody knows concern nobody.
 BEGINNERS: tuple[type[Fact], ...] = (*list(HANDLERS)[:14], AuthorizationRequested)
 
-_CHECKOUT = (AuthorizationIncreaseRequested, AuthorizationCaptureRequested, AuthorizationReleaseRequested)
+# Of an authorization that is there: answered also where nobody knows the person.
+_OF_ONE_THERE = frozenset(
+    {AuthorizationIncreaseRequested, AuthorizationCaptureRequested, AuthorizationReleaseRequested}
+)
+_TELL_OF_A_VISIT = (SettlementEstimated, FeeReversed)
 
 
 def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
     """Fold one record that is no settlement, reversal or timer."""
-    if credit is None and not isinstance(fact, (*BEGINNERS, *_CHECKOUT)):
+    kind = type(fact)
+    if credit is None and kind not in BEGINNERS and kind not in _OF_ONE_THERE:
         return None, []
     record = without_old_ids(credit if credit is not None else EMPTY, context.now_ms)
     context = with_terms(context)
-    if isinstance(fact, _CHECKOUT):
+    if kind in _OF_ONE_THERE:
+        assert isinstance(fact, CheckoutRequest)
         known = open_hold(record, fact.fixmedins_code, fact.authorization_id)
         if known is not None:
             context = context._replace(visit=context.visit_of(known.mdtrt_id))
-    if isinstance(fact, SettlementEstimated | FeeReversed):
+    if isinstance(fact, _TELL_OF_A_VISIT):
         record = heard_of(record, fact.mdtrt_id, context)
-    handler = HANDLERS.get(type(fact))
+    handler = HANDLERS.get(kind)
     done = handler(record, fact, context) if handler is not None else record
     # a record is a tuple too: what tells it from a step is its type
     before, (record, said) = record, (done, []) if isinstance(done, Credit) else done
@@ -269,7 +276,7 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
         credit, alarms = watch(credit, fact, context)
         credit, signs = signalled(credit, fact, context)
         said = [*said, *more, *ended, *late, *alarms, *signs]
-        if isinstance(fact, _CHECKOUT):
+        if isinstance(fact, CheckoutRequest) and type(fact) in _OF_ONE_THERE:
             credit = asked.alarmed(credit, fact, said, context)
     assert_sound(credit)
     return (credit if credit != EMPTY else None), said

@@ -61,7 +61,8 @@ def level_fits(level: Level, context: Context) -> bool:
 
 def policy_limit_fen(credit: Credit, service: str, context: Context) -> int:
     """The policy's limit for the person and pool; 0 where the level may not use credit."""
-    if not offers_credit(context) or service not in context.terms["services_on"].value:
+    services = context.terms.get("services_on")
+    if services is None or service not in services.value:
         return 0
     level = level_in_force(credit, context.now_ms)
     if not level_fits(level, context):

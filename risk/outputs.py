@@ -31,7 +31,7 @@ class Reply(NamedTuple):
 
 def derived_id(prefix: str, *parts: object) -> str:
     """`prefix` + the first 32 hex digits of SHA-256 over the parts joined by '|'."""
-    text = "|".join(str(part) for part in parts)
+    text = "|".join(map(str, parts))
     return f"{prefix}{sha256(text.encode()).hexdigest()[:32]}"
 
 

@@ -102,6 +102,8 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
 def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
     if isinstance(fact, SettlementCompleted):  # first and plainly: most records are
         return _touched(person, _settled(person, fact, moment), moment)
+    if isinstance(fact, CheckoutRequest):  # and somebody stands at a counter
+        return _touched(person, _credited(person, fact, moment), moment)
     applied = _applied(person, fact, moment)
     if applied.result != "applied" or not isinstance(fact, BoxFact):
         return applied
@@ -122,8 +124,6 @@ def _applied(person: Person, fact: Fact, moment: Moment) -> Applied:
             applied = _recounted(person, fact, moment, counted=counted, money=reinstate)
         case TimerDue():
             return _due(person, fact, moment)
-        case CheckoutRequest():
-            applied = _credited(person, fact, moment)
         case (
             VisitOpened()
             | VisitUpdated()
@@ -181,7 +181,8 @@ def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) ->
 def _with_credit(applied: Applied, step: Step) -> Applied:
     """What happened to the activity, and then to the credit record."""
     credit, more = step
-    return replace(applied, person=replace(applied.person, credit=credit), said=[*applied.said, *more])
+    after = Person(applied.person.activity, credit)
+    return Applied(after, applied.result, [*applied.said, *more], applied.contributions)
 
 
 def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Applied:
@@ -265,8 +266,8 @@ def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:
     context = _context(person, fact, moment, visit)
     if isinstance(fact, AuthorizationCaptureRequested):
         context = context._replace(is_reversed=is_reversed(person.activity, fact.setl_id))
-    step = apply_credit(person.credit, fact, context)
-    return _with_credit(Applied(person, "applied", [], []), step)
+    credit, said = apply_credit(person.credit, fact, context)
+    return Applied(Person(person.activity, credit), "applied", said, [])
 
 
 def _once(person: Person, fact: Fact, moment: Moment) -> Applied:

@@ -61,7 +61,7 @@ def signalled(credit: Credit, fact: Fact | None, context: Context) -> Move:
 
 def next_ms(credit: Credit) -> int:
     """When somebody who left has been gone too long."""
-    return min((each.due_ms for each in credit.signals.left), default=0)
+    return min(each.due_ms for each in credit.signals.left) if credit.signals.left else 0
 
 
 # --- F01 velocity, F03 a large first use -----------------------------------------------------------------------------
@@ -75,16 +75,20 @@ def _asked(credit: Credit, fact: AuthorizationRequested, context: Context) -> Mo
     entitled = known.promise.emergency or bool(known.promise.entitlements)
     where = {"mdtrt_id": fact.mdtrt_id, "fixmedins_code": fact.fixmedins_code,
              "authorization_id": fact.authorization_id}  # fmt: skip
-    if isinstance(known, Authorization) and known.agreement_no not in credit.signals.used:
-        credit = _with(credit, used=(*credit.signals.used, known.agreement_no))
+    used, asked = credit.signals.used, credit.signals.asked
+    if isinstance(known, Authorization) and known.agreement_no not in used:
+        used = (*used, known.agreement_no)
         said += [] if entitled else _large_first_use(credit, known, context, where)
     rule = context.terms.get("F01")
     if entitled or rule is None:
-        return credit, said
-    at_ms, longest_ms = context.occurred_ms, max(DAY_MS, *(level.window_ms for level in rule.value.levels))
-    kept = [each for each in credit.signals.asked if each[0] > at_ms - longest_ms][-_ASKED_MOST:]
-    credit = _with(credit, asked=(*kept, (at_ms, fact.fixmedins_code)))
-    for level in rule.value.levels:
+        return _with(credit, used=used), said
+    at_ms, levels = context.occurred_ms, rule.value.levels
+    longest_ms = max(DAY_MS, *(level.window_ms for level in levels)) if asked else 0
+    kept = [each for each in asked if each[0] > at_ms - longest_ms][-_ASKED_MOST:]
+    credit = _with(credit, used=used, asked=(*kept, (at_ms, fact.fixmedins_code)))
+    for level in levels:
+        if len(kept) + 1 < level.theta and not credit.signals.open:
+            continue  # were all of them to count, the line were not reached, and there is no episode to end
         if level.window_ms:
             before = sum(at_ms - level.window_ms < ms <= at_ms for ms, _ in kept)
             credit, more = _episode(credit, "F01", rule, level, measure=(before, before + 1), context=context, **where)
@@ -116,7 +120,10 @@ def _large_first_use(credit: Credit, hold: Authorization, context: Context, wher
 
 def _full(credit: Credit, context: Context) -> Move:
     """At each capture: does the visit leave the pool used up, as the ones before it did?"""
-    booked = [each for each in credit.obligations if each.booked_by == context.record_id and each.captured_fen]
+    if not credit.obligations:
+        return credit, []
+    record_id = context.record_id
+    booked = [each for each in credit.obligations if each.booked_by == record_id and each.captured_fen]
     clause = context.terms.get("F02") if booked else None
     if clause is None:
         return credit, []
