@@ -99,8 +99,7 @@ def _decided(credit: Credit, fact: AuthorizationRequested, question: Question) -
         tuple(each for each in question.entitlements if each != "emergency"),
         verdict.passes_ms,
     )
-    if credit.ended:
-        credit = without_ended(credit, authorization_key(*identity))
+    credit = without_ended(credit, authorization_key(*identity)) if credit.ended else credit
     subject: Authorization | Ended
     if verdict.approved_fen:
         subject = _placed(fact, question, promise)

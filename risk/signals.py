@@ -94,8 +94,7 @@ def _asked(credit: Credit, fact: AuthorizationRequested, context: Context) -> Mo
             credit, more = _episode(credit, "F01", rule, level, measure=(before, before + 1), context=context, **where)
         else:
             codes = {code for ms, code in kept if local_day(ms) == local_day(at_ms)}
-            measure = (len(codes), len(codes | {fact.fixmedins_code}))
-            day = str(local_day(at_ms))
+            measure, day = (len(codes), len(codes | {fact.fixmedins_code})), str(local_day(at_ms))
             credit, more = _episode(credit, "F01", rule, level, measure=measure, context=context, period=day, **where)
         said += more
     return credit, said
@@ -120,10 +119,7 @@ def _large_first_use(credit: Credit, hold: Authorization, context: Context, wher
 
 def _full(credit: Credit, context: Context) -> Move:
     """At each capture: does the visit leave the pool used up, as the ones before it did?"""
-    if not credit.obligations:
-        return credit, []
-    record_id = context.record_id
-    booked = [each for each in credit.obligations if each.booked_by == record_id and each.captured_fen]
+    booked = [each for each in credit.obligations if each.booked_by == context.record_id and each.captured_fen]
     clause = context.terms.get("F02") if booked else None
     if clause is None:
         return credit, []
