@@ -117,20 +117,26 @@ def waits_after(engine: Engine, size: int, sending: Callable[[], float]) -> Wait
     if not wait_until(engine.progress.is_all_drained, 60):
         return None
     us_each = spent.us_each(size)
-    appended: dict[str, int] = {}
-    for topic in (topics.events, topics.subjects):
-        for at_ms, body in bodies(kafka, topic, starts[topic]):
-            if "event_id" in body:  # contributions have none
-                appended.setdefault(body["event_id"], at_ms)
+    sent, told = (_appended(kafka, topic, starts[topic]) for topic in (topics.events, topics.subjects))
     waits: dict[str, list[int]] = defaultdict(list)
     causeless = 0
     for at_ms, body in bodies(kafka, topics.alerts, starts[topics.alerts]):
-        crossing = body["vola_evid"][0]
-        if body["episode"] == "opened" and crossing in appended:
-            waits[body["subject_kind"]].append(at_ms - appended[crossing])
+        cause_ms = cause_of(body["vola_evid"], sent, told)
+        if body["episode"] == "opened" and cause_ms is not None:
+            waits[body["subject_kind"]].append(at_ms - cause_ms)
         else:
             causeless += body["episode"] == "opened"
     return Waits(waits, causeless, behind_ms, us_each)
+
+
+def cause_of(evidence: list[str], sent: dict[str, int], told: dict[str, int]) -> int | None:
+    """When what an alert waited for was appended: the record it crossed at, of those that persons' logs hold; or what
+    was told of a subject and now accuses an older bill, which it names behind the bill.
+    """
+    causes_ms = [told[each] for each in evidence if each in told]
+    if evidence[0] in sent:
+        causes_ms.append(sent[evidence[0]])
+    return max(causes_ms, default=None)
 
 
 def send_at(kafka: str, topic: str, load: int, seconds: int, day: int) -> float:
@@ -154,6 +160,15 @@ def send(records: Sequence[Record], kafka: str, load: int) -> float:
         client.produce(topic, data, key, partition=partition)
     client.flush(30)
     return worst_s * 1000
+
+
+def _appended(kafka: str, topic: str, starts: dict[int, int]) -> dict[str, int]:
+    """When each event was first appended; contributions are none, and have no id."""
+    appended: dict[str, int] = {}
+    for at_ms, body in bodies(kafka, topic, starts):
+        if "event_id" in body:
+            appended.setdefault(body["event_id"], at_ms)
+    return appended
 
 
 def _ends(kafka: str, topic: str) -> dict[int, int]:

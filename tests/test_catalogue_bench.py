@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.both_hops import city_facts
 from benchmarks.catalogue import _tell, alerts_among, mix_of
-from benchmarks.latency import Waits
+from benchmarks.latency import Waits, cause_of
 from benchmarks.peers.workload import PARTITIONS
 from benchmarks.report import Report
 from connectors.codec import decode_fact
@@ -47,11 +47,12 @@ def test_the_mix_goes_to_the_two_logs_of_the_prefix_it_is_asked_for(mix):
     assert {record.topic for record in mix.under(topics)} == {topics.events, topics.subjects}
 
 
-def test_an_alert_sent_twice_is_one():
-    opened = {"subject_kind": "person", "alert_id": "al_1", "episode": "opened"}
-    assert alerts_among([opened, opened, opened | {"episode": "closed"}]) == {
-        "person": {("al_1", "opened"), ("al_1", "closed")}
-    }
+def test_an_alert_sent_twice_is_one_and_of_a_hospital_it_is_the_same_whichever_bill_it_crossed_at():
+    person = {"subject_kind": "person", "alert_id": "al_1", "occurred_at": "2026-03-25T10:00:00", "episode": "opened"}
+    hospital = person | {"subject_kind": "institution", "rule_id": "H01", "level": 1, "subject_id": "H1"}
+    told = [person, person, person | {"episode": "closed"}, hospital, hospital | {"alert_id": "al_2"}]
+    found = alerts_among(told)
+    assert (len(found["person"]), len(found["institution"])) == (2, 1)
 
 
 def test_waits_of_subjects_are_told_together_and_where_nobody_alerted_there_is_no_figure():
@@ -60,3 +61,11 @@ def test_waits_of_subjects_are_told_together_and_where_nobody_alerted_there_is_n
     told = {result.metric: (result.value, result.note) for result in report.results}
     assert told["p50, second-hop subjects"] == (4.0, "3 alerts; 3 more without a cause that was sent")
     assert told["p99, people"] == (None, "0 alerts; generator behind by at most 0 ms")
+
+
+def test_an_alert_waited_for_the_record_it_crossed_at_or_for_the_message_that_now_accuses_an_older_bill():
+    sent, told = {"bill": 10, "earlier": 5, "later": 30}, {"stock": 20}
+    assert cause_of(["bill", "earlier", "later"], sent, told) == 10
+    assert cause_of(["bill", "stock"], sent, told) == 20
+    assert cause_of(["stock"], sent, told) == 20
+    assert cause_of(["bill/box", "earlier"], sent, told) is None
