@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from connectors.errors import ConnectorError
 from connectors.state_codec import unpack_credit
 from connectors.store import KEY_PREFIX, Store
+from connectors.stored_bytes import value_of
 from connectors.topology import tags
 from risk.credit import Context
 from risk.decided import order_output
@@ -63,6 +64,6 @@ def _next_of(people: Iterator[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
 
 def _read(store: Store, keys: list[str]) -> list[Any]:
     try:
-        return list(store.client.mget(keys))
+        return [value and value_of(value) for value in store.client.mget(keys)]
     except RedisError as error:
         raise ConnectorError("redis", str(error), retryable=True) from error
