@@ -1,4 +1,4 @@
-"""The API process whole: granian, Redis and the in-process broker; the lane is a thread that approves."""
+"""The API process whole: server, Redis and the in-process broker; the lane is a thread that approves."""
 
 import asyncio
 import json
