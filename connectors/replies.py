@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 import hiredis
 import msgspec
 
+from connectors.deadlines import Deadlines
 from connectors.redis_address import RedisAddress, addresses_of
 from connectors.store import PULSE_CHANNEL, reply_channel
 
@@ -121,12 +122,17 @@ class Replies:
         self.is_subscribed = False
         self._heard_pulse = heard_pulse
         self._waiting: dict[str, asyncio.Future[LaneReply | None]] = {}
+        self._deadlines = Deadlines(self._waiting)
 
     def expect(self, attempt: str) -> "asyncio.Future[LaneReply | None]":
         """The future of this attempt's answer. None in it means: stop waiting."""
         future: asyncio.Future[LaneReply | None] = asyncio.get_running_loop().create_future()
         self._waiting[attempt] = future
         return future
+
+    def give_up_at(self, attempt: str, deadline_s: float) -> None:
+        """When to stop waiting for this attempt's answer, by the loop's clock."""
+        self._deadlines.add(attempt, deadline_s)
 
     def forget(self, attempt: str) -> None:
         """An answer that comes now is nobody's."""

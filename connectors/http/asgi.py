@@ -84,6 +84,7 @@ class Application:
         self._routes: dict[tuple[str, ...], dict[str, Route]] = {}
         for route in routes:
             self._routes.setdefault(tuple(route.path.split("/")[1:]), {})[route.method] = route
+        self._plain = {route.path.encode(): self._routes[tuple(route.path.split("/")[1:])] for route in routes}
         self._tokens = tokens
         self._clock = clock
         self._shedding = shedding or Shedding(Limits())
@@ -137,12 +138,14 @@ class Application:
 
     def _find(self, scope: Mapping[str, Any]) -> tuple[Route, Sequence[str]]:
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        segments = tuple(raw.decode("latin-1").partition("?")[0].split("/")[1:])
         ids: tuple[str, ...] = ()
-        methods = self._routes.get(segments)
-        if methods is None and len(segments) >= 3:
-            methods = self._routes.get((*segments[:2], "{id}", *segments[3:]))
-            ids = (unquote(segments[2]),)
+        methods = self._plain.get(raw)
+        if methods is None:
+            segments = tuple(raw.decode("latin-1").partition("?")[0].split("/")[1:])
+            methods = self._routes.get(segments)
+            if methods is None and len(segments) >= 3:
+                methods = self._routes.get((*segments[:2], "{id}", *segments[3:]))
+                ids = (unquote(segments[2]),)
         if methods is None or ids == ("",):
             raise Problem("NOT_FOUND")
         route = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])

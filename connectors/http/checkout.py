@@ -214,14 +214,11 @@ class Checkout:
         begun_s = self._now.monotonic_s()
         waiting = self._waiting.setdefault(partition, {})
         waiting[fact.attempt] = begun_s
-        timer = None
         try:
             self._log.append(self._place.topic, partition, fact.psn_no, encode_fact(fact))
-            timer = asyncio.get_running_loop().call_later(max(0.0, deadline_s - begun_s), _expire, future)
+            self._replies.give_up_at(fact.attempt, deadline_s)
             return await future
         finally:
-            if timer is not None:
-                timer.cancel()
             self._replies.forget(fact.attempt)
             del waiting[fact.attempt]
             self._note_wait(self._now.monotonic_s() - begun_s)
@@ -246,8 +243,3 @@ class Checkout:
             # The queue drains on its own; the hold must not wait for its expiry because of this moment.
             loop = asyncio.get_running_loop()
             loop.call_later(0.1, self._abandon, fact, partition)
-
-
-def _expire(future: "asyncio.Future[LaneReply | None]") -> None:
-    if not future.done():
-        future.set_result(None)

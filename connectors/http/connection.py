@@ -189,6 +189,11 @@ class Connection(asyncio.Protocol):
 class Exchange:
     """One request and its answer, as ASGI sees them."""
 
+    __slots__ = (
+        "_awaits_word", "_connection", "_head", "_is_lost", "_is_read", "_news", "_parts", "_started",
+        "body", "is_answered", "is_streaming", "keeps_alive", "unread",
+    )  # fmt: skip
+
     def __init__(self, connection: Connection, head: Head) -> None:
         self._connection = connection
         self._head = head

@@ -111,6 +111,8 @@ def _head(asked: list[bytes], headers: list[Header]) -> Head:
 class Body:
     """The body of one request, taken out of what comes. `is_whole`: nothing more of it will come."""
 
+    __slots__ = ("_awaits_break", "_is_chunked", "_left", "_trailers", "is_whole")
+
     def __init__(self, length: int | None) -> None:
         self._left = length or 0  # of the body, or of the chunk
         self._is_chunked = length is None
