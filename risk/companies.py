@@ -12,7 +12,6 @@ for each of KEPT_DATES dates, however many people come. A date lies where the on
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from itertools import combinations
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -146,14 +145,30 @@ def _completed(times: list[list[_Gathering]], person: int, told: list[set[int]],
     """The first company, in the order of today's settlements, with whoever else keeps coming with it; or nobody."""
     near = dict.fromkeys(each.person for gathering in times[-1] for each in gathering.met if each.person != person)
     others = [each for each in near if len(_together(times, {person, each})) >= rule.days]
-    for some in combinations(others, rule.levels[0].theta - 1):
-        company = {person, *some}
-        if any(company <= each for each in told) or len(_together(times, company)) < rule.days:
-            continue
-        for each in others:
+    for first, other in enumerate(others):
+        company = _grown({person, other}, others[first + 1 :], times, told=told, rule=rule)
+        for each in others if company else ():
             if len(_together(times, company | {each})) >= rule.days:
                 company.add(each)
-        return company
+        if company:
+            return company
+    return set()
+
+
+def _grown(
+    company: set[int], others: list[int], times: list[list[_Gathering]], *, told: list[set[int]], rule: CompanyRule
+) -> set[int]:
+    """The first company of theta with some of the others in it, that nobody told of; or nobody."""
+    for first, other in enumerate(others):
+        wider = company | {other}
+        whole = len(wider) == rule.levels[0].theta
+        if whole and any(wider <= each for each in told):
+            continue
+        if len(_together(times, wider)) < rule.days:
+            continue
+        found = wider if whole else _grown(wider, others[first + 1 :], times, told=told, rule=rule)
+        if found:
+            return found
     return set()
 
 

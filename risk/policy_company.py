@@ -8,6 +8,9 @@ from risk.policy_staff_examples import Words
 from risk.terms import PolicyError, Terms
 
 WINDOW_DAYS_MOST = 30
+PEOPLE_LEAST, PEOPLE_MOST = 3, 4  # two are a couple; of five, a crowd has too many companies to look through
+CROWD_MOST = {3: 20, 4: 10}
+"""By theta: the more people, the fewer may stand about, or there are too many companies again."""
 
 
 def company_rule(content: object, where: str) -> CompanyRule:
@@ -17,7 +20,7 @@ def company_rule(content: object, where: str) -> CompanyRule:
     if len(rows) != 1:
         raise PolicyError(f"{where} has {len(rows)} levels, but a company has one line. Keep one level.")
     days, minutes = table.integer("days", least=2, most=10), table.integer("gap_minutes", least=1, most=60)
-    theta = rows[0].integer("theta", least=3, most=3)  # of four, a crowd has too many companies to look through
+    theta = rows[0].integer("theta", least=PEOPLE_LEAST, most=PEOPLE_MOST)
     window_days = rows[0].integer("window_days", least=days, most=WINDOW_DAYS_MOST)
     sev = rows[0].integer("sev", least=1, most=GRAVEST)
     level = Level(1, theta, 0, window_days * DAY_MS, kind_of(rows[0]), sev)
@@ -29,7 +32,7 @@ def company_rule(content: object, where: str) -> CompanyRule:
         exclusions=excepted(table),
         days=days,
         gap_ms=minutes * MINUTE_MS,
-        crowd=table.integer("crowd", least=theta, most=20),
+        crowd=table.integer("crowd", least=theta, most=CROWD_MOST[theta]),
         precision_percent=precision(table),
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),

@@ -17,27 +17,32 @@ from risk.companies import KEPT_DATES, NOBODY, heard
 from risk.contributions import REGULAR, Contribution
 from risk.facts import Fact, SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.local_time import DAY_MS, HOUR_MS, MINUTE_MS, SHANGHAI, local_day, to_ms
+from risk.policy import parse_policy
+from risk.terms import PolicyError
 from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
 
 FIRST = datetime(2026, 3, 1, 9, tzinfo=SHANGHAI)
-PEOPLE, DAYS, WINDOW, GAP_MS, CROWD = 3, 3, 30, 30 * MINUTE_MS, 5
-FILES = {
-    "policy.toml": '[policy]\nplace = "naive"\nedition = "1"\ntitle_zh = "同行"\ntitle_en = "Companies"\n',
-    "rules.toml": f"""
+DAYS, WINDOW, GAP_MS, CROWD = 3, 30, 30 * MINUTE_MS, 5
+
+
+def files(people: int, crowd: int = CROWD) -> dict[str, str]:
+    return {
+        "policy.toml": '[policy]\nplace = "naive"\nedition = "1"\ntitle_zh = "同行"\ntitle_en = "Companies"\n',
+        "rules.toml": f"""
 [[P18]]
 effective_from = 2000-01-01
 document = "this test"
 article = "P18"
 value.days = {DAYS}
 value.gap_minutes = 30
-value.crowd = {CROWD}
-value.levels = [{{ theta = {PEOPLE}, window_days = {WINDOW}, kind = "suspicion", sev = 2 }}]
+value.crowd = {crowd}
+value.levels = [{{ theta = {people}, window_days = {WINDOW}, kind = "suspicion", sev = 2 }}]
 value.precision_percent = 90
 value.text_zh = "{{observed}}"
 value.text_en = "{{observed}}"
 """,
-}
+    }
 
 
 class Bill(NamedTuple):
@@ -58,7 +63,8 @@ class Bill(NamedTuple):
 class Reader:
     """Everything that was told, read again at each fact."""
 
-    def __init__(self) -> None:
+    def __init__(self, people: int) -> None:
+        self.people = people
         self.bills: dict[str, Bill] = {}
         self.standing: list[Bill] = []
         self.present: list[Bill] = []
@@ -127,17 +133,15 @@ class Reader:
         return found if bill.date in found else set()
 
     def _companies(self, bill: Bill) -> list[set[str]]:
-        """Every three that are one and were not told of."""
+        """Every so many that are one and were not told of."""
         others = {each.person for each in self.present if each.place == bill.place} - {bill.person}
-        threes = [{bill.person, *two} for two in combinations(sorted(others), PEOPLE - 1)]
+        some = [{bill.person, *two} for two in combinations(sorted(others), self.people - 1)]
         here = [each for each in self.present if each.place == bill.place]
         dates = {
             each.date for each in here if each.person == bill.person and bill.date - WINDOW < each.date <= bill.date
         }
         told = [self.marks[each.event_id] for each in here if each.event_id in self.marks and each.date in dates]
-        return [
-            three for three in threes if len(self._dates(bill, three)) >= DAYS and not any(three <= who for who in told)
-        ]
+        return [each for each in some if len(self._dates(bill, each)) >= DAYS and not any(each <= who for who in told)]
 
     def _bill(self, event: str) -> Bill:
         return next(each for each in self.present if each.event_id == event)
@@ -146,7 +150,7 @@ class Reader:
         evidence = [self._bill(event) for event in alert["vola_evid"]]
         company = {each.person for each in evidence}
         assert (alert["subject_kind"], alert["subject_id"]) == ("institution", bill.place)
-        assert alert["observed"] == len(company) >= PEOPLE == alert["allowed"]
+        assert alert["observed"] == len(company) >= self.people == alert["allowed"]
         assert {each.date for each in evidence} == self._dates(bill, company)
         assert len(self._dates(bill, company)) >= DAYS
         for other in {each.person for each in self.present} - company:
@@ -155,14 +159,18 @@ class Reader:
         self.told += 1
 
 
-def random_log(seed: int) -> list[Fact]:
+AT_ONCE = {3: (1, 3, 4, 4, 5), 4: (4, 5, 5)}
+"""How many come at a time, by how many are a company."""
+
+
+def random_log(seed: int, at_once: tuple[int, ...]) -> list[Fact]:
     """Six people, two places, some weeks: alone or with some others at ten, some late, undone, or counted again."""
     random, facts, now = Random(seed), list[Fact](), FIRST
     while len(facts) < 120:
         now += timedelta(days=random.choice((0, 0, 1, 1, 1, 3)))
         start = now.replace(hour=random.choice((10, 10, 10, 10, 23)))
         place = random.choice((*("H1",) * 7, "P1"))
-        for person in random.sample(range(6), random.choice((1, 3, 4, 4, 5))):
+        for person in random.sample(range(6), random.choice(at_once)):
             late = timedelta(days=random.choice((0,) * 12 + (1, 2, 3)))
             at = start - late + timedelta(minutes=random.randrange(0, 36, 5))
             number = len(facts) + 1
@@ -192,10 +200,10 @@ def settled(number: int, common: dict[str, Any], place: str) -> SettlementComple
     )
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_the_engine_says_what_a_naive_reader_finds_however_the_log_is_cut(seed: int) -> None:
-    facts, reader, random = random_log(seed), Reader(), Random(seed)
-    engine, cut = Engine(Parameters(), files=FILES), Engine(Parameters(), files=FILES)
+@pytest.mark.parametrize(("people", "seed"), [*((3, seed) for seed in range(30)), *((4, seed) for seed in range(10))])
+def test_the_engine_says_what_a_naive_reader_finds_however_the_log_is_cut(people: int, seed: int) -> None:
+    facts, reader, random = random_log(seed, AT_ONCE[people]), Reader(people), Random(seed)
+    engine, cut = Engine(Parameters(), files=files(people)), Engine(Parameters(), files=files(people))
     for fact in facts:
         before = len(engine.outputs)
         engine.fold([fact])
@@ -204,17 +212,26 @@ def test_the_engine_says_what_a_naive_reader_finds_however_the_log_is_cut(seed: 
     assert (cut.outputs, cut.stored()) == (engine.outputs, engine.stored())
 
 
-def test_the_random_logs_have_companies_and_crowds() -> None:
+@pytest.mark.parametrize(("people", "companies"), [(3, 25), (4, 5)])
+def test_the_random_logs_have_companies_and_crowds(people: int, companies: int) -> None:
     told = crowds = 0
     for seed in range(10):
-        reader, engine = Reader(), Engine(Parameters(), files=FILES)
-        for fact in random_log(seed):
+        reader, engine = Reader(people), Engine(Parameters(), files=files(people))
+        for fact in random_log(seed, AT_ONCE[people]):
             before = len(engine.outputs)
             engine.fold([fact])
             reader.reads(fact, [output.body for output in engine.outputs[before:]])
         told, crowds = told + reader.told, crowds + len(reader.crowded)
-    assert told >= 25, told
+    assert told >= companies, told
     assert crowds >= 8, crowds
+
+
+@pytest.mark.parametrize(("people", "crowd"), [(2, 5), (5, 5), (4, 11), (3, 21)])
+def test_a_policy_may_not_ask_for_a_couple_nor_for_more_companies_than_can_be_looked_through(
+    people: int, crowd: int
+) -> None:
+    with pytest.raises(PolicyError, match=r"theta|crowd"):
+        parse_policy(files(people, crowd))
 
 
 def came(person: int, at_ms: int) -> Contribution:
