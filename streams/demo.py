@@ -21,7 +21,7 @@ from risk.local_time import local_day, to_ms
 from streams.city.plan import CityPlan
 from streams.city.traffic import IntoHttp, Traffic
 from streams.demo_patients import play
-from streams.demo_view import Seen, view
+from streams.demo_view import Screen, Seen
 from streams.logging_setup import log_to_stderr
 from streams.stop import Stop
 from streams.topic_reader import bodies
@@ -160,16 +160,16 @@ def _show(console: Console, up: Up, seen: Seen, ticks: Iterator[None]) -> None:
         def finding(firsts: dict[str, str]) -> str:
             return "\n".join(_command(up, what, firsts[what]) for what in TOPIC_OF if what in firsts)
 
-        with Live(view(seen, headline, note), console=console, auto_refresh=False, screen=True) as live:
+        with Live(Screen(seen, headline, note), console=console, auto_refresh=False, screen=True) as live:
             for _ in ticks:
-                live.update(view(seen, headline, note, finding), refresh=True)
+                live.update(Screen(seen, headline, note, finding), refresh=True)
         return
     console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
     console.print(LOOK.format(api=up.api), highlight=False, soft_wrap=True)
     said: frozenset[str] = frozenset()
     for _ in ticks:
         said = _say_firsts(console, up, seen, said)
-    console.print(view(seen, headline, note))
+    console.print(Screen(seen, headline, note))
 
 
 def _ticks(programs: list[Program], stopped: Event, until_s: float | None) -> Iterator[None]:

@@ -1,12 +1,14 @@
 """What the demo shows: the newest alerts, decisions, orders and bank results, each with the id that kcat finds."""
 
+import sys
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -99,38 +101,93 @@ def tallied(counts: Counter[tuple[str, str]]) -> str:
     return "\n".join(f"{what}: {' · '.join(each)}" for what, each in kinds.items())
 
 
-def view(seen: Seen, headline: str, note: str, finding: Callable[[dict[str, str]], str] | None = None) -> Group:
-    """One screen; `finding` says how to find the ids while the servers live."""
-    with seen.lock:
+class Screen:
+    """What is seen, as it was when this was made. `finding`: how to find the ids.
+
+    On a low screen each panel shows fewer rows, then loses its frame, and last the note goes, so that all three are
+    there. What a panel is short of stands in its title.
+    """
+
+    def __init__(
+        self, seen: Seen, headline: str, note: str, finding: Callable[[dict[str, str]], str] | None = None
+    ) -> None:
+        with seen.lock:
+            self._alerts, self._decisions = list(reversed(seen.alerts)), list(reversed(seen.decisions))
+            self._orders = list(reversed(seen.orders))
+            self._answers = {body["order_id"]: body["result"] for body in seen.results}
+            self._totals = Counter[str]()
+            for (what, _), count in seen.counts.items():
+                self._totals[what.partition(" ")[0]] += count
+            self._counts = tallied(seen.counts)
+            find = finding(dict(seen.firsts)) if finding else ""
+        title = "find it yourself 自己查 · kcat"  # wrapped between words: a command that is cropped loses its id
+        how = Text(find, overflow="fold")
+        framed = [Panel(how, title=title, title_align="left")] if find else []
+        first, second = Text(headline, style="bold"), Text(note, style="dim")
+        plain = [how] if find else []
+        self._heads = (Group(first, second, *framed), Group(first, second, *plain), Group(first, *plain))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The fullest form that has room for every panel; on paper, which has no height, the fullest."""
+        height, options = options.height, options.reset_height()
+        full, plain, short = self._heads
+        forms = [(full, rows, framed) for framed in (True, False) for rows in range(SHOWN, 0, -1)]
+        forms += [(plain, 1, False), (short, 1, False)]
+
+        def lines(*parts: RenderableType) -> int:
+            return len(console.render_lines(Group(*parts), options, pad=False))
+
+        def shown(form: tuple[Group, int, bool]) -> Group:
+            return Group(form[0], self._panels(form[1], framed=form[2]))
+
+        most = sys.maxsize if height is None else height
+        fits = 0
+        if lines(shown(forms[0])) > most:
+            fits = bisect_left(forms, True, lo=1, hi=len(forms) - 1, key=lambda form: lines(shown(form)) <= most)
+        screen, counts = shown(forms[fits]), Text(self._counts, style="dim")
+        yield screen
+        if lines(screen, counts) <= most:
+            yield counts
+
+    def _panels(self, rows: int, *, framed: bool) -> Group:
         alerts = Table.grid(padding=(0, 1), expand=True)
         alerts.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        id_width = max((len(each["alert_id"]) for each in seen.alerts), default=0)
+        id_width = max((len(each["alert_id"]) for each in self._alerts), default=0)
         alerts.add_column(no_wrap=True, style="dim", min_width=id_width)
-        for body in reversed(seen.alerts):
+        for body in self._alerts[:rows]:
             alerts.add_row(Text.from_markup(words_of(body), overflow="ellipsis"), str(body["alert_id"]))
-        decisions = Table("decision", "authorization / visit", "yuan 元", "gravest reason", box=None, expand=True)
+        decisions = _table("decision", "authorization / visit", "yuan 元", "gravest reason", heads=framed)
         decisions.columns[1].no_wrap = True
-        for body in reversed(seen.decisions):
+        for body in self._decisions[:rows]:
             decisions.add_row(*_decision_row(body))
-        orders = Table("order", "kind", "yuan 元", "bank says", box=None, expand=True)
+        orders = _table("order", "kind", "yuan 元", "bank says", heads=framed)
         orders.columns[0].no_wrap = True
-        answers = {body["order_id"]: body["result"] for body in seen.results}
-        for body in reversed(seen.orders):
+        for body in self._orders[:rows]:
             amount = yuan(body["amount_fen"])
-            orders.add_row(body["order_id"], body["kind"], amount, answers.get(body["order_id"], "…"))
-        counts = tallied(seen.counts)
-        find = finding(dict(seen.firsts)) if finding else ""
-    title = "find it yourself 自己查 · kcat"  # wrapped between words: a command that is cropped loses its id
-    panels = [Panel(Text(find, overflow="fold"), title=title, title_align="left")] if find else []
-    return Group(
-        Text(headline, style="bold"),
-        Text(note, style="dim"),
-        *panels,  # first: a low screen is cut at its foot
-        Panel(alerts, title="alerts 预警 · xinmai.alerts.v1", title_align="left"),
-        Panel(decisions, title="decisions 决定 · xinmai.decisions.v1", title_align="left"),
-        Panel(orders, title="orders to the bank 扣款 · xinmai.withholding.v1", title_align="left"),
-        Text(counts, style="dim"),
-    )
+            orders.add_row(body["order_id"], body["kind"], amount, self._answers.get(body["order_id"], "…"))
+        told = (
+            (alerts, "alerts 预警", "alerts", len(self._alerts)),
+            (decisions, "decisions 决定", "decisions", len(self._decisions)),
+            (orders, "orders to the bank 扣款", "withholding", len(self._orders)),
+        )
+        shown = []
+        for table, name, topic, kept in told:
+            total = self._totals["orders" if topic == "withholding" else topic]
+            title = f"{name} · xinmai.{topic}.v1" + _of(min(rows, kept), total)
+            frame = Panel(table, title=title, title_align="left")
+            shown.append(
+                frame if framed else Group(Text(title, style="bold", no_wrap=True, overflow="ellipsis"), table)
+            )
+        return Group(*shown)
+
+
+def _table(*heads: str, **shape: bool) -> Table:
+    return Table(*heads, box=None, expand=True, show_header=shape["heads"])
+
+
+def _of(shown: int, total: int) -> str:
+    """Which part of all is shown; '' for all of it."""
+    return f" · 新/newest {shown:,} / {total:,}" if shown < total else ""
 
 
 def _decision_row(body: dict[str, Any]) -> tuple[str, str, str, str]:

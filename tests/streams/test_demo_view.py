@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from streams.demo_view import Seen, tallied, view
+from streams.demo_view import Screen, Seen, tallied
 
 
 def alert(number: int, *, episode: str = "opened", kind: str = "suspicion") -> dict[str, object]:
@@ -46,7 +46,7 @@ def test_the_first_of_each_kind_stands_on_the_screen_with_the_way_to_find_it():
     seen.decision(decision(3, "deny"))
     assert seen.firsts == {"alert": "al_1", "over-limit alert": "al_2", "deny authorization": "A3"}
     console = Console(width=100, record=True, file=StringIO())
-    console.print(view(seen, "headline", "note", lambda firsts: f"grep {firsts['alert']}"))
+    console.print(Screen(seen, "headline", "note", lambda firsts: f"grep {firsts['alert']}"))
     assert "grep al_1" in console.export_text()
 
 
@@ -58,8 +58,27 @@ def test_on_a_narrow_and_low_screen_every_id_is_whole_and_the_way_to_find_it_sta
     seen.decision(decision(1, "approve") | {"authorization_id": visit, "reasons": [{"code": "X" * 30}]})
     seen.order({"order_id": order_id, "attempt": 1, "kind": "withhold", "amount_fen": 100_000_000})
     console = Console(width=80, height=24, record=True, file=StringIO())
-    console.print(view(seen, "headline", "note", lambda _firsts: "\n".join([command] * 7)))
+    console.print(Screen(seen, "headline", "note", lambda _firsts: "\n".join([command] * 7)))
     lines = console.export_text().splitlines()
     assert sum(alert_id in line for line in lines[:18]) == 7
     for key in (alert_id, order_id, visit):
         assert any(key in line for line in lines[18:]), key
+
+
+def test_on_a_low_screen_all_three_panels_are_there_and_each_says_how_much_of_it_is_not():
+    seen = Seen()
+    command = "kcat -b 127.0.0.1:40000 -t xinmai.alerts.v1 -C -e -q | grep " + "a" * 35
+    for number in range(12):
+        seen.alert(alert(number))
+        seen.decision(decision(number, "approve"))
+        seen.order({"order_id": f"or_{number}", "attempt": 1, "kind": "debit", "amount_fen": 100})
+    screen = Screen(seen, "headline", "note", lambda _firsts: "\n".join([command] * 7))
+    for height in (21, 22, 24, 30, 40, 60):
+        console = Console(width=80, height=height, file=StringIO())
+        lines = console.render_lines(screen, console.options.update(height=height), pad=False)
+        text = ["".join(segment.text for segment in line).rstrip() for line in lines]
+        assert len(text) <= height
+        rows = {name: sum(name in line and "xinmai" not in line for line in text) for name in ("al_", "A1", "or_")}
+        assert min(rows.values()) >= 1, (height, text)
+        assert sum("/ 12" in line for line in text) == 3, (height, text)
+    assert rows["al_"] == 5, "and with room enough, five of each"
