@@ -123,10 +123,13 @@ class Replies:
         self._heard_pulse = heard_pulse
         self._waiting: dict[str, asyncio.Future[LaneReply | None]] = {}
         self._deadlines = Deadlines(self._waiting)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def expect(self, attempt: str) -> "asyncio.Future[LaneReply | None]":
         """The future of this attempt's answer. None in it means: stop waiting."""
-        future: asyncio.Future[LaneReply | None] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # which asks the kernel each time
+        future: asyncio.Future[LaneReply | None] = self._loop.create_future()
         self._waiting[attempt] = future
         return future
 

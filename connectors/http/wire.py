@@ -5,6 +5,7 @@ reads two ways is refused and the connection ends.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ Header = tuple[bytes, bytes]
 HEAD_MAX = 512 * 1024
 TARGET_MAX = 65_534
 HEADERS_MAX = 100
+KNOWN_MAX = 256  # bytes of a header line that is worth remembering
 CHUNK_LINE_MAX = 4_096
 TRAILERS_MAX = 16 * 1024
 LENGTH_DIGITS_MAX = 15
@@ -20,6 +22,7 @@ LENGTH_DIGITS_MAX = 15
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NEVER = bytes({*range(32), 127} - set(b"\t\r\n"))  # control characters that no head may hold
 _VERSIONS = {b"HTTP/1.1": True, b"HTTP/1.0": False}
+_FRAMING = frozenset((b"transfer-encoding", b"connection", b"expect"))
 _HEX = b"0123456789abcdefABCDEF"
 
 
@@ -72,29 +75,31 @@ def read_head(raw: bytes) -> Head:
         raise BadRequest(414)
     if breaks > HEADERS_MAX:
         raise BadRequest(431)
-    headers = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not name or name.translate(None, _TOKEN):
-            raise BadRequest
-        headers.append((name.lower(), value.strip(b" \t")))
-    return _head(asked, headers)
+    return _head(asked, [_known(line) if len(line) <= KNOWN_MAX else _header(line) for line in lines])
+
+
+def _header(line: bytes) -> Header:
+    name, colon, value = line.partition(b":")
+    if not colon or not name or name.translate(None, _TOKEN):
+        raise BadRequest
+    return name.lower(), value.strip(b" \t")
+
+
+_known = lru_cache(maxsize=4_096)(_header)  # a caller says most of its lines again with each request
 
 
 def _head(asked: list[bytes], headers: list[Header]) -> Head:
     """What the headers say of the message itself. Two lengths, or a length beside chunks, read two ways."""
     is_1_1 = _VERSIONS[asked[2]]
     length: int | None = 0
-    lengths, codings, wishes, expects_word = set(), [], [], False
-    for name, value in headers:
-        if name == b"content-length":
-            lengths.add(value)
-        elif name == b"transfer-encoding":
-            codings.append(value.lower())
-        elif name == b"connection":
-            wishes += [wish.strip() for wish in value.lower().split(b",")]
-        elif name == b"expect":
-            expects_word = is_1_1 and value.lower() == b"100-continue"
+    lengths = {value for name, value in headers if name == b"content-length"}
+    codings, wishes, expects_word = [], [], False
+    if not _FRAMING.isdisjoint(dict(headers)):
+        codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+        wishes = [
+            wish.strip() for name, value in headers if name == b"connection" for wish in value.lower().split(b",")
+        ]
+        expects_word = is_1_1 and any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
     if codings:
         if codings != [b"chunked"] or lengths or not is_1_1:
             raise BadRequest
