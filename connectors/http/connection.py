@@ -41,7 +41,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self.idle_since_s = None
         self.server.gone(self)
         if self._call is not None:
             self._call.lose()
@@ -64,10 +63,11 @@ class Connection(asyncio.Protocol):
             self._feed(self._call)
 
     def pause_writing(self) -> None:
-        if self._room is None:
-            self._room = self.server.loop.create_future()
+        self.idle_since_s = self.server.loop.time()
+        self._room = self._room or self.server.loop.create_future()
 
     def resume_writing(self) -> None:
+        self.idle_since_s = None if self._call is not None else self.server.loop.time()
         if self._room is not None:
             if not self._room.done():
                 self._room.set_result(None)
@@ -267,8 +267,8 @@ class Exchange:
             self._connection.write(self._answer(b"content-length: %d\r\n" % len(content)) + content)
         else:
             self._stream(content, is_last=is_last)
-            await self._connection.has_room()
         self.is_answered = is_last
+        await self._connection.has_room()
 
     def _stream(self, content: bytes, *, is_last: bool) -> None:
         is_chunked = self._head.is_1_1

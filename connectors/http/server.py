@@ -18,7 +18,7 @@ ACCEPT_AGAIN_S = 0.1
 
 
 class HttpServer:
-    """One listening socket and its connections. `connections_max` more wait in the kernel, `idle_s`: see `sweep`."""
+    """One listening socket and its connections. Beyond `connections_max` callers wait in the kernel."""
 
     def __init__(self, app: App, *, idle_s: float, connections_max: int, report: Callable[[str], None]) -> None:
         self.app = app
@@ -31,6 +31,7 @@ class HttpServer:
         self._socket: socket.socket | None = None
         self._is_accepting = False
         self._sweeper: asyncio.TimerHandle | None = None
+        self._taken = 0  # connections, and those that are becoming one
         self._opening: set[asyncio.Task[Any]] = set()
         self._date = (0, b"")
 
@@ -69,8 +70,11 @@ class HttpServer:
     def gone(self, connection: "Connection") -> None:
         """One connection ended; there is room for another."""
         self.connections.discard(connection)
-        if not self._is_accepting and not self.is_closing:
-            self._accept_on()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        self._taken -= 1
+        self._accept_on()
 
     def _accept_on(self) -> None:
         if self._socket is not None and not self._is_accepting and not self.is_closing:
@@ -84,7 +88,7 @@ class HttpServer:
 
     def _accept(self) -> None:
         assert self._socket is not None
-        while len(self.connections) + len(self._opening) < self._connections_max:
+        while self._taken < self._connections_max:
             try:
                 accepted, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -96,6 +100,7 @@ class HttpServer:
                 return
             accepted.setblocking(False)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._taken += 1
             opening = self.loop.create_task(self._open(accepted))
             self._opening.add(opening)
             opening.add_done_callback(self._opening.discard)
@@ -106,9 +111,10 @@ class HttpServer:
             await self.loop.connect_accepted_socket(lambda: Connection(self), accepted)
         except OSError:
             accepted.close()
+            self._make_room()
 
     def _sweep(self) -> None:
-        """Hang up on whoever has been asked for nothing and has not said a whole head for `idle_s`."""
+        """Hang up on whoever has not said a whole head for `idle_s`, or has not taken its answer for so long."""
         since_s = self.loop.time() - self._idle_s
         for connection in tuple(self.connections):
             if connection.idle_since_s is not None and connection.idle_since_s < since_s:

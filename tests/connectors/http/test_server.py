@@ -315,6 +315,30 @@ def test_a_listener_that_does_not_take_what_is_written_is_waited_for() -> None:
     run(scenario)
 
 
+def test_who_asks_on_and_takes_no_answer_is_not_answered_into_memory_and_is_let_go() -> None:
+    asked = [0]
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        asked[0] += 1
+        await send(OK)
+        await send({"type": "http.response.body", "body": b"x" * 1024 * 1024})
+
+    async def scenario() -> None:
+        async with served(large, idle_s=0.5) as it:
+            _, writer = await asyncio.open_connection("127.0.0.1", it.port, limit=1024)
+            writer.write((b"GET /a" + HOST + b"\r\n") * 1_000)
+            await asyncio.sleep(0.2)
+            assert 0 < asked[0] < 50
+            while it.server.connections:
+                await asyncio.sleep(0.005)
+            writer.transport.abort()
+            assert asked[0] < 50
+            answer, _ = await it.ask(b"GET /a" + HOST + b"\r\n")
+            assert len(told(answer)[1]) == 1024 * 1024
+
+    run(scenario)
+
+
 def test_an_answer_broken_off_is_not_taken_for_a_whole_one() -> None:
     async def break_off(scope: Any, receive: Any, send: Any) -> None:
         await send(OK)
@@ -343,6 +367,9 @@ def test_who_comes_when_the_house_is_full_waits_until_somebody_leaves() -> None:
             answer, _ = await it.ask(b"GET /a" + HOST + b"\r\n")
             assert told(answer) == (200, b"GET /a?|")
             held[1][1].close()
+            for _ in range(20):  # one place is free each time, also for whoever comes as another leaves
+                answers = await asyncio.gather(*(it.ask(b"GET /a" + HOST + b"\r\n", wait_s=0.0) for _ in range(5)))
+                assert {told(answer) for answer, _ in answers} == {(200, b"GET /a?|")}
 
     run(scenario)
 
