@@ -78,9 +78,7 @@ _wire = msgspec.json.Decoder(_ContributedWire)
 
 def value_hash(key: str, field: str, value: bytes) -> int:
     """128 bits of one value at its address; a shard's digest is the XOR of all of them."""
-    hashed = blake2b(f"{key}\0{field}\0".encode(), digest_size=16)
-    hashed.update(value)
-    return int.from_bytes(hashed.digest())
+    return int.from_bytes(blake2b(f"{key}\0{field}\0".encode() + value, digest_size=16).digest())
 
 
 def record_hash(value: bytes) -> str:

@@ -5,6 +5,8 @@ its share off again. Lines are kept for admissions of persons with an agreement 
 settled. Log order decides what an estimate contains: it can only hold what was uploaded before it.
 """
 
+from msgspec.structs import replace
+
 from risk.activity import hash32, hash64
 from risk.answers import authorization_body, decision
 from risk.authorize import ask_increase, assert_within, refused_want, with_want
@@ -84,7 +86,7 @@ def settled_lines(credit: Credit, settlement: SettlementCompleted) -> Credit:
     if before is None:
         return credit
     if settlement.mid_setl_flag != "1" or not settlement.chrg_bchno:
-        return credit._replace(accruals=tuple(each for each in credit.accruals if each is not before))
+        return replace(credit, accruals=tuple(each for each in credit.accruals if each is not before))
     batch = hash32(settlement.chrg_bchno)
     lines = [line for line in unpacked(before.lines) if line.batch != batch]
     left_fen = sum(line.cash_fen for line in lines)
@@ -94,7 +96,7 @@ def settled_lines(credit: Credit, settlement: SettlementCompleted) -> Credit:
 def without_accrual(credit: Credit, mdtrt_id: str) -> Credit:
     """The admission was undone."""
     kept = tuple(each for each in credit.accruals if each.mdtrt_id != mdtrt_id)
-    return credit if len(kept) == len(credit.accruals) else credit._replace(accruals=kept)
+    return credit if len(kept) == len(credit.accruals) else replace(credit, accruals=kept)
 
 
 def remembered_stays(credit: Credit, context: Context) -> Credit:
@@ -104,7 +106,7 @@ def remembered_stays(credit: Credit, context: Context) -> Credit:
     wants = tuple(each for each in credit.wants if each.mdtrt_id in known or each.refused_until_ms)
     if len(accruals) == len(credit.accruals) and len(wants) == len(credit.wants):
         return credit
-    return credit._replace(accruals=accruals, wants=wants)
+    return replace(credit, accruals=accruals, wants=wants)
 
 
 def _is_followed(credit: Credit, mdtrt_id: str, context: Context) -> bool:
@@ -127,7 +129,7 @@ def _accrual_or_new(credit: Credit, mdtrt_id: str, fixmedins_code: str) -> Accru
 
 def _with_accrual(credit: Credit, accrual: Accrual) -> Credit:
     before = _accrual_of(credit, accrual.mdtrt_id, accrual.fixmedins_code)
-    return credit._replace(accruals=(*(each for each in credit.accruals if each is not before), accrual))
+    return replace(credit, accruals=(*(each for each in credit.accruals if each is not before), accrual))
 
 
 # --- what the visit asks now -----------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ CONFLICTS = {
 
 def reasons_body(said: tuple[Said, ...], terms: Terms, asked_fen: int, maximum_fen: int) -> list[dict[str, Any]]:
     """The reasons, gravest first; where nothing stood against it, OK with the limit's clause comes first."""
-    ordered = in_order(said)
+    ordered = in_order(said) if len(said) > 1 else said
     if not ordered or ordered[0].outcome is Outcome.APPROVE:
         ordered = (Said(ReasonCode.OK, Outcome.APPROVE, asked_fen, maximum_fen, "limit"), *ordered)
     return [reason_body(each, terms) for each in ordered]
@@ -79,7 +79,9 @@ def authorization_body(
     outcome = request.outcome if request else promise.outcome
     # an increase that asked too much says so by its own top-up; the first answer keeps its own
     short_fen = asked_fen - (request.granted_fen if request else promise.approved_fen)
-    top_up_fen = sum(each.top_up_fen for each in booked) if booked else short_fen * (outcome is not Outcome.DENY)
+    top_up_fen, captured_fen = short_fen * (outcome is not Outcome.DENY), 0
+    if booked:
+        top_up_fen, captured_fen = sum(each.top_up_fen for each in booked), sum(each.claim_fen for each in booked)
     expires_ms = subject.ends_ms if isinstance(subject, Authorization) else 0
     if left_fen is None:
         agreement = agreement_of(credit, subject.agreement_no)
@@ -89,14 +91,14 @@ def authorization_body(
         "psn_no": context.psn_no,
         "fixmedins_code": fixmedins_code,
         "decision_id": promise.decision_id,
-        "decision": outcome.value,
-        "state": subject.state.value,
+        "decision": str(outcome),
+        "state": str(subject.state),
         "service": subject.service,
         "agreement_no": subject.agreement_no or None,
         # the same call again hears the same decision; what was granted since is in held and captured
         "approved_fen": promise.approved_fen if replayed and request is None else subject.approved_fen,
         "held_fen": subject.held_fen if isinstance(subject, Authorization) else 0,
-        "captured_fen": sum(each.claim_fen for each in booked),
+        "captured_fen": captured_fen,
         "top_up_fen": top_up_fen,
         "available_fen": left_fen,
         "max_approvable_fen": promise.maximum_fen,

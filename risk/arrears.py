@@ -8,6 +8,8 @@ a case; nobody is listed by the engine (domain.md 1.6 C7).
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from risk.answers import decision
 from risk.credit import Context, Credit, Move, Obligation
 from risk.exposure import is_overdue, latest_order, moved, used_of
@@ -51,7 +53,7 @@ def followed(credit: Credit, context: Context) -> Move:
             begun = Arrears(agreement_no, context.now_ms, remind_ms=_evening_ms(context.now_ms, context))
             kept.append(begun)
             said.append(_told("suspend", begun, owed, context))
-    return _marked(credit._replace(arrears=tuple(kept)), late, context.now_ms), said
+    return _marked(replace(credit, arrears=tuple(kept)), late, context.now_ms), said
 
 
 def _marked(credit: Credit, late: dict[str, list[tuple[Obligation, int]]], now_ms: int) -> Credit:
@@ -61,7 +63,7 @@ def _marked(credit: Credit, late: dict[str, list[tuple[Obligation, int]]], now_m
         each._replace(overdue_ms=(each.overdue_ms or now_ms) if each.setl_id in names else 0)
         for each in credit.obligations
     )
-    return credit if marked == credit.obligations else credit._replace(obligations=marked)
+    return credit if marked == credit.obligations else replace(credit, obligations=marked)
 
 
 def _may_be_late(credit: Credit) -> bool:
@@ -118,7 +120,7 @@ def delivered(credit: Credit, fact: NoticeDelivered, context: Context) -> Credit
                 file_ms = day_start_ms(local_day(context.occurred_ms) + 1) + int(days.value)
                 known = known._replace(remind_ms=0, file_ms=known.file_ms or file_ms)
         changed.append(known)
-    return credit._replace(arrears=tuple(changed))
+    return replace(credit, arrears=tuple(changed))
 
 
 def next_ms(credit: Credit) -> int:

@@ -6,6 +6,8 @@ Whether it may be is checks.py; how a hold moves is holds.py; what happens to it
 from binascii import crc32
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
 from risk.checks import Question, judge
@@ -185,25 +187,26 @@ def with_want(credit: Credit, wanted: Want) -> Credit:
     """The record in which this visit's latest request or estimate is so much; nothing, if the hold covers it."""
     name = (wanted.mdtrt_id, wanted.service)
     before = next((each for each in credit.wants if (each.mdtrt_id, each.service) == name), None)
-    held_fen = sum(each.held_fen for each in credit.authorizations if (each.mdtrt_id, each.service) == name)
+    held_fen = sum([each.held_fen for each in credit.authorizations if (each.mdtrt_id, each.service) == name])
     covered = wanted.asked_fen <= held_fen
     if before is None and covered:
         return credit
     others = tuple(each for each in credit.wants if each is not before)
     if covered and (before is None or not before.topped_up_fen):
-        return credit._replace(wants=others)
+        return replace(credit, wants=others)
     want = wanted if before is None else before._replace(asked_fen=wanted.asked_fen)
-    return credit._replace(wants=(*others, want))
+    return replace(credit, wants=(*others, want))
 
 
 def refused_want(credit: Credit, mdtrt_id: str, service: str, context: Context) -> Credit:
     """The record in which this visit's request was refused by a limit, which counts as demand for a day."""
     until_ms = context.now_ms + int(context.terms["uncovered_ms"].value)
-    return credit._replace(
+    return replace(
+        credit,
         wants=tuple(
             each._replace(refused_until_ms=until_ms) if (each.mdtrt_id, each.service) == (mdtrt_id, service) else each
             for each in credit.wants
-        )
+        ),
     )
 
 

@@ -54,7 +54,7 @@ def heard_of(credit: Credit, mdtrt_id: str, context: Context) -> Credit:
         each._replace(told_ms=at_ms) if each.mdtrt_id == mdtrt_id and each.told_ms < at_ms else each
         for each in credit.obligations
     )
-    return credit if changed == credit.obligations else credit._replace(obligations=changed)
+    return credit if changed == credit.obligations else replace(credit, obligations=changed)
 
 
 def heard_while_open(credit: Credit, mdtrt_id: str, context: Context) -> Credit:
@@ -74,7 +74,7 @@ def enqueue(credit: Credit, obligation: Obligation, context: Context, *, ends_st
         closed = 0 < close_ms <= context.now_ms
         emit_ms = by_day(context.now_ms, context.terms["debit_hours"].value) if closed else 0
         bundle = _new_bundle(obligation, close_ms, emit_ms)
-    return credit._replace(bundles=(*(each for each in credit.bundles if each is not same), bundle))
+    return replace(credit, bundles=(*(each for each in credit.bundles if each is not same), bundle))
 
 
 def _new_bundle(obligation: Obligation, close_ms: int, emit_ms: int) -> Bundle:
@@ -149,7 +149,7 @@ def closed_bundles(credit: Credit, context: Context) -> Credit:
 
 
 def _with_bundles(credit: Credit, bundles: tuple[Bundle, ...]) -> Credit:
-    return credit._replace(bundles=bundles) if bundles != credit.bundles else credit
+    return replace(credit, bundles=bundles) if bundles != credit.bundles else credit
 
 
 def waiting_in(credit: Credit, bundle: Bundle) -> list[Obligation]:

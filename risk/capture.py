@@ -5,6 +5,8 @@ captured = min(tendered, held + available); the rest is top-up. A settlement wit
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from risk.bundles import bundle_key, enqueue
 from risk.capture_decisions import Bill, captured, nothing_due, undone
 from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step
@@ -113,7 +115,7 @@ def without_wants(credit: Credit, mdtrt_id: str) -> Credit:
     """The visit settled or ended: it asks for nothing more."""
     if not any(want.mdtrt_id == mdtrt_id for want in credit.wants):
         return credit
-    return credit._replace(wants=tuple(want for want in credit.wants if want.mdtrt_id != mdtrt_id))
+    return replace(credit, wants=tuple(want for want in credit.wants if want.mdtrt_id != mdtrt_id))
 
 
 def ended_wants(credit: Credit, mdtrt_id: str) -> Credit:
@@ -122,7 +124,7 @@ def ended_wants(credit: Credit, mdtrt_id: str) -> Credit:
     if len(kept) == len(credit.wants) and not any(want.mdtrt_id == mdtrt_id for want in kept):
         return credit
     ended = (each._replace(asked_fen=0, refused_until_ms=0) if each.mdtrt_id == mdtrt_id else each for each in kept)
-    return credit._replace(wants=tuple(ended))
+    return replace(credit, wants=tuple(ended))
 
 
 # --- booking ---------------------------------------------------------------------------------------------------------
@@ -196,11 +198,11 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         booked_by=context.record_id,
         told_ms=context.occurred_ms,
     )
-    credit = credit._replace(obligations=(*credit.obligations, obligation))
+    credit = replace(credit, obligations=(*credit.obligations, obligation))
     left_fen = bill.topped_up_fen - topped_up_fen - paid_fen
     if left_fen and not bill.final:  # paid early: it waits for the next bill of the visit
         rest = Want(bill.mdtrt_id, bill.fixmedins_code, service, 0, topped_up_fen=left_fen)
-        credit, left_fen = credit._replace(wants=(*without_wants(credit, bill.mdtrt_id).wants, rest)), 0
+        credit, left_fen = replace(credit, wants=(*without_wants(credit, bill.mdtrt_id).wants, rest)), 0
     ordered: list[Output | Reply] = []
     if captured_fen:
         credit = enqueue(credit, obligation, context, ends_stay=bill.final)
@@ -236,6 +238,7 @@ def _confirmed(credit: Credit, booked: Obligation, settlement: SettlementComplet
 
 def with_obligation(credit: Credit, obligation: Obligation) -> Credit:
     """The record with this obligation in the place of the one of its settlement."""
-    return credit._replace(
-        obligations=tuple(obligation if each.setl_id == obligation.setl_id else each for each in credit.obligations)
+    return replace(
+        credit,
+        obligations=tuple(obligation if each.setl_id == obligation.setl_id else each for each in credit.obligations),
     )

@@ -18,7 +18,8 @@ Each check is a fact about the question: it returns a reason or None.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from risk.credit import Context, Credit
 from risk.exposure import overdue_fen
@@ -30,7 +31,7 @@ from risk.signed import Agreement, Level
 from risk.standing import active_list, authority_order, engine_stop
 
 
-class Question(NamedTuple):
+class Question(Struct, frozen=True, gc=False):
     """Everything a check may look at."""
 
     credit: Credit
@@ -50,7 +51,7 @@ class Question(NamedTuple):
         return max(0, min([each.left_fen for each in self.ceilings], default=0))
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True, gc=False):
     """What the checks say: the reasons in order of the checks, how much is approved, how much would have been.
 
     `passes_ms`: when the same request would pass, if only the caps of a day or month stand against it; else 0.

@@ -8,7 +8,9 @@ record packs by position; new fields go to the end with a default. Amounts are f
 from enum import StrEnum
 from typing import NamedTuple
 
-from risk.activity import Visit, hash64
+from msgspec import Struct
+
+from risk.activity import Stored, Visit, hash64
 from risk.outputs import Output, Reply, record_id
 from risk.policy import Policy
 from risk.reasons import Outcome, Said, gravest
@@ -46,7 +48,6 @@ class FundingState(StrEnum):
 
 class Request(NamedTuple):
     """What was answered under a `request_id`: increase, capture, release. `attempts`: calls that may have heard it.
-
     `alarm`: how its record's name ends, if an alert is named after it that no bill tells of.
     """
 
@@ -96,7 +97,6 @@ class Promise(NamedTuple):
 
 class Authorization(NamedTuple):
     """An open authorization. `limit_fen`: the policy limit at its placing. `expires_ms` 0: not before a discharge.
-
     `reopened`: bills given back to it that are waited for; `again_until_ms`: till when, 0 if it had ended before.
     """
 
@@ -240,7 +240,7 @@ class Bundle(NamedTuple):
     kept: str = ""
 
 
-class Credit(NamedTuple):
+class Credit(Stored, frozen=True):
     """The whole record."""
 
     standing: Standing = Standing()
@@ -260,7 +260,7 @@ class Credit(NamedTuple):
 EMPTY = Credit()
 
 
-class Context(NamedTuple):
+class Context(Struct, frozen=True, gc=False):
     """Where and when a record is applied. `terms`: of its own day; `visit`: its own; `visits`: the person's."""
 
     now_ms: int

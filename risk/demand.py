@@ -5,6 +5,8 @@ demand = used + held + uncovered. No agreement, or a limit of 0: no rule, and no
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from risk.alerts import Crossing, alert
 from risk.credit import Context, Credit, Move
 from risk.exposure import exposure_fen, uncovered_fen
@@ -31,7 +33,7 @@ def watch(credit: Credit, fact: Fact | None, context: Context) -> Move:
     said: list[Output | Reply] = []
     for service in SERVICES:
         demand = demand_fen(credit, service)
-        if not demand and not any(alarm.service == service for alarm in credit.alarms):
+        if not demand and not (credit.alarms and any(alarm.service == service for alarm in credit.alarms)):
             continue
         limit_fen = pool_limit_fen(credit, service, context)
         if _is_calm(credit, demand, limit_fen, context):
@@ -80,10 +82,10 @@ def _watched(credit: Credit, measure: Measure, fact: Fact | None, context: Conte
     )
     if alarm is None and measure.opens():
         alarm = Alarm(measure.rule_id, measure.service, context.record_id)
-        credit = credit._replace(alarms=(*credit.alarms, alarm))
+        credit = replace(credit, alarms=(*credit.alarms, alarm))
         return credit, [_alert(alarm, measure, fact, context, episode="opened")]
     if alarm is not None and measure.closes():
-        credit = credit._replace(alarms=tuple(each for each in credit.alarms if each is not alarm))
+        credit = replace(credit, alarms=tuple(each for each in credit.alarms if each is not alarm))
         return credit, [_alert(alarm, measure, fact, context, episode="closed")]
     return credit, []
 

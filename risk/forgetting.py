@@ -1,5 +1,7 @@
 """What a credit record forgets, and when: by the record and the instant alone, never by how records were batched."""
 
+from msgspec.structs import replace
+
 from risk.credit import Credit, FundingState, Obligation
 from risk.exposure import Moved, moved, surplus_of, unfunded_of, used_of
 from risk.local_time import local_day
@@ -26,7 +28,7 @@ def _open_wants(credit: Credit) -> Credit:
         for want in credit.wants
         if want.refused_until_ms or want.topped_up_fen or (want.mdtrt_id, want.service) in live
     )
-    return credit if len(wants) == len(credit.wants) else credit._replace(wants=wants)
+    return credit if len(wants) == len(credit.wants) else replace(credit, wants=wants)
 
 
 def _marked_ends(credit: Credit, now_ms: int) -> Credit:
@@ -39,7 +41,7 @@ def _marked_ends(credit: Credit, now_ms: int) -> Credit:
         for item in order.items
     }
     changed = tuple(_marked(each, sums, each.setl_id in working, now_ms) for each in credit.obligations)
-    return credit if changed == credit.obligations else credit._replace(obligations=changed)
+    return credit if changed == credit.obligations else replace(credit, obligations=changed)
 
 
 def _marked(obligation: Obligation, sums: dict[str, Moved], working: bool, now_ms: int) -> Obligation:
@@ -57,7 +59,7 @@ def _old_money(credit: Credit, today: int) -> Credit:
         return credit
     names = {each.setl_id for each in kept}
     orders = tuple(order for order in credit.orders if any(item.setl_id in names for item in order.items))
-    return credit._replace(obligations=kept, orders=orders)
+    return replace(credit, obligations=kept, orders=orders)
 
 
 def _old_disputes(credit: Credit, today: int) -> Credit:
@@ -68,4 +70,4 @@ def _old_disputes(credit: Credit, today: int) -> Credit:
     )
     if len(disputes) == len(standing.disputes) and len(cases) == len(standing.cases):
         return credit
-    return credit._replace(standing=standing._replace(disputes=disputes, cases=cases))
+    return replace(credit, standing=standing._replace(disputes=disputes, cases=cases))

@@ -12,6 +12,8 @@ Every move out of an open state is the end of the hold: each hold ends once.
 
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from risk.credit import Authorization, Credit, Ended, HoldState, authorization_key
 from risk.local_time import DAY_MS
 from risk.reasons import Outcome
@@ -120,21 +122,21 @@ def with_hold(credit: Credit, hold: Authorization) -> Credit:
     """The record with this open authorization put in its place, or added."""
     same = open_hold(credit, hold.fixmedins_code, hold.authorization_id)
     if same is None:
-        return credit._replace(authorizations=(*credit.authorizations, hold))
-    return credit._replace(authorizations=tuple(hold if each is same else each for each in credit.authorizations))
+        return replace(credit, authorizations=(*credit.authorizations, hold))
+    return replace(credit, authorizations=tuple(hold if each is same else each for each in credit.authorizations))
 
 
 def with_ended(credit: Credit, ended: Ended) -> Credit:
     """The record that remembers this ended authorization, in the place of what it remembered under the same id."""
     others = tuple(each for each in credit.ended if each.key != ended.key)
-    return credit._replace(ended=(*others, ended))
+    return replace(credit, ended=(*others, ended))
 
 
 def without_ended(credit: Credit, key: int) -> Credit:
     """The record without that memory."""
     if not any(each.key == key for each in credit.ended):
         return credit
-    return credit._replace(ended=tuple(each for each in credit.ended if each.key != key))
+    return replace(credit, ended=tuple(each for each in credit.ended if each.key != key))
 
 
 def as_placed(hold: Authorization) -> Authorization:
@@ -155,7 +157,7 @@ def end(credit: Credit, hold: Authorization, action: HoldAction, now_ms: int) ->
     )
     assert len(others) == len(credit.authorizations) - 1, "a hold ends once"
     return with_ended(
-        credit._replace(authorizations=others),
+        replace(credit, authorizations=others),
         Ended(
             authorization_key(hold.fixmedins_code, hold.authorization_id),
             state,
@@ -174,7 +176,7 @@ def without_old_ids(credit: Credit, now_ms: int) -> Credit:
     """The record without the ids whose time of remembrance is over."""
     if not credit.ended or not any(each.forget_ms <= now_ms for each in credit.ended):
         return credit
-    return credit._replace(ended=tuple(each for each in credit.ended if each.forget_ms > now_ms))
+    return replace(credit, ended=tuple(each for each in credit.ended if each.forget_ms > now_ms))
 
 
 def is_denial(ended: Ended) -> bool:

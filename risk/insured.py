@@ -67,8 +67,8 @@ def without_past(insured: Insured, floor_ms: int) -> Insured | None:
     """What is left when no bill looks at a face check of before `floor_ms` any more; None if that is nothing."""
     left = replace(
         insured,
-        failures=tuple(each for each in insured.failures if each[0] >= floor_ms),
-        transfers=tuple(each for each in insured.transfers if not 0 < each[1] < floor_ms - _TRANSFER_KEPT_MS),
+        failures=tuple([each for each in insured.failures if each[0] >= floor_ms]),
+        transfers=tuple([each for each in insured.transfers if not 0 < each[1] < floor_ms - _TRANSFER_KEPT_MS]),
         passed_ms=insured.passed_ms if insured.passed_ms >= floor_ms else 0,
     )
     return None if left == NOBODY else left

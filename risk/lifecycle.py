@@ -6,6 +6,8 @@ Entry points of the fold: `apply_credit`, `settle`, `reverse`, `reinstate`, `due
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from risk import capture, obligations, order_answers, reversal, standing
 from risk import requests as asked
 from risk.accrual import estimated, fee_added, fee_reversed, remembered_stays, settled_lines, without_accrual
@@ -180,12 +182,11 @@ def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
         assert isinstance(fact, CheckoutRequest)
         known = open_hold(record, fact.fixmedins_code, fact.authorization_id)
         if known is not None:
-            context = context._replace(visit=context.visit_of(known.mdtrt_id))
+            context = replace(context, visit=context.visit_of(known.mdtrt_id))
     if isinstance(fact, _TELL_OF_A_VISIT):
         record = heard_of(record, fact.mdtrt_id, context)
     handler = HANDLERS.get(kind)
     done = handler(record, fact, context) if handler is not None else record
-    # a record is a tuple too: what tells it from a step is its type
     before, (record, said) = record, (done, []) if isinstance(done, Credit) else done
     assert_legs_moved(before, record, fact, context.now_ms)
     return _finished(record, said, fact, context)
@@ -224,7 +225,7 @@ def due(credit: Credit | None, due_ms: int, context: Context) -> Step:
     """Everything scheduled by now happens. A timer whose cause is gone changes nothing."""
     if credit is None:
         return None, []
-    context = with_terms(context._replace(now_ms=max(context.now_ms, due_ms)))
+    context = with_terms(replace(context, now_ms=max(context.now_ms, due_ms)))
     if (first_ms := next_due(credit)) is None or first_ms > context.now_ms:
         return credit, []
     said: list[Output | Reply] = []
@@ -232,11 +233,12 @@ def due(credit: Credit | None, due_ms: int, context: Context) -> Step:
         if 0 < hold.ends_ms <= context.now_ms:
             credit, more = asked.let_go(credit, hold, HoldAction.EXPIRE, context)
             said += more
-    credit = credit._replace(
+    credit = replace(
+        credit,
         wants=tuple(
             want._replace(refused_until_ms=0) if want.refused_until_ms <= context.now_ms else want
             for want in credit.wants
-        )
+        ),
     )
     if "bundle" in context.terms:
         credit = closed_bundles(credit, context)
@@ -252,14 +254,14 @@ def next_due(credit: Credit | None) -> int | None:
     instants += [each.emit_ms or each.close_ms for each in credit.bundles if not each.kept]
     instants += [order.retry_ms for order in credit.orders if not order.kept]
     instants += [arrears_ms(credit), signals_ms(credit)]
-    return min((instant for instant in instants if instant), default=None)
+    return min([instant for instant in instants if instant], default=None)
 
 
 def with_terms(context: Context) -> Context:
     """The context under terms that can move money: of the record's day, or, before there were any, of today."""
     if "bundle" in context.terms:
         return context
-    return context._replace(terms=context.policy.on(local_day(context.now_ms)))
+    return replace(context, terms=context.policy.on(local_day(context.now_ms)))
 
 
 def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | None, context: Context) -> Step:

@@ -4,7 +4,8 @@ contract.md "Credit, defined once" holds the meanings. Nothing here refuses anyb
 """
 
 from datetime import timedelta
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from risk.credit import Authorization, Context, Credit
 from risk.exposure import dated_fen, exposure_fen
@@ -16,7 +17,7 @@ from risk.signed import CREDIT_LINE, Agreement, Level
 NO_RECORD = Level(UNRATED, "no_record", 0, 0, 0)
 
 
-class Ceiling(NamedTuple):
+class Ceiling(Struct, frozen=True, gc=False):
     """One limit, and what it leaves for this request. `clause` names the policy's clause, "" = the bank's own line.
 
     `frees_ms`: when all of it is free again by itself; 0 = by no clock.

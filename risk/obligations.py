@@ -7,6 +7,8 @@ above the line, then what the institution itself is owed. What finds nothing is 
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from risk.answers import decision
 from risk.capture import with_obligation
 from risk.credit import Context, Credit, FundingState, Item, Move, Obligation, Order
@@ -54,11 +56,11 @@ def _kept_for_the_visit(credit: Credit, fact: TopupReceived, fen: int, *, waits:
     own = [want for want in own if speaks_for(fact.source, INSTITUTION, want.fixmedins_code)]
     if fen and own:
         more = own[0]._replace(topped_up_fen=own[0].topped_up_fen + fen)
-        return credit._replace(wants=tuple(more if want is own[0] else want for want in credit.wants)), fen
+        return replace(credit, wants=tuple(more if want is own[0] else want for want in credit.wants)), fen
     for hold in credit.authorizations if fen and waits else ():
         if hold.mdtrt_id == fact.mdtrt_id and speaks_for(fact.source, INSTITUTION, hold.fixmedins_code):
             want = Want(hold.mdtrt_id, hold.fixmedins_code, hold.service, 0, topped_up_fen=fen)
-            return credit._replace(wants=(*credit.wants, want)), fen
+            return replace(credit, wants=(*credit.wants, want)), fen
     return credit, 0
 
 
@@ -232,8 +234,8 @@ def _given_back(
     if obligation.mode == CREDIT_LINE:
         paid_fen = obligation.paid_fen + min(amount_fen, used_of(obligation, moved(credit)))
         changed = obligation._replace(paid_fen=paid_fen)
-        return with_obligation(credit._replace(orders=(*credit.orders, done)), changed), []
-    credit = credit._replace(orders=(*credit.orders, done))
+        return with_obligation(replace(credit, orders=(*credit.orders, done)), changed), []
+    credit = replace(credit, orders=(*credit.orders, done))
     if not obligation.claim_fen:
         return credit, []
     credit = with_obligation(credit, obligation._replace(given_back=context.event_id))

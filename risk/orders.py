@@ -5,6 +5,8 @@ capture, at once. Until an order is emitted amounts net; afterwards a reversal a
 does whatever is ready, so that what was kept back is decided again at the person's next record.
 """
 
+from msgspec.structs import replace
+
 from risk.attempts import counted, leaves_ms
 from risk.bundles import by_day, next_order_id, waiting_in
 from risk.credit import Bundle, Context, Credit, FundingState, Item, Move, Obligation, Order
@@ -49,7 +51,7 @@ def _emit_bundle(credit: Credit, bundle: Bundle, context: Context) -> Move:
     members = [(each, rest_fen) for each, rest_fen in members if rest_fen]
     without = tuple(each for each in credit.bundles if each is not bundle)
     if not members:
-        return credit._replace(bundles=without), []
+        return replace(credit, bundles=without), []
     agreement = agreement_of(credit, bundle.agreement_no)
     assert agreement is not None, bundle
     obligations = [each for each, _ in members]
@@ -58,20 +60,20 @@ def _emit_bundle(credit: Credit, bundle: Bundle, context: Context) -> Move:
         if bundle.kept == reason.code.value:
             return credit, []
         kept = bundle._replace(kept=reason.code.value)
-        credit = credit._replace(bundles=(*without, kept))
+        credit = replace(credit, bundles=(*without, kept))
         return credit, [after_visit(context, bundle, obligations, (reason,), default=Outcome.HOLD)]
     live = _live_ms(bundle, context)
     if live != context.now_ms:
         kept = bundle._replace(kept="" if live else OBSERVED, emit_ms=live or bundle.emit_ms)
         if bundle.kept == kept.kept and bundle.emit_ms == kept.emit_ms:
             return credit, []
-        credit = credit._replace(bundles=(*without, kept))
+        credit = replace(credit, bundles=(*without, kept))
         return credit, [after_visit(context, bundle, obligations, (), default=Outcome.WITHHOLD, observe_only=True)]
     if obligations[0].mode != CREDIT_LINE:
         leaves = by_day(context.now_ms, context.terms["debit_hours"].value)
         if leaves != context.now_ms:  # its reason to wait ended at night
-            return credit._replace(bundles=(*without, bundle._replace(kept="", emit_ms=leaves))), []
-    return _ordered(credit._replace(bundles=without), bundle, members, context)
+            return replace(credit, bundles=(*without, bundle._replace(kept="", emit_ms=leaves))), []
+    return _ordered(replace(credit, bundles=without), bundle, members, context)
 
 
 def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int]], context: Context) -> Move:
@@ -99,7 +101,7 @@ def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int
         not_before_ms=bundle.emit_ms,
     )
     order = counted(order, context.now_ms)
-    credit = credit._replace(orders=(*credit.orders, order))
+    credit = replace(credit, orders=(*credit.orders, order))
     said: list[Output | Reply] = [order_output(context, order)]
     if order.kind == "debit" or bundle.kept:
         obligations = [each for each, _ in members]
@@ -176,7 +178,7 @@ def _emit_refund(credit: Credit, obligation: Obligation, amount_fen: int, contex
         not_before_ms=context.now_ms,
         told=(),
     )
-    return credit._replace(orders=(*credit.orders, order)), [order_output(context, order)]
+    return replace(credit, orders=(*credit.orders, order)), [order_output(context, order)]
 
 
 def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
@@ -196,12 +198,12 @@ def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
         not_before_ms=context.now_ms,
         told=(),
     )
-    return credit._replace(orders=(*credit.orders, wish)), [order_output(context, wish)]
+    return replace(credit, orders=(*credit.orders, wish)), [order_output(context, wish)]
 
 
 def with_order(credit: Credit, order: Order) -> Credit:
     """The record with this order in the place of the one of its id."""
-    return credit._replace(orders=tuple(order if each.order_id == order.order_id else each for each in credit.orders))
+    return replace(credit, orders=tuple(order if each.order_id == order.order_id else each for each in credit.orders))
 
 
 def _live_ms(bundle: Bundle, context: Context) -> int:

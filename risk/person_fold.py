@@ -225,7 +225,7 @@ def _recounted(
     if person.credit is not None:
         context = _context(after, fact, moment, visit)
         if counted.row is not None:
-            context = context._replace(mdtrt=counted.row.mdtrt)
+            context = replace(context, mdtrt=counted.row.mdtrt)
         step = money(person.credit, counted.receipt, fact, context)
         applied = _with_credit(applied, step)
     end_ms = visit_end_ms(visit, grace_ms_of(moment.terms)) if visit is not None else 0
@@ -265,7 +265,7 @@ def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", ""))
     context = _context(person, fact, moment, visit)
     if isinstance(fact, AuthorizationCaptureRequested):
-        context = context._replace(is_reversed=is_reversed(person.activity, fact.setl_id))
+        context = replace(context, is_reversed=is_reversed(person.activity, fact.setl_id))
     credit, said = apply_credit(person.credit, fact, context)
     return Applied(Person(person.activity, credit), "applied", said, [])
 

@@ -164,8 +164,8 @@ def reason_body(said: Said, terms: Terms) -> dict[str, Any]:
     clause = terms.get(said.clause) if said.clause else None
     text_zh, text_en = TEXTS[said.code]
     return {
-        "code": said.code.value,
-        "outcome": said.outcome.value,
+        "code": str(said.code),
+        "outcome": str(said.outcome),
         "observed": said.observed,
         "allowed": said.allowed,
         "text_zh": text_zh,

@@ -6,6 +6,8 @@ off). Windows are (t - W, t] over the record's own time; an episode opens and en
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from risk.alerts import Crossing, alert
 from risk.credit import Authorization, Context, Credit, FundingState, Move, Obligation
 from risk.exposure import exposure_fen
@@ -231,7 +233,7 @@ def _gone(credit: Credit, context: Context) -> Move:
 
 def _with(credit: Credit, **changed: Any) -> Credit:
     signals: Signals = credit.signals._replace(**changed)
-    return credit if signals == credit.signals else credit._replace(signals=signals)
+    return credit if signals == credit.signals else replace(credit, signals=signals)
 
 
 def _episode(

@@ -6,6 +6,8 @@ A fact with an older `occurred_at` never replaces a newer one of its kind: a rep
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from risk.credit import Context, Credit
 from risk.facts import (
     AgreementLineChanged,
@@ -186,11 +188,12 @@ def line_changed(credit: Credit, fact: AgreementLineChanged, context: Context) -
 def with_agreement(credit: Credit, agreement: Agreement) -> Credit:
     """The record with this agreement in the place of the one of its number, or added."""
     if agreement_of(credit, agreement.agreement_no) is None:
-        return credit._replace(agreements=(*credit.agreements, agreement))
-    return credit._replace(
+        return replace(credit, agreements=(*credit.agreements, agreement))
+    return replace(
+        credit,
         agreements=tuple(
             agreement if each.agreement_no == agreement.agreement_no else each for each in credit.agreements
-        )
+        ),
     )
 
 
@@ -222,7 +225,7 @@ def engine_stop(credit: Credit, now_ms: int) -> Suspension | None:
 
 
 def _with(credit: Credit, standing: Standing) -> Credit:
-    return credit._replace(standing=standing)
+    return replace(credit, standing=standing)
 
 
 def _ms(instant: datetime | None) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from msgspec.structs import replace
 
 from connectors.embedded import RedisServer
 from connectors.log_reader import log_end, read_log
@@ -151,7 +152,7 @@ def _tampered(chaos: Chaos) -> list[str]:
         authorization = credit.authorizations[0]
         altered = authorization._replace(held_fen=authorization.held_fen + 1)
         before[held] = client.get(held)
-        client.set(held, pack(credit._replace(authorizations=(altered, *credit.authorizations[1:]))))
+        client.set(held, pack(replace(credit, authorizations=(altered, *credit.authorizations[1:]))))
         lost = _lose_an_alert(chaos)
         code, verified = _xinmai(chaos, chaos.redis, "verify", "--outputs")
         for key, value in before.items():
