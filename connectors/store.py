@@ -212,12 +212,10 @@ class Store:
                 for channel, message in messages:
                     self._redis.publish(channel, message)
                 return
-            pipe = self._redis.pipeline(transaction=False)
-            for channel, message in messages:
-                pipe.publish(channel, message)
-            pipe.execute()
+            answers = exchange(self._redis, [("PUBLISH", channel, message) for channel, message in messages])
         except RedisError as error:
             raise redis_failure(error) from error
+        _raise_first(answers)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -238,9 +236,7 @@ class Store:
                     answers[index] = answer
         except RedisError as error:
             raise redis_failure(error) from error
-        failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
-        if failed is not None:
-            raise ConnectorError("redis", str(failed), retryable=True) from failed
+        _raise_first(answers)
         return answers
 
     def _evaluate(self, calls: Sequence[_Call]) -> list[Any]:
@@ -267,3 +263,10 @@ class Store:
             sha = self._redis.script_load(self._text[script])
             self._sha[script] = sha.decode() if isinstance(sha, bytes) else str(sha)
         return self._sha[script]
+
+
+def _raise_first(answers: Sequence[Any]) -> None:
+    """What one command met fails them all."""
+    failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
+    if failed is not None:
+        raise ConnectorError("redis", str(failed), retryable=True) from failed
