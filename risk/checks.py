@@ -85,6 +85,10 @@ def _note(code: ReasonCode, observed: int | str | None = None, clause: str = "")
     return Said(code, Outcome.APPROVE, observed, None, clause)
 
 
+_STATUS_UNKNOWN = _note(ReasonCode.INSURED_UNVERIFIED)
+_PLACE_UNKNOWN = _note(ReasonCode.AREA_UNVERIFIED, clause="areas")
+
+
 def service_off(question: Question) -> Said | None:
     """The policy offers this service on this day."""
     services = question.context.terms.get("services_on")
@@ -126,7 +130,7 @@ def insured_abnormal(question: Question) -> Said | None:
 
 def insured_unverified(question: Question) -> Said | None:
     """No status event is no ground for refusal; it is noted."""
-    return None if question.credit.standing.status else _note(ReasonCode.INSURED_UNVERIFIED)
+    return None if question.credit.standing.status else _STATUS_UNKNOWN
 
 
 def out_of_area(question: Question) -> Said | None:
@@ -139,7 +143,7 @@ def out_of_area(question: Question) -> Said | None:
 
 def area_unverified(question: Question) -> Said | None:
     """An unknown place is treated as covered; it is noted."""
-    return None if place_of(question.context) else _note(ReasonCode.AREA_UNVERIFIED, clause="areas")
+    return None if place_of(question.context) else _PLACE_UNKNOWN
 
 
 def listed_shixin(question: Question) -> Said | None:
@@ -253,7 +257,7 @@ def judge(question: Question, checks: tuple[Check, ...] = CHECKS) -> Verdict:
     """Ask every check; approve what all of them leave."""
     if not offers_credit(question.context):
         checks = (service_off,)
-    said = tuple(reason for check in checks if (reason := check(question)) is not None)
+    said = tuple([reason for check in checks if (reason := check(question)) is not None])
     blocked = Verdict(said, 0, 0).blocked
     maximum_fen = 0 if blocked else question.left_fen
     passes_ms = 0 if blocked or maximum_fen >= question.amount_fen else _passes_ms(question)

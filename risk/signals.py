@@ -29,7 +29,7 @@ from risk.policy_rules import Level
 from risk.requests import known_hold
 from risk.signed import CREDIT_LINE
 from risk.terms import Clause
-from risk.watched import Alarm, Left, Signals
+from risk.watched import Alarm, Left
 
 _ASKED_MOST = 16  # an alarm needs a handful; more of the same day tell nothing new
 
@@ -232,7 +232,7 @@ def _gone(credit: Credit, context: Context) -> Move:
 
 
 def _with(credit: Credit, **changed: Any) -> Credit:
-    signals: Signals = credit.signals._replace(**changed)
+    signals = replace(credit.signals, **changed)
     return credit if signals == credit.signals else replace(credit, signals=signals)
 
 

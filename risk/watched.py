@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from risk.activity import Stored
+
 
 class Want(NamedTuple):
     """What a visit asked beyond what it got, while it is open or lately refused (rules.md L80-L100: uncovered)."""
@@ -54,7 +56,7 @@ class Alarm(NamedTuple):
     crossing_id: str
 
 
-class Signals(NamedTuple):
+class Signals(Stored, frozen=True):
     """What F01-F07 remember of how credit is used (signals.py). `open`: their episodes, `service` = level|period."""
 
     asked: tuple[tuple[int, str], ...] = ()
