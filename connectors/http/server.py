@@ -1,8 +1,8 @@
 """The API's HTTP/1.1 server: connections on the event loop that also holds producer and subscription. No call of ours.
 
-A server with threads of its own (granian) took about twice the processor time for a call that does nothing (measured),
-most of it to pass the call between its threads and the loop. Here a request that came whole is read, and its answer
-written, without waking anybody.
+A server with threads of its own (granian) took twice the processor time for a small POST that waits 5 ms and answers
+(measured): each call, body and answer passes between its threads and the loop. Here a request that came whole is read,
+and its answer written, without waking anybody.
 """
 
 import asyncio
