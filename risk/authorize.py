@@ -168,7 +168,7 @@ def assert_within(credit: Credit, hold: Authorization, question: Question) -> No
 def digests(fact: AuthorizationRequested) -> tuple[int, int]:
     """64 bits of the whole body (deadlines aside), and 8 bits of each field, to name the one that differs."""
     texts = [str(value or "") for value in _asked(fact)]
-    return hash64("\0".join(texts)), int.from_bytes(bytes([crc32(text.encode()) & 0xFF for text in texts]))
+    return hash64("\0".join(texts)), int.from_bytes([crc32(text.encode()) & 0xFF for text in texts])
 
 
 def differing_field(promise: Promise, fact: AuthorizationRequested) -> str:

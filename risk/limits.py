@@ -138,4 +138,7 @@ def may_grow_fen(credit: Credit, hold: Authorization, context: Context) -> int:
 
 def agreement_of(credit: Credit, agreement_no: str) -> Agreement | None:
     """The agreement of that number, ended or not."""
-    return next((each for each in credit.agreements if each.agreement_no == agreement_no), None)
+    for each in credit.agreements:
+        if each.agreement_no == agreement_no:
+            return each
+    return None

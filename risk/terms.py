@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from risk.local_time import to_date
@@ -29,7 +30,12 @@ class Clause(NamedTuple):
 
     def source(self) -> dict[str, str]:
         """The clause as every wire carries it."""
-        return {"document": self.document, "article": self.article, "in_force_from": self.effective_from.isoformat()}
+        return {"document": self.document, "article": self.article, "in_force_from": _written(self.effective_from)}
+
+
+@lru_cache(maxsize=1_024)  # a policy has few first days, and every reason that is told names one
+def _written(day: date) -> str:
+    return day.isoformat()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
