@@ -12,7 +12,7 @@ from risk.policy import Policy, parse_policy
 from tests.oracle.logs import CAPS, seeded_log
 from tests.oracle.policy_text import policy_files
 from tests.oracle.rules_oracle import Parameters
-from tests.risk.test_companies import FILES, random_log
+from tests.risk.test_companies import AT_ONCE, files, random_log
 
 POLICY = parse_policy(policy_files(Parameters(), CAPS))
 
@@ -49,7 +49,7 @@ def test_the_straight_line_gives_what_the_whole_way_gives(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_straight_line_tells_of_regulars_as_the_whole_way_does(seed: int) -> None:
-    both_ways(random_log(seed), parse_policy(FILES))
+    both_ways(random_log(seed, AT_ONCE[3]), parse_policy(files(3)))
 
 
 def test_logs_hold_both_kinds() -> None:
