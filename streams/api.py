@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings, Tuning
 
 ACKNOWLEDGED_WITHIN_S = 10.0
-STOP_WITHIN_S = 5.0
+STOP_WITHIN_S = 5
 CONNECTIONS_WAITING = 4_096
 IDLE_MS = 30_000  # a connection that says nothing, or half a head, is closed: HIS pools open another
 LINGER_MS = 0.5  # 2 would save the broker 21 of 135 us a record at 2,000/s (measured), and each answer waits for it
@@ -202,16 +202,16 @@ async def serve_api(settings: "Settings", options: ApiOptions, ready: Ready, sto
     api = Api(settings, options, edge)
     tasks = api.tasks()
     server = HttpServer(
-        api.app, idle_s=IDLE_MS / 1000, connections_max=2 * options.limits.in_flight, report=_log.warning
+        api.app, idle_s=IDLE_MS / 1000, connections_max=2 * options.limits.in_flight, stop_within_s=STOP_WITHIN_S
     )
     try:
         port = server.listen(options.host, options.port, CONNECTIONS_WAITING)
         ready(f"http://{options.host}:{port}")
-        await stop.wait()
+        await server.serve_until(stop)
     finally:
         api.feed.stop()
         api.replies.stop_waiting()  # whoever waits is told fallback, and the log that he was
-        await server.close(STOP_WITHIN_S)
+        await server.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

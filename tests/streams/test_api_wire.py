@@ -76,7 +76,8 @@ ODD: Sequence[Odd] = [
     Odd("a position that is none", get(STREAM, b"Last-Event-ID: -7:-9"), 400, "FIELD_INVALID"),
     Odd("a position of 5,000 digits", get(STREAM, b"Last-Event-ID: 0:" + b"9" * 5_000), 400, "FIELD_INVALID"),
     Odd("bytes for a position", get(STREAM, b"Last-Event-ID: \xff\xfe"), 400, "FIELD_INVALID"),
-    Odd("a method of its own", b"BREW /v1/events %b\r\n" % HEAD, 405, "METHOD_NOT_ALLOWED"),
+    Odd("another method", b"PROPFIND /v1/events %b\r\n" % HEAD, 405, "METHOD_NOT_ALLOWED"),
+    Odd("a method of its own", b"BREW /v1/livez %b\r\n" % HEAD, 400),  # no request to the library that reads them
     Odd(
         "a profile by RFC 2231", post(b"{}", b"Content-Type: a/b; profile*=x", path=b"/v1/events"), 400, "FIELD_INVALID"
     ),
