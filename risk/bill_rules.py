@@ -4,11 +4,11 @@ What is counted and measured is bills.py's. A rule whose subject is an instituti
 one person's bills are all that it looks at; its alert names the institution.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from risk.activity import COUNTED, Activity, Row, visit_of_row
-from risk.bills import admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
+from risk.bills import OF_A_COUNT, admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
 from risk.heard import is_nobody, rules_of
 from risk.insured import abnormal_since, failed_checks
 from risk.item_limits import Limited
@@ -24,6 +24,8 @@ def bill_readings(activity: Activity, row: Row, terms: Terms) -> Iterator[Readin
     for name, clause in rules_of(terms, "settlement"):
         rule = clause.value
         if rule.period == "event" or not admits_bill(rule, row):
+            continue
+        if rule.measure.kind in OF_A_COUNT and len(activity.rows) < rule.levels[0].theta and not activity.episodes:
             continue
         of = (local_day(row.at_ms) if rule.period == "date" else 0, _place(rule, row))
         for level in rule.levels:
@@ -70,7 +72,7 @@ class _Bill(NamedTuple):
     misfits: tuple[Limited, ...]
 
 
-def _found(measure: Measure, level: Level, bill: _Bill) -> tuple[int, tuple[str, ...]]:
+def _found(measure: Measure, level: Level, bill: _Bill) -> tuple[int, Sequence[Row | Limited]]:
     """The measure of one event by itself, and what it rests on; no evidence where that is the event alone."""
     activity, row, terms, misfits = bill
     match measure.kind:
@@ -87,7 +89,7 @@ def _found(measure: Measure, level: Level, bill: _Bill) -> tuple[int, tuple[str,
         case "inside_admission":
             return _admissions_elsewhere(activity, row, terms), ()
         case "misfits":
-            return len(misfits), tuple(line.event_id for line in misfits)
+            return len(misfits), misfits
     raise AssertionError(f"no measure of one bill: {measure.kind}")
 
 

@@ -27,6 +27,8 @@ _INTERIM = (_BAD_CODES + 1) << _BAD_CODES_SHIFT
 _PREFECTURE = 4
 _TRANSFERRED = 2
 _MOST_EVIDENCE = 100
+OF_A_COUNT = ("count", "same_amount")
+"""Measures of bills that are never more than the bills there are."""
 
 
 def marks_of_bill(
@@ -98,9 +100,9 @@ def counted_on(activity: Activity, day: int) -> list[Row]:
     return [row for row in activity.rows if row.state == COUNTED and local_day(row.at_ms) == day]
 
 
-def evidence_of(rows: list[Row]) -> tuple[str, ...]:
-    """The events a measure rests on, the newest hundred."""
-    return tuple(row.event_id for row in rows[-_MOST_EVIDENCE:])
+def evidence_of(rows: list[Row]) -> list[Row]:
+    """The bills a measure rests on, the newest hundred."""
+    return rows[-_MOST_EVIDENCE:]
 
 
 def most_alike(rows: list[Row], round_fen: int) -> int:

@@ -32,7 +32,8 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
         return activity, []
     activity, of_stay = stay_settled(activity, fact, moment)
     outputs: list[Output] = []
-    found = [*readings(activity, row, moment.terms, place), *bill_readings(activity, row, moment.terms)]
+    measured = (*readings(activity, row, moment.terms, place), *bill_readings(activity, row, moment.terms))
+    found = [each for each in measured if activity.episodes or each.observed >= each.opens_at]
     visit = visit_of(activity, fact.mdtrt_id)
     lines = misfits(visit, fact, moment.terms)
     alone = [*singles(activity, row, moment.terms), *bill_singles(activity, row, moment.terms, lines)]
@@ -178,7 +179,7 @@ def _opened(fact: SettlementCompleted, reading: Reading, moment: Moment) -> Outp
         reading.observed,
         moment,
         episode_word="opened",
-        evidence=reading.evidence,
+        evidence=tuple(each.event_id for each in reading.evidence),
         mdtrt_id=fact.mdtrt_id,
         fixmedins_code=fact.fixmedins_code,
     )

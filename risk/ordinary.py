@@ -1,4 +1,4 @@
-"""The ordinary settlement in one straight line: counted, contributed, and nothing to say. Most records are one.
+"""The ordinary settlement in one straight line: counted, judged, contributed. Most records are one.
 
 It decides nothing of its own. Whatever is not ordinary is None here and takes the whole way (person_fold.py); for what
 is, both ways give the same bytes and the same contributions (tests/risk/test_ordinary.py).
@@ -8,29 +8,28 @@ from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, visit_of,
 from risk.bills import marks_of_bill
 from risk.contributions import EMERGENCY, Contribution, contributions
 from risk.facts import SettlementCompleted
-from risk.judging import concerns
+from risk.judging import judge
+from risk.moment import Moment
+from risk.outputs import Output
 from risk.person_rules import rows_kept_ms, year_of_day
-from risk.policy import Policy
 from risk.pruning import on_a_new_day
 from risk.receipts import receipt_of
 from risk.regulars import regulars_told
 from risk.settlement_counts import beside
 from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
-from risk.terms import Terms
 from risk.visits import billed
 
-Ordinary = tuple[Activity, list[Contribution]]
+Ordinary = tuple[Activity, list[Output], list[Contribution]]
 
 
-def ordinary(
-    activity: Activity, fact: SettlementCompleted, *, at: tuple[int, int], policy: Policy, terms: Terms
-) -> Ordinary | None:
-    """The activity with the settlement counted, and what it contributes; None unless it is ordinary.
+def ordinary(activity: Activity, fact: SettlementCompleted, moment: Moment) -> Ordinary | None:
+    """The activity with the settlement counted, what is said of it, and what it contributes; None unless it is
+    ordinary.
 
-    The person has no credit record. `at` is the settlement's instant and local day.
+    The person has no credit record.
     """
-    at_ms, day = at
-    if activity.tombstones or activity.episodes or fact.credit_fen or fact.authorization_id:
+    at_ms, day, policy, terms = moment.occurred_ms, moment.day, moment.policy, moment.terms
+    if activity.tombstones or fact.credit_fen or fact.authorization_id:
         return None
     if at_ms < activity.newest_ms - LATE_MS or not amounts_add_up(fact):
         return None
@@ -48,21 +47,19 @@ def ordinary(
     receipt = Receipt(
         setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED
     )
-    place = fact.insuplc_admdvs or ""
     after = with_settlement(
         activity,
         row,
         receipt,
         year=year_of_day(day),
-        area=place or activity.area,
+        area=fact.insuplc_admdvs or activity.area,
         kept_ms=rows_kept_ms(policy),
     )
-    if concerns(after, row, terms, (place, fact.insutype or "")):
-        return None
+    after, said = judge(fact, after, row, moment)
     rows = activity.rows, after.rows
     after = billed(activity, after, visit, row)
-    after = on_a_new_day(activity, after, at=at, policy=policy, terms=terms)
+    after = on_a_new_day(activity, after, at=(at_ms, day), policy=policy, terms=terms)
     if not has_second_hop(terms):
-        return after, []
+        return after, said, []
     told = contributions(fact.psn_no, row, sign=1, event_id=fact.event_id, moved_ms=at_ms, marks=marks)
-    return after, told + regulars_told(fact.psn_no, rows, row, terms, by=(fact.event_id, at_ms))
+    return after, said, told + regulars_told(fact.psn_no, rows, row, terms, by=(fact.event_id, at_ms))

@@ -4,12 +4,13 @@ A reading is one measure at one event, with and without that event; episodes ope
 rule writes a credit record: a finding is a suspicion (HN16).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, year_sum
 from risk.bills import admits_bill, bill_measure, bills_of, counted_between, counted_on, evidence_of, is_left_out
+from risk.item_limits import Limited
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.policy import Policy
 from risk.policy_measures import MeasuredRule
@@ -31,7 +32,7 @@ class Reading(NamedTuple):
     opens_at: int
     ends_below: int
     allowed: int
-    evidence: tuple[str, ...]
+    evidence: Sequence[Row | Limited]  # their ids are read only where an alert names them
     place: str = ""  # the institution it is about; "" = the person
 
 
@@ -191,7 +192,7 @@ def _rolling_sum(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading
     yield Reading("X01", 1, 0, before_fen, total_fen, threshold_fen, rearm_fen, threshold_fen, evidence_of(window))
 
 
-def _single(rule_id: str, observed: int, allowed: int, evidence: tuple[str, ...]) -> Reading:
+def _single(rule_id: str, observed: int, allowed: int, evidence: Sequence[Row]) -> Reading:
     """A finding about one event by itself: nothing stays open."""
     return Reading(rule_id, 1, 0, 0, observed, 0, 0, allowed, evidence)
 
@@ -212,7 +213,7 @@ def _two_places_at_once(activity: Activity, row: Row, terms: Terms) -> Iterator[
     ]
     if partners:
         smallest_ms = min(abs(each.at_ms - row.at_ms) for each in partners)
-        yield _single("P03", smallest_ms // 1000, gap_ms // 1000, tuple(each.event_id for each in partners))
+        yield _single("P03", smallest_ms // 1000, gap_ms // 1000, partners)
 
 
 def _large_bill(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:

@@ -148,15 +148,16 @@ class PersonShard:
         clock_ms = max(self._clock_ms, occurred_ms if self._clock == "log" else record.timestamp_ms)
         day, psn_no = local_day(occurred_ms), fact.psn_no
         person = self._person(psn_no)
-        if type(fact) is SettlementCompleted and person.credit is None:
-            plain = ordinary(person.activity, fact, at=(occurred_ms, day), policy=policy, terms=policy.on(day))
-            if plain is not None:
-                self._people[psn_no] = Person(plain[0])
-                self._changed_activities.add(psn_no)
-                self._clock_ms = clock_ms
-                return Effects("settlement.completed", "applied", numbered=self._number(plain[1]))
         stamp_ms, terms = record.timestamp_ms, policy.on(day)
         moment = Moment(position, fact.event_id, occurred_ms, stamp_ms, clock_ms, policy, terms, day)
+        if type(fact) is SettlementCompleted and person.credit is None:
+            plain = ordinary(person.activity, fact, moment)
+            if plain is not None:
+                activity, said, told = plain
+                self._people[psn_no] = Person(activity)
+                self._changed_activities.add(psn_no)
+                self._clock_ms = clock_ms
+                return Effects("settlement.completed", "applied", said, numbered=self._number(told))
         # whatever may raise stands before the first change: a record that raises is applied again, alone
         applied = apply(person, fact, moment)
         credit = applied.person.credit

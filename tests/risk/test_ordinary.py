@@ -31,13 +31,11 @@ def both_ways(facts: list[Fact], policy: Policy = POLICY) -> list[bool]:
         person, moment = people.get(fact.psn_no, Person()), moment_of(fact, policy)
         whole = apply(person, fact, moment)
         if isinstance(fact, SettlementCompleted) and person.credit is None:
-            short = ordinary(
-                person.activity, fact, at=(moment.occurred_ms, moment.day), policy=policy, terms=moment.terms
-            )
+            short = ordinary(person.activity, fact, moment)
             plain.append(short is not None)
             if short is not None:
                 assert pack(short[0]) == pack(whole.person.activity)
-                assert (short[1], whole.result, whole.said) == (whole.contributions, "applied", [])
+                assert (*short[1:], whole.result) == (whole.said, whole.contributions, "applied")
         people[fact.psn_no] = whole.person
     return plain
 
