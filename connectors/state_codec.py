@@ -55,6 +55,7 @@ class _ContributedWire(msgspec.Struct):
 
 
 CONTRIBUTED = "subject.contributed"
+_SAYS_SO = f'"{CONTRIBUTED}"'.encode()
 CONTRIBUTIONS_PER_RECORD = 80  # each changes at most two values, and one record must fit one commit
 
 _encoder = msgspec.msgpack.Encoder()
@@ -100,7 +101,7 @@ def encode_contributed(given: Contributed) -> bytes:
 
 def decode_contributed(value: bytes) -> Contributed | None:
     """The contributions in a record of `subjects.v1`, or None if it is another kind of record."""
-    if b'"' + CONTRIBUTED.encode() + b'"' not in value[:64]:
+    if _SAYS_SO not in value[:64]:
         return None
     wire = _wire.decode(value)
     return Contributed(wire.source, wire.first, tuple(wire.contributions))

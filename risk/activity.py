@@ -175,7 +175,7 @@ def visit_of_row(activity: Activity, row: Row) -> Visit | None:
 
 def with_visit(activity: Activity, visit: Visit) -> Activity:
     """The activity with this visit put in the place of the one of the same number."""
-    others = tuple(other for other in activity.visits if other.mdtrt_id != visit.mdtrt_id)
+    others = [other for other in activity.visits if other.mdtrt_id != visit.mdtrt_id]
     return replace(activity, visits=(*others, visit))
 
 

@@ -25,10 +25,10 @@ def bill_readings(activity: Activity, row: Row, terms: Terms) -> Iterator[Readin
         rule = clause.value
         if rule.period == "event" or not admits_bill(rule, row):
             continue
-        if rule.measure.kind in OF_A_COUNT and len(activity.rows) < rule.levels[0].theta and not activity.episodes:
-            continue
         of = (local_day(row.at_ms) if rule.period == "date" else 0, _place(rule, row))
         for level in rule.levels:
+            if rule.measure.kind in OF_A_COUNT and len(activity.rows) < level.theta and not activity.episodes:
+                continue
             found = bills_of(activity, rule, level, at_ms=row.at_ms, of=of)
             yield Reading(
                 name,

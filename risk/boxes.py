@@ -99,9 +99,14 @@ def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
 
 def _boxes_of(activity: Activity, fact: FeeAdded, moment: Moment) -> list[bytes]:
     """The codes of the line's whole boxes."""
-    visit, codes = visit_of(activity, fact.mdtrt_id), fact.drug_trac_codg or ()
-    by_the_unit = fact.trdn_flag or fact.cnt_x10000 != 10_000 * len(set(codes)) or len(set(codes)) < len(codes)
-    if "D05" not in moment.policy.entries or by_the_unit or (visit is not None and visit.admission):
+    codes = fact.drug_trac_codg
+    if not codes or "D05" not in moment.policy.entries:
+        return []
+    boxes = len(set(codes))
+    if fact.trdn_flag or fact.cnt_x10000 != 10_000 * boxes or boxes < len(codes):
+        return []  # by the unit
+    visit = visit_of(activity, fact.mdtrt_id)
+    if visit is not None and visit.admission:
         return []
     return [int(code).to_bytes(9) for code in codes if is_trace_code(code)]
 

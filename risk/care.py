@@ -211,7 +211,11 @@ def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[in
     since_ms, unsettled_ms = (
         day_start_ms(local_day(at_ms - each - LATE_MS)) for each in (reach.stays_ms, reach.unsettled_ms)
     )
-    lines = tuple(line for line in care.lines if line.at_ms >= floor_ms)
+    lines = care.lines
+    if lines and lines[0].at_ms < floor_ms:
+        lines = tuple(line for line in lines if line.at_ms >= floor_ms)
+    if not care.stays:
+        return care if lines is care.lines else replace(care, lines=lines)
     needed = [
         stay
         for stay in care.stays

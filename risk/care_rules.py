@@ -35,7 +35,7 @@ from risk.heard import Heard, alert_of, closed, exclusions_of, is_nobody, rules_
 from risk.idle_days import idle_judged, is_settled, served, unserved
 from risk.item_limits import estimated
 from risk.kept_care import packed, unpacked
-from risk.line_rules import SUPPLY_DAYS, as_remembered, by_itself, counts, looks_at
+from risk.line_rules import SUPPLY_DAYS, as_remembered, by_itself, counts, rules_about
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.moment import Moment
 from risk.outputs import Output
@@ -118,11 +118,7 @@ def _visit_told(before: Activity, activity: Activity, fact: VisitFact) -> Visit 
 def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment) -> tuple[Care, list[Output]]:
     if visit is None:
         return care, []
-    rules = [
-        Heard(name, clause, fact, moment)
-        for name, clause in rules_of(moment.terms, "fee_line")
-        if looks_at(clause.value, visit, fact, moment.terms)
-    ]
+    rules = [Heard(name, clause, fact, moment) for name, clause in rules_about(visit, fact, moment.terms)]
     if not rules:
         return care, []
     placed = replace(fact, fixmedins_code="") if is_nobody(fact.fixmedins_code, moment.terms) else fact

@@ -6,8 +6,7 @@ that moves its counters and without which the measure is below the re-arm point,
 by the days that end with the reversal's own.
 """
 
-from typing import NamedTuple
-
+from msgspec import Struct
 from msgspec.structs import replace
 
 from risk.activity import Episode
@@ -23,7 +22,7 @@ Finding = tuple[Episode, int, str]
 """An episode, what was measured, and `opened` or `closed`."""
 
 
-class Scene(NamedTuple):
+class Scene(Struct, frozen=True, gc=False):
     """One contribution on its subject: the day it counts in, the earlier days if they were read, and its peers."""
 
     subject: Subject
@@ -57,11 +56,15 @@ class Scene(NamedTuple):
         its January on.
         """
         measure, since, date = look.measure, self.subject.months_since, self.day.date
+        by_year = measure.kind == "year_on_year"
+        if by_year:
+            is_asked = since <= year_ago(date)
+        else:
+            is_asked = month_number(date) == measure.month and month_of(since) <= january_of(date)
+        if not is_asked:
+            return 0
         sums = calendar(self.subject, self.history, self.day, measure.of[0])
-        if measure.kind == "year_on_year":
-            return measure.value([sums.month], [sums.year_ago]) if since <= year_ago(date) else 0
-        is_asked = month_number(date) == measure.month and month_of(since) <= january_of(date)
-        return measure.value([sums.month, sums.year], []) if is_asked else 0
+        return measure.value([sums.month], [sums.year_ago]) if by_year else measure.value([sums.month, sums.year], [])
 
     def on_the_date(self, look: Look) -> int:
         """What a look without a window sees: the contribution's own date."""
@@ -100,7 +103,7 @@ def followed(scene: Scene, plan: Plan) -> None:
     for episode in subject.episodes:
         look = plan.looks.get((episode.rule_id, episode.level)) if episode.period >= date else None
         if look is not None and look.is_part_of(episode.period, date):
-            seen = scene if episode.period == look.period(date) else scene._replace(day=Day(episode.period))
+            seen = scene if episode.period == look.period(date) else replace(scene, day=Day(episode.period))
             episode = replace(episode, reached=seen.measured(look, date))
         kept.append(episode)
     subject.episodes = tuple(kept)

@@ -31,12 +31,18 @@ def rules_of(terms: Terms, counts: str) -> tuple[tuple[str, Clause], ...]:
 
 def exclusions_of(terms: Terms, care: Visit | Stay, *, transfer: bool = False) -> tuple[str, ...]:
     """The names under which this care is excluded; `transfer`: one was on file."""
+    return _excluded(terms, care.med_type, care.diag_group, emergency=care.emergency, transfer=transfer)
+
+
+@lru_cache(maxsize=4096)
+def _excluded(terms: Terms, med_type: str, diag_group: str, *, emergency: bool, transfer: bool) -> tuple[str, ...]:
     clause = terms.get("exclusions")
     if clause is None:
         return ()
-    return clause.value.of(care.med_type, care.diag_group, emergency=care.emergency, transfer=transfer)  # type: ignore[no-any-return]
+    return clause.value.of(med_type, diag_group, emergency=emergency, transfer=transfer)  # type: ignore[no-any-return]
 
 
+@lru_cache(maxsize=16_384)
 def is_nobody(code: str, terms: Terms) -> bool:
     """A code that stands for no institution or doctor: nobody is accused under it, and two of them are not one."""
     clause = terms.get("placeholder_codes")

@@ -4,6 +4,7 @@ open.
 Which lines are remembered, and the rules with episodes, are care_rules.py's.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -11,13 +12,13 @@ from msgspec.structs import replace
 from risk.activity import Visit, hash32
 from risk.care import Above, Care, Line
 from risk.facts import Fact, FeeAdded
-from risk.heard import Heard, alert_of, is_nobody
+from risk.heard import Heard, alert_of, is_nobody, rules_of
 from risk.local_time import DAY_MS, local_day
 from risk.outputs import Output
 from risk.policy_counters import LETTERS
 from risk.policy_measures import MeasuredRule
 from risk.policy_special_items import SpecialItem
-from risk.terms import Terms
+from risk.terms import Clause, Terms
 
 SUPPLY_DAYS: Final = 190
 """How far back a line may still cover today: no prescription lasts longer."""
@@ -27,13 +28,25 @@ _OF_SPECIAL = ("over_allowance", "outside_channel")
 _OF_ITSELF = ("over_limit_price", "outside_channel")
 
 
-def looks_at(rule: MeasuredRule, visit: Visit, fact: FeeAdded, terms: Terms) -> bool:
-    """Is the rule about this line? A code that stands for nobody is no institution."""
-    if not rule.admits(visit.med_type, fact.med_list_codg) or not _at_its_kind(rule, fact.fixmedins_code):
-        return False
-    if rule.measure.kind in _OF_SPECIAL and special_of(fact, terms) is None:
-        return False
-    return rule.subject == "person" or not is_nobody(fact.fixmedins_code, terms)
+def rules_about(visit: Visit, fact: FeeAdded, terms: Terms) -> tuple[tuple[str, Clause], ...]:
+    """The rules about this line, in the order of their names. A code that stands for nobody is no institution."""
+    code, item = fact.fixmedins_code, fact.med_list_codg
+    is_special = special_of(fact, terms) is not None
+    return _rules_about(terms, visit.med_type, item, (code[:1], is_nobody(code, terms), is_special))
+
+
+@lru_cache(maxsize=16_384)
+def _rules_about(terms: Terms, med_type: str, item: str, of: tuple[str, bool, bool]) -> tuple[tuple[str, Clause], ...]:
+    """`of`: the letter of the line's place, is it nobody, is the item under control."""
+    letter, nobody, special = of
+    return tuple(
+        (name, clause)
+        for name, clause in rules_of(terms, "fee_line")
+        if clause.value.admits(med_type, item)
+        and _at_its_kind(clause.value, letter)
+        and (special or clause.value.measure.kind not in _OF_SPECIAL)
+        and (clause.value.subject == "person" or not nobody)
+    )
 
 
 def _at_its_kind(rule: MeasuredRule, fixmedins_code: str) -> bool:
@@ -68,6 +81,9 @@ def by_itself(heard: Heard, care: Care, line: Line) -> list[Output]:
     """The alerts of this line, lowest level first."""
     rule = heard.clause.value
     observed, earlier = _shown(heard, care, line)
+    levels = [level for level in rule.levels_for(line.med_type) if observed >= level.theta]
+    if not levels:
+        return []
     item = getattr(heard.fact, "med_list_codg", None) if rule.measure.kind in _OF_SPECIAL else None
     evidence = tuple(each.event_id for each in earlier[-_MOST_EVIDENCE:])
     place = line.fixmedins_code if rule.subject == "institution" else ""
@@ -80,8 +96,7 @@ def by_itself(heard: Heard, care: Care, line: Line) -> list[Output]:
             place=place,
             item=item,
         )
-        for level in rule.levels_for(line.med_type)
-        if observed >= level.theta
+        for level in levels
     ]
 
 

@@ -13,12 +13,12 @@ SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_HERE = _EPOCH.astimezone(SHANGHAI)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def to_ms(instant: datetime) -> int:
     """Whole milliseconds since the epoch, rounded down; `instant` must carry its offset."""
-    return (instant - _EPOCH) // _MILLISECOND
+    since = instant - _EPOCH
+    return since.days * DAY_MS + since.seconds * SECOND_MS + since.microseconds // 1_000
 
 
 def to_datetime(instant_ms: int) -> datetime:

@@ -6,7 +6,6 @@ rules of the grammar (day_rules.py).
 
 from bisect import bisect_right, insort
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -57,7 +56,7 @@ class Heard(Struct, gc=False):
         return Moment(self.position, given.event_id, at_ms, stamp_ms, stamp_ms, policy, policy.on(day), day)
 
 
-class _Said(NamedTuple):
+class _Said(Struct, frozen=True, gc=False):
     """What an alert is about: the contribution, and the record and the plan it is judged under."""
 
     given: Contribution

@@ -1,5 +1,6 @@
 """Visits and their fee lines as a person's records tell them: opened, updated, ended, reopened, and each line once."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -45,8 +46,12 @@ class Visited(NamedTuple):
 
 def content_of(fact: Fact) -> int:
     """Same key, same amounts: a duplicate. Other amounts: a conflict."""
-    amounts = (f"{name}={getattr(fact, name)}" for name in fact.__struct_fields__ if name.endswith("_fen"))
-    return hash32("|".join(amounts))
+    return hash32("|".join([f"{name}={getattr(fact, name)}" for name in _amounts_of(type(fact))]))
+
+
+@lru_cache(maxsize=128)
+def _amounts_of(kind: type[Fact]) -> tuple[str, ...]:
+    return tuple(name for name in kind.__struct_fields__ if name.endswith("_fen"))
 
 
 def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms) -> Visited:
@@ -72,8 +77,10 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
     visit = replace(visit, newest_ms=max(visit.newest_ms, occurred_ms))
-    area = visit.insuplc or activity.area
-    return Visited(replace(with_visit(activity, visit), area=area), "applied", visit)
+    after = with_visit(activity, visit)
+    if visit.insuplc not in ("", activity.area):
+        after = replace(after, area=visit.insuplc)
+    return Visited(after, "applied", visit)
 
 
 def moved_on(activity: Activity, visit: Visit | None, occurred_ms: int) -> Activity:

@@ -153,11 +153,11 @@ class PersonShard:
         if type(fact) is SettlementCompleted and person.credit is None:
             plain = ordinary(person.activity, fact, moment)
             if plain is not None:
-                activity, said, told = plain
+                activity, alerts, told = plain
                 self._people[psn_no] = Person(activity)
                 self._changed_activities.add(psn_no)
                 self._clock_ms = clock_ms
-                return Effects("settlement.completed", "applied", said, numbered=self._number(told))
+                return Effects("settlement.completed", "applied", alerts, numbered=self._number(told))
         # whatever may raise stands before the first change: a record that raises is applied again, alone
         applied = apply(person, fact, moment)
         credit = applied.person.credit
