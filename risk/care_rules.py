@@ -152,10 +152,13 @@ def _episodes(heard: Heard, care: Care, line: Line) -> tuple[Care, list[Output]]
     for old in [each for each in care.above if each.rule_id == heard.name and each.period < month]:
         care = _without(care, old)
         said.append(closed(heard, old, _left(rule, care, old, line.at_ms)))
+    lines = _of_rule(rule, care, item)
     for level in rule.levels_for(line.med_type):
-        counted = _counted(rule, care, (level, item, month), line.at_ms)
-        without = measured(rule, [each for each in counted if not each.is_same(line)])
+        counted = _within(lines, level, month, line.at_ms)
         observed = measured(rule, counted)
+        if observed < level.theta and not care.above:
+            continue
+        without = measured(rule, [each for each in counted if not each.is_same(line)])
         key = (heard.name, level.level, item, month)
         found = next((each for each in care.above if (each.rule_id, each.level, each.item, each.period) == key), None)
         if found is not None and without < found.ends_below:
@@ -182,7 +185,14 @@ def month_of(at_ms: int) -> int:
 def _counted(rule: MeasuredRule, care: Care, of: tuple[Level, int, int], until_ms: int) -> list[Line]:
     """The lines of one item (0: of any), in a month or in (until - W, until], that the rule counts."""
     level, item, month = of
-    lines = [each for each in care.lines if (not item or each.item == item) and counts(rule, each)]
+    return _within(_of_rule(rule, care, item), level, month, until_ms)
+
+
+def _of_rule(rule: MeasuredRule, care: Care, item: int) -> list[Line]:
+    return [each for each in care.lines if (not item or each.item == item) and counts(rule, each)]
+
+
+def _within(lines: list[Line], level: Level, month: int, until_ms: int) -> list[Line]:
     if month:
         return [each for each in lines if month_of(each.at_ms) == month]
     return [each for each in lines if until_ms - level.window_ms < each.at_ms <= until_ms]
@@ -202,6 +212,8 @@ def _measure(measure: Measure, lines: list[Line]) -> int:
 
 def _kept_up(before: Care, after: Care, rules: Mapping[str, MeasuredRule], changed: list[Line]) -> Care:
     """What an open month has reached moves with its lines, so that its end does not depend on what was forgotten."""
+    if not after.above:
+        return after
     moved = []
     for above in after.above:
         rule = rules.get(above.rule_id)

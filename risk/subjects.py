@@ -81,9 +81,18 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
         """One that may be changed while this one stays."""
         recent = self.recent.copy() if self.recent else []
         signed = self.signed.copy() if self.signed else []
-        day = self.day.copied()
-        beside = self.totals, self.standing, self.months, self.months_since
-        return Subject(self.newest_ms, day, recent, self.episodes, signed, self.since, *beside)
+        return Subject(
+            self.newest_ms,
+            self.day.copied(),
+            recent,
+            self.episodes,
+            signed,
+            self.since,
+            self.totals,
+            self.standing,
+            self.months,
+            self.months_since,
+        )
 
 
 class History(msgspec.Struct, array_like=True, gc=False):

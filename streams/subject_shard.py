@@ -110,12 +110,12 @@ class SubjectShard:
         """The values these records need: each subject, and its history where a contribution is of another date."""
         wanted: dict[Address, None] = {self._peers_at: None}
         for each in decoded:
-            wanted |= dict.fromkeys(self._goods.addresses(each))
-            if isinstance(each, StaffFact) and (STAFF, each.dr_code) not in self._subjects:
-                wanted[self._address((STAFF, each.dr_code), "w")] = None
-            if isinstance(each, QueryLogged):
-                wanted[self._askers.address(each)] = None
             if not isinstance(each, Contributed):
+                wanted |= dict.fromkeys(self._goods.addresses(each))
+                if isinstance(each, StaffFact) and (STAFF, each.dr_code) not in self._subjects:
+                    wanted[self._address((STAFF, each.dr_code), "w")] = None
+                if isinstance(each, QueryLogged):
+                    wanted[self._askers.address(each)] = None
                 continue
             for given in each.contributions:
                 if given.subject_kind in self._elsewhere:
@@ -174,15 +174,16 @@ class SubjectShard:
         subjects, histories, outputs = dict[_Name, Subject](), dict[_Name, History](), list[Output]()
         values: dict[Address, bytes] = {}
         for contribution in fresh:
-            if contribution.subject_kind in self._elsewhere:
-                elsewhere = self._elsewhere[contribution.subject_kind]
+            elsewhere = self._elsewhere.get(contribution.subject_kind)
+            if elsewhere is not None:
                 outputs += elsewhere.contributed(contribution, heard_now, values)
                 self._others.update(elsewhere.addresses_of(contribution))
                 continue
             name = contribution.subject_kind, contribution.subject_id
             subject = subjects.get(name)
             if subject is None:
-                subject = subjects[name] = (self._subjects.get(name) or self._subject_at(name)).copied()
+                known = self._subjects.get(name)
+                subject = subjects[name] = known.copied() if known is not None else self._subject_at(name)
             history = None
             if needs_history(subject.day.date, contribution):
                 history = histories.get(name)

@@ -45,9 +45,10 @@ def test_the_straight_line_gives_what_the_whole_way_gives(seed: int) -> None:
     both_ways(seeded_log(seed, moves=120, persons=4))
 
 
+@pytest.mark.parametrize("people", [3, 4])
 @pytest.mark.parametrize("seed", range(20))
-def test_the_straight_line_tells_of_regulars_as_the_whole_way_does(seed: int) -> None:
-    both_ways(random_log(seed, AT_ONCE[3]), parse_policy(files(3)))
+def test_the_straight_line_tells_of_regulars_as_the_whole_way_does(seed: int, people: int) -> None:
+    both_ways(random_log(seed, AT_ONCE[people]), parse_policy(files(people)))
 
 
 def test_logs_hold_both_kinds() -> None:
