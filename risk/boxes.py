@@ -23,7 +23,7 @@ from risk.billed import HOSPITAL
 from risk.contributions import CODE, INSTITUTION, NO_BILL, SHELF, Beside, Contribution
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, SettlementReversed, VisitCancelled
-from risk.local_time import local_day
+from risk.local_time import day_start_ms, local_day
 from risk.moment import Moment
 from risk.policy_counters import LETTERS
 from risk.receipts import receipt_of
@@ -84,17 +84,19 @@ def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
     visit, batch = hash64(fact.mdtrt_id), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
     place = place.ljust(_PLACE_BYTES, b"\0")
     boxes = unpacked(activity.boxes)
-    own = {(box.visit, box.code) for box in boxes}
+    own = {box.code for box in boxes if box.visit == visit}
     sold = [Box(visit, hash32(fact.feedetl_sn), batch, moment.occurred_ms, place, code) for code in codes]
-    sold = [box for box in sold if box.code >= _BILLED or (box.visit, box.code) not in own]
+    sold = [box for box in sold if box.code >= _BILLED or box.code not in own]
     if not sold:
         return activity, []
     boxes += sold
-    floor_day = max(local_day(box.at_ms) for box in boxes) - KEPT_DAYS_OF_A_LINE
-    boxes = [box for box in boxes if local_day(box.at_ms) >= floor_day]
+    newest_ms = max([box.at_ms for box in boxes])
+    floor_ms = day_start_ms(local_day(newest_ms) - KEPT_DAYS_OF_A_LINE)
+    boxes = [box for box in boxes if box.at_ms >= floor_ms]
     gone = [box for box in boxes if box.code == _BILLED][:-LINES_OF_A_PERSON]
     told = [_told(box, -1, moment) for box in gone] + [_told(box, 1, moment, fact) for box in sold]
-    return replace(activity, boxes=packed([box for box in boxes if box not in gone])), told
+    kept = [box for box in boxes if box not in gone] if gone else boxes
+    return replace(activity, boxes=packed(kept)), told
 
 
 def _boxes_of(activity: Activity, fact: FeeAdded, moment: Moment) -> list[bytes]:

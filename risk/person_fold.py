@@ -4,7 +4,7 @@ The live path, replay and proof run it. It adds nothing of its own: settlements.
 visits, lifecycle.py moves money.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -89,6 +89,11 @@ class Applied(Struct, frozen=True, gc=False):
     said: list[Output | Reply]
     contributions: list[Contribution]
 
+    def then(self, activity: Activity, *, said: Sequence[Output] = (), told: Sequence[Contribution] = ()) -> "Applied":
+        """The same record, after something else of it changed the activity, and what that adds."""
+        after = Person(activity, self.person.credit)
+        return Applied(after, self.result, [*self.said, *said], [*self.contributions, *told])
+
 
 def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Fold one record of this person."""
@@ -108,10 +113,7 @@ def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
     if applied.result != "applied" or not isinstance(fact, BoxFact):
         return applied
     activity, told = with_boxes(person.activity, applied.person.activity, fact, moment)
-    if activity is applied.person.activity:
-        return applied
-    after = replace(applied.person, activity=activity)
-    return replace(applied, person=after, contributions=[*applied.contributions, *told])
+    return applied if activity is applied.person.activity else applied.then(activity, told=told)
 
 
 def _applied(person: Person, fact: Fact, moment: Moment) -> Applied:
@@ -148,9 +150,7 @@ def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
     activity = on_a_new_day(
         before, after, at=(moment.occurred_ms, moment.day), policy=moment.policy, terms=moment.terms
     )
-    if activity is after:
-        return applied
-    return Applied(Person(activity, applied.person.credit), applied.result, applied.said, applied.contributions)
+    return applied if activity is after else applied.then(activity)
 
 
 def _cared(person: Person, applied: Applied, fact: VisitFact, moment: Moment) -> Applied:
@@ -160,7 +160,7 @@ def _cared(person: Person, applied: Applied, fact: VisitFact, moment: Moment) ->
     activity, said = cared(person.activity, applied.person.activity, fact, moment)
     if activity is applied.person.activity and not said:
         return applied
-    return replace(applied, person=replace(applied.person, activity=activity), said=[*applied.said, *said])
+    return applied.then(activity, said=said)
 
 
 def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) -> Context:
@@ -231,8 +231,7 @@ def _recounted(
     end_ms = visit_end_ms(visit, grace_ms_of(moment.terms)) if visit is not None else 0
     if 0 < end_ms <= moment.now_ms:
         return applied  # what undoes a bill does not open its visit again
-    activity = moved_on(counted.activity, visit, moment.occurred_ms)
-    return replace(applied, person=replace(applied.person, activity=activity))
+    return applied.then(moved_on(counted.activity, visit, moment.occurred_ms))
 
 
 def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:

@@ -11,7 +11,9 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from connectors.state_codec import pack, record_hash, unpack_state
 from connectors.store import VALUES_PER_COMMIT, Commit, Position, Store
@@ -21,7 +23,7 @@ from streams.publisher import Sending
 from streams.shards import Effects, Record, Shard, ShardStopped, refuse_before_switch
 
 
-class Waiting(NamedTuple):
+class Waiting(Struct, frozen=True, gc=False):
     """A record taken in and not yet decided; `at_ms` is its business time, 0 where it has none, and `reach_ms` how far
     the shard has come when it is decided: a late record does not set it back.
     """
@@ -148,7 +150,8 @@ class Owned:
             )
         meaning = self.shard.decode(record)
         at_ms = self.shard.event_ms(meaning)
-        self.waiting.append(Waiting(record, meaning, at_ms, max(at_ms, self._reached_ms(len(self.waiting)))))
+        reach_ms = max(at_ms, self.clock_ms, self.waiting[-1].reach_ms if self.waiting else 0)
+        self.waiting.append(Waiting(record, meaning, at_ms, reach_ms))
 
     @property
     def front_ms(self) -> int:
@@ -193,7 +196,8 @@ class Owned:
         commits: list[Commit] = []
         refuse_before_switch(self.shard.state, taken[0].record, taken[0].meaning, self.tag)
         last: Record | None = None
-        for index, (record, meaning, *_) in enumerate(taken):
+        for index, each in enumerate(taken):
+            record, meaning = each.record, each.meaning
             if last and self.shard.changed_count + self.shard.room_for(meaning) > VALUES_PER_COMMIT:
                 commits.append(self._cut(last))
             try:
