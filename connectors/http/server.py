@@ -1,6 +1,6 @@
 """The API's HTTP/1.1 server: uvicorn on the event loop that also holds producer and subscription. No call of ours.
 
-A server with threads of its own (granian) took 1.6 times the processor time for an authorization without its Kafka
+A server with threads of its own (granian) took 1.5 times the processor time for an authorization without its Kafka
 (measured): each call passes between its threads and the loop. What `Connection` adds are bounds that uvicorn leaves to
 a proxy, for here anybody may connect, and what callers would lose by it: bodies and answers.
 """
