@@ -96,10 +96,10 @@ def test_a_rule_that_raises_stops_its_shard_and_pages_while_the_others_go_on(
     victim = [psn_no for psn_no, _ in records if partition_of(psn_no, world.people) == 0][100]
     ordinary = person_shard.ordinary
 
-    def broken(activity: object, fact: object, **moment: object) -> object:
+    def broken(activity: object, fact: object, moment: object) -> object:
         if fact.psn_no == victim:
             raise ZeroDivisionError("a rule with a bug")
-        return ordinary(activity, fact, **moment)
+        return ordinary(activity, fact, moment)
 
     monkeypatch.setattr(person_shard, "ordinary", broken)
     world.append(records)
