@@ -93,9 +93,9 @@ def _sale(number: int, at_ms: int) -> StockMoved:
         occurred_at=to_datetime(at_ms),
         fixmedins_code="P43050200001",
         movement="sold",
-        med_list_codg=f"X{number % ITEMS:022d}",
+        med_list_codg=f"X{Random(number % ITEMS).randrange(10**22):022d}",
         cnt_x10000=10_000,
-        fixmedins_bchno=f"B{number:012d}",
+        fixmedins_bchno=f"B{Random(number).randrange(10**12):012d}",
     )
 
 
@@ -155,9 +155,13 @@ def _psn_no(index: int) -> str:
 
 
 def _visit(index: int, ordinal: int) -> Visit:
-    number = index * 10 + ordinal
-    code = "H43050200001"
-    return Visit(f"{number:018d}", _psn_no(index), code, "1", "11", "390", "430502", "D430502000001", "0300", number)
+    """One of two hospitals that a person goes to; nothing that two people share may be the bench's own."""
+    own = Random(index)
+    homes = [f"H4305{own.randrange(10**7):07d}" for _ in range(2)]
+    draw = Random(index * 10 + ordinal)
+    code, doctor = homes[draw.randrange(2)], f"D4305{draw.randrange(10**8):08d}"
+    number = draw.randrange(10**17)
+    return Visit(f"{number:018d}", _psn_no(index), code, "1", "11", "390", "430502", doctor, "0300", number)
 
 
 def _request(index: int) -> AuthorizationRequested:

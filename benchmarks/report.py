@@ -59,7 +59,7 @@ def machine() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Python and the libraries that the hot path stands on."""
     found = {"python": platform.python_version()}
-    for name in ("xinmai", "confluent-kafka", "redis", "numpy", "msgspec", "orjson", "uvicorn", "uvloop"):
+    for name in ("xinmai", "confluent-kafka", "redis", "numpy", "msgspec", "orjson", "uvicorn", "zstandard", "uvloop"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

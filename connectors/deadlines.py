@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from heapq import heappop, heappush
 from typing import Any
 
+CLOCK_STEP_S = 0.001  # uvloop's clock: a timer may come as much before its time
+
 
 class Deadlines:
     """The deadlines of whoever is in `waiting`, by name. Nearly all have left it long before theirs come to the top."""
@@ -32,7 +34,7 @@ class Deadlines:
             deadline_s, name = heap[0]
             future = self._waiting.get(name)
             if future is not None and not future.done():
-                if deadline_s > now_s:
+                if deadline_s > now_s + CLOCK_STEP_S:
                     self._arm()
                     return
                 future.set_result(None)

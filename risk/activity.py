@@ -35,8 +35,10 @@ def hash32(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=4).digest())
 
 
-class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A part of a value as the store keeps it: an array in the order of its fields."""
+class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A part of a value as the store keeps it: an array in the order of its fields. One more than known is refused: a
+    newer release wrote it, and an older one would write it back without.
+    """
 
 
 class Row(Stored, frozen=True):

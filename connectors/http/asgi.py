@@ -149,7 +149,7 @@ class Application:
             if methods is None and len(segments) >= 3:
                 methods = self._routes.get((*segments[:2], "{id}", *segments[3:]))
                 ids = (unquote(segments[2]),)
-        if methods is None or ids == ("",):
+        if methods is None or ids == ("",) or b"{" in raw:  # a template is no path
             raise Problem("NOT_FOUND")
         route = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if route is None:

@@ -89,7 +89,7 @@ class Connection(HttpToolsProtocol):
     def _decline(self, rest: bytes) -> None:
         """Read a head again without its offer of another protocol (Java's client makes one): the body is lost else."""
         headers = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
-        if len(headers) == len(self.headers):  # CONNECT
+        if len(headers) == len(self.headers) or not self.parser.should_keep_alive():  # CONNECT, or nothing may follow
             self._refuse(400)
         else:
             line = self.parser.get_method(), self.url, self.parser.get_http_version().encode()

@@ -1,6 +1,10 @@
 """Packing is a matter of memory alone: whatever is stored comes back, and nobody else notices."""
 
+import random
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +44,26 @@ def test_what_a_city_leaves_takes_three_fifths(seed: int):
     assert len(values) > 300
     assert min(map(len, values)) >= PACKED_FROM
     assert sum(len(stored(value)) for value in values) < 0.6 * sum(map(len, values))
+
+
+def test_several_threads_open_and_pack_at_once():
+    values = [random.Random(number).randbytes(40) * 30 for number in range(200)]
+    kept = [stored(value) for value in values]
+
+    def again(_: int) -> bool:
+        opened = [[value_of(each) for each in kept] for _ in range(20)]
+        packed = [[stored(value) for value in values] for _ in range(20)]
+        return opened == [values] * 20 and packed == [kept] * 20
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(again, range(8)))
+
+
+def test_a_frame_of_an_unknown_dictionary_is_given_as_it_lies():
+    frame = PACKED + zstandard.ZstdCompressor(dict_data=zstandard.ZstdCompressionDict(_another())).compress(bytes(300))
+    assert value_of(frame) == frame
+
+
+def _another() -> bytes:
+    samples = [random.Random(number).randbytes(20) * 10 for number in range(500)]
+    return zstandard.train_dictionary(2_000, samples, dict_id=99).as_bytes()

@@ -127,11 +127,11 @@ WHOLE = [  # what is sent, what the application saw, whether the connection ends
 ]  # fmt: skip
 
 NONE = [  # the library's promise, asked for again whenever its version changes: what reads two ways is no request
-    ("a tunnel", b"CONNECT h:1" + HOST + b"\r\n"),
+    ("a tunnel", b"CONNECT h:1" + HOST + b"\r\n"), ("a folded header", b"GET /a" + HOST + b"A: b\r\n c\r\n\r\n"),
     ("a tunnel with an offer", b"CONNECT h:1" + HOST + b"Connection: upgrade\r\nUpgrade: a\r\n\r\n"),
-    ("a folded header", b"GET /a" + HOST + b"A: b\r\n c\r\n\r\n"),
-    ("a space before the colon", b"GET /a" + HOST + b"A : b\r\n\r\n"),
-    ("a line feed alone", b"GET /a" + HOST + b"A: b\nC: d\r\n\r\n"),
+    ("an offer behind which nothing may follow", b"GET /a HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n"),
+    ("an offer and a goodbye", b"GET /a" + HOST + b"Connection: upgrade, close\r\nUpgrade: a\r\n\r\n"),
+    ("a space", b"GET /a" + HOST + b"A : b\r\n\r\n"), ("a bare LF", b"GET /a" + HOST + b"A: b\nC: d\r\n\r\n"),
     ("two lengths", POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     ("a list of lengths", POST + b"Content-Length: 3, 3\r\n\r\nabc"),
     ("a signed length", POST + b"Content-Length: +3\r\n\r\nabc"),
