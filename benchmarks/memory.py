@@ -26,7 +26,7 @@ from streams.stop import Stop
 
 ITEMS = 400
 """A pharmacy's assortment that moves."""
-VISITS = 4
+VISITS, HOSPITALS = 4, 40
 DRAWS = (0.5, 0.5, 0.5, 0.5, 0.2, 0.4, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5)
 """An ordinary visit: not cancelled, three fee lines, no reversal."""
 
@@ -155,11 +155,11 @@ def _psn_no(index: int) -> str:
 
 
 def _visit(index: int, ordinal: int) -> Visit:
-    """One of two hospitals that a person goes to; nothing that two people share may be the bench's own."""
-    own = Random(index)
-    homes = [f"H4305{own.randrange(10**7):07d}" for _ in range(2)]
-    draw = Random(index * 10 + ordinal)
-    code, doctor = homes[draw.randrange(2)], f"D4305{draw.randrange(10**8):08d}"
+    """At one of the two hospitals he goes to, by one of its ten doctors; no number is a counter, nor the bench's own."""
+    home, draw = Random(index), Random(index * 10 + ordinal)
+    hospital = home.sample(range(HOSPITALS), 2)[draw.randrange(2)]
+    code = f"H4305{Random(hospital).randrange(10**7):07d}"
+    doctor = f"D4305{Random(HOSPITALS + 10 * hospital + draw.randrange(10)).randrange(10**8):08d}"
     number = draw.randrange(10**17)
     return Visit(f"{number:018d}", _psn_no(index), code, "1", "11", "390", "430502", doctor, "0300", number)
 
