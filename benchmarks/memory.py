@@ -155,7 +155,7 @@ def _psn_no(index: int) -> str:
 
 
 def _visit(index: int, ordinal: int) -> Visit:
-    """At one of the two hospitals he goes to, by one of its ten doctors; no number is a counter, nor the bench's own."""
+    """At one of the two hospitals he goes to, by one of its ten doctors; no number is a counter or the bench's own."""
     home, draw = Random(index), Random(index * 10 + ordinal)
     hospital = home.sample(range(HOSPITALS), 2)[draw.randrange(2)]
     code = f"H4305{Random(hospital).randrange(10**7):07d}"
