@@ -84,7 +84,11 @@ class Application:
         self._routes: dict[tuple[str, ...], dict[str, Route]] = {}
         for route in routes:
             self._routes.setdefault(tuple(route.path.split("/")[1:]), {})[route.method] = route
-        self._plain = {route.path.encode(): self._routes[tuple(route.path.split("/")[1:])] for route in routes}
+        self._plain = {
+            route.path.encode(): self._routes[tuple(route.path.split("/")[1:])]
+            for route in routes
+            if "{" not in route.path
+        }
         self._tokens = tokens
         self._clock = clock
         self._shedding = shedding or Shedding(Limits())
@@ -145,11 +149,11 @@ class Application:
         methods = self._plain.get(raw)
         if methods is None:
             segments = tuple(raw.decode("latin-1").partition("?")[0].split("/")[1:])
-            methods = self._routes.get(segments)
+            methods = None if "{id}" in segments else self._routes.get(segments)  # said literally, it is an id
             if methods is None and len(segments) >= 3:
                 methods = self._routes.get((*segments[:2], "{id}", *segments[3:]))
                 ids = (unquote(segments[2]),)
-        if methods is None or ids == ("",) or b"{" in raw:  # a template is no path
+        if methods is None or ids == ("",):
             raise Problem("NOT_FOUND")
         route = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if route is None:

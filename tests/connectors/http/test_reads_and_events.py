@@ -128,6 +128,8 @@ def test_an_authorization_is_read_as_it_stands_by_its_own_institution() -> None:
         assert (await api.call("GET", path + PHARMACY)).status_code == 403
         assert (await api.call("GET", path)).json()["field"] == "fixmedins_code"
         assert (await api.call("GET", f"/v1/authorizations/A-2?psn_no=1&fixmedins_code={HOSPITAL}")).status_code == 404
+        said_literally = f"/v1/authorizations/{{id}}?psn_no=1&fixmedins_code={HOSPITAL}"
+        assert (await api.call("GET", said_literally)).status_code == 404  # the template is an id that nobody has
         api.people.away = True
         assert (await api.call("GET", path + HOSPITAL)).json()["code"] == "STATE_AWAY"
 
