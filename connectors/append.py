@@ -5,8 +5,13 @@ from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
+from confluent_kafka import KafkaError, KafkaException
+
 from connectors.errors import ConnectorError
 
+GIVEN_UP_AFTER_S = 120.0
+"""librdkafka retries without end, and was once seen to sit without a connection to a broker that was there."""
+_LET_GO_S = 0.5
 _POLL_S = 0.02
 _ANY_PARTITION = -1  # librdkafka: by the key's hash
 
@@ -36,6 +41,74 @@ class ProducerLike(Protocol):
 
     def poll(self, timeout: float) -> int:
         """Serve what was acknowledged."""
+
+    def purge(self) -> None:
+        """Give up what waits; it is reported as failed."""
+
+    def flush(self, timeout: float) -> int:
+        """Serve until nothing waits; how many records still do."""
+
+
+class ProducerFinished(ConnectorError):
+    """The producer can never send again."""
+
+
+class Pen:
+    """A producer, and the next one where it is finished: by a fatal error, or because Kafka said nothing for long."""
+
+    def __init__(self, connect: Callable[[], ProducerLike]) -> None:
+        self._connect = connect
+        self._producer = connect()
+        self._silent_since_s: float | None = None
+        self._lock = Lock()
+
+    def append(
+        self,
+        records: Sequence[Record],
+        *,
+        timeout_s: float | None = None,
+        delivered: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        """`append_all`. Without `timeout_s` it appends the same records again, by a new producer, until they are in."""
+        within_s = GIVEN_UP_AFTER_S if timeout_s is None else timeout_s
+        while True:
+            producer, begun_s = self._producer, monotonic()
+            try:
+                append_all(producer, records, timeout_s=within_s, delivered=delivered)
+            except ConnectorError as error:
+                self._failed(producer, begun_s, error)
+                if timeout_s is not None or not error.retryable:
+                    raise
+            else:
+                self._silent_since_s = None
+                return
+
+    def poll(self) -> None:
+        """Serve what was acknowledged."""
+        self._producer.poll(0)
+
+    def close(self, wait_s: float) -> int:
+        """Deliver what waits; how many records could not be."""
+        return self._producer.flush(wait_s)
+
+    def _failed(self, producer: ProducerLike, begun_s: float, error: ConnectorError) -> None:
+        with self._lock:
+            if producer is not self._producer:
+                return  # another thread has a new one already
+            if error.retryable:
+                self._silent_since_s = begun_s if self._silent_since_s is None else self._silent_since_s
+                if monotonic() - self._silent_since_s < GIVEN_UP_AFTER_S:
+                    return
+            elif not isinstance(error, ProducerFinished):
+                return  # Kafka answers: it is the record that it does not want
+            self._producer, self._silent_since_s = self._connect(), None
+        let_go(producer)
+
+
+def let_go(producer: ProducerLike) -> None:
+    """Leave a producer so that nothing of it arrives behind what its successor sends; its senders are told."""
+    producer.purge()
+    producer.flush(_LET_GO_S)
 
 
 class _Acks:
@@ -75,7 +148,13 @@ def append_all(
         _check_time(end_s)
         producer.poll(_POLL_S)
     if acks.error is not None:
-        raise ConnectorError("kafka", f"a record was not accepted: {acks.error}", retryable=False)
+        raise _refusal(acks.error)
+
+
+def _refusal(error: object) -> ConnectorError:
+    is_fatal = isinstance(error, KafkaError) and error.fatal()
+    kind = ProducerFinished if is_fatal else ConnectorError
+    return kind("kafka", f"a record was not accepted: {error}", retryable=False)
 
 
 def _produce(producer: ProducerLike, record: Record, acks: _Acks, end_s: float | None) -> None:
@@ -87,6 +166,8 @@ def _produce(producer: ProducerLike, record: Record, acks: _Acks, end_s: float |
         except BufferError:  # the local queue is full: let it drain
             _check_time(end_s)
             producer.poll(_POLL_S)
+        except KafkaException as error:  # how a producer answers after a fatal error
+            raise _refusal(error.args[0]) from error
 
 
 def _check_time(end_s: float | None) -> None:

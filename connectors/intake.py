@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from connectors.amounts import AmountProfiles
-from connectors.append import ProducerLike, Record, append_all
+from connectors.append import Pen, Record
 from connectors.canonical_line import check_record, parse_object
 from connectors.codec import encode_fact
 from connectors.deadletters import Arrival, DeadLetter, Form, dead_letter
@@ -208,7 +208,7 @@ class Intake:
 
     def __init__(
         self,
-        producer: ProducerLike,
+        pen: Pen,
         edge: Edge,
         *,
         lag: Callable[[], int] = lambda: 0,
@@ -218,7 +218,7 @@ class Intake:
     ) -> None:
         """`lag` says how many records wait to be applied. `delivered` hears (topic, partition, offset) of each ack."""
         self.edge = edge
-        self._producer = producer
+        self._pen = pen
         self._lag = lag
         self._backlog_max = backlog_max
         self._ack_within_s = ack_within_s
@@ -232,12 +232,12 @@ class Intake:
 
     def append(self, records: list[Record]) -> None:
         """Append records that are judged already, and wait for their acknowledgements."""
-        append_all(self._producer, records, timeout_s=self._ack_within_s, delivered=self._delivered)
+        self._pen.append(records, timeout_s=self._ack_within_s, delivered=self._delivered)
 
     def wait_for_room(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
         """Wait while the backlog is above the limit: bulk is paced here, so that checkout never queues behind it."""
         while self._lag() > self._backlog_max and not is_stopped():
-            self._producer.poll(0)
+            self._pen.poll()
             sleep(_ROOM_PAUSE_S)
 
     def has_room(self) -> bool:

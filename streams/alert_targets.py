@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer
 
-from connectors.append import append_all
+from connectors.append import Pen
 from connectors.errors import ConnectorError
 from connectors.handling import ActReader, act_record
 from connectors.notify import Alertmanager, Webhook
@@ -37,7 +37,7 @@ class Office(NamedTuple):
     closings: list[Callable[[], Awaitable[None]]]
 
 
-def open_office(settings: "Settings", pen: Producer, metrics: Metrics) -> Office:
+def open_office(settings: "Settings", pen: Pen, metrics: Metrics) -> Office:
     """The parts, wired; nothing is read or told yet. `pen` appends what the worker itself does about alerts."""
     topics = settings.topics
 
@@ -45,7 +45,7 @@ def open_office(settings: "Settings", pen: Producer, metrics: Metrics) -> Office
         return reading_client(settings.kafka)
 
     async def append(act: Act) -> None:
-        await asyncio.to_thread(append_all, pen, [act_record(topics.handling, act)], timeout_s=APPEND_WITHIN_S)
+        await asyncio.to_thread(pen.append, [act_record(topics.handling, act)], timeout_s=APPEND_WITHIN_S)
 
     def count(target: str, result: str, alerts: int) -> None:
         metrics.alert_deliveries_total.labels(target, result).inc(alerts)

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import uvloop
 
+from connectors.append import Pen
 from connectors.handling import ActReader
 from connectors.http.alert_acts import AlertActs
 from connectors.http.alert_feed import AlertFeed
@@ -113,7 +114,7 @@ class Api:
         self._backlog = Backlog(edge.topics.events)
         self.replies = Replies(self._backlog.heard)
         self._clock = EdgeClock(self.replies.pulses, follows_log=settings.clock == "log")
-        self._intake_producer = producer(settings.kafka)
+        self._intake_pen = Pen(lambda: producer(settings.kafka))
         self.log = KafkaLog(lambda: producer(settings.kafka, **{"linger.ms": LINGER_MS}), _log.warning)
         self.people = StoredPeople(lambda: Store(settings.redis), edge.partitions, self._clock.instant_ms, now_ms)
         self.notices = Notices(ActReader(self._alert_consumer, edge.topics.handling))
@@ -152,7 +153,7 @@ class Api:
             note_fallback=self.metrics.note_fallback,
         )
         intake = Intake(
-            self._intake_producer,
+            self._intake_pen,
             edge,
             lag=lambda: self._backlog.lag(monotonic_s()),
             ack_within_s=ACKNOWLEDGED_WITHIN_S,

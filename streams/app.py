@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import faust
 
-from connectors.append import Record, append_all
+from connectors.append import Pen, Record
 from connectors.codec import encode_fact
 from connectors.errors import ConnectorError
 from connectors.kafka import cluster_identity, producer
@@ -168,7 +168,7 @@ def compose_agents(
     topics = settings.topics
     liveness = Liveness(Store(settings.redis).client)
     gateway = bank_gateway(settings)
-    facts = producer(settings.kafka)
+    facts = Pen(lambda: producer(settings.kafka))
 
     def shard_of(psn_no: str) -> int:
         return partition_of(psn_no, partitions)
@@ -178,7 +178,7 @@ def compose_agents(
 
     async def append(fact: Fact) -> None:
         record = Record(topics.events, fact.psn_no, encode_fact(fact), shard_of(fact.psn_no))
-        await asyncio.to_thread(append_all, facts, [record], timeout_s=APPEND_WITHIN_S)
+        await asyncio.to_thread(facts.append, [record], timeout_s=APPEND_WITHIN_S)
 
     around = Surroundings(
         append=append,
@@ -206,7 +206,7 @@ def compose_agents(
     register_letter_count(app, topics.deadletter, lambda reason: metrics.deadletters_total.labels(reason).inc())
 
     async def close_readers() -> None:
-        for close in (liveness.stop, redrive.close, office.board.close, lambda: facts.flush(5)):
+        for close in (liveness.stop, redrive.close, office.board.close, lambda: facts.close(5)):
             await asyncio.to_thread(close)
 
     liveness.start()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from connectors.append import Record
+from connectors.append import Pen, Record
 from connectors.canonical_line import check_record
 from connectors.deadletters import DeadLetter, resolution
 from connectors.errors import ConnectorError
@@ -168,7 +168,9 @@ def run_retry(settings: "Settings", ids: Collection[str], *, as_json: bool) -> i
         with Pacer(settings.redis, topics.events) as pacer:
             pacer.wait_for_lanes(1.0)
             edge = open_edge(settings)
-            intake = Intake(producer(settings.kafka), edge, lag=pacer.lag, delivered=pacer.backlog.delivered)
+            intake = Intake(
+                Pen(lambda: producer(settings.kafka)), edge, lag=pacer.lag, delivered=pacer.backlog.delivered
+            )
             retried = retry(letters, ids, intake)
     except (ConnectorError, ValueError) as error:
         print(f"xinmai deadletters: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from connectors.append import Pen
 from connectors.canonical_line import LINE_BYTES_MAX
 from connectors.errors import ConnectorError
 from connectors.intake import Intake, LineResult, Sender
@@ -102,7 +103,9 @@ def is_national(line: bytes) -> bool:
 def _send(
     settings: "Settings", pacer: Pacer, lines: Iterator[tuple[int, bytes]], *, form: Form, origin: str
 ) -> tuple[Tally, float]:
-    intake = Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
+    intake = Intake(
+        Pen(lambda: producer(settings.kafka)), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered
+    )
     if not pacer.wait_for_lanes(LANES_WITHIN_S):
         if is_embedded(settings.kafka, settings.topics):
             raise ConnectorError("kafka", "no worker reads, and this broker forgets: start one", retryable=True)

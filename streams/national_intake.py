@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from mode import Service
 
-from connectors.append import Record
+from connectors.append import Pen, Record
 from connectors.errors import ConnectorError
 from connectors.intake import Intake, Sender, read_lines, split_lines
 from connectors.kafka import consumer, producer
@@ -78,7 +78,9 @@ def run_national(settings: "Settings", ended: Event, *, page: Callable[[str], No
 
 def _read_national(settings: "Settings", ended: Event) -> None:
     with Pacer(settings.redis, settings.topics.events) as pacer:
-        intake = Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
+        intake = Intake(
+            Pen(lambda: producer(settings.kafka)), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered
+        )
         reader = consumer(settings.kafka, f"{settings.prefix}national", **{"auto.offset.reset": "earliest"})
         reader.subscribe([settings.topics.national])
         try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from connectors.append import GIVEN_UP_AFTER_S
 from connectors.codec import encode_fact
 from connectors.errors import ConnectorError
 from connectors.state_codec import CONTRIBUTIONS_PER_RECORD, Contributed, encode_contributed
@@ -15,8 +16,7 @@ from risk.facts import Fact
 from risk.local_time import MINUTE_MS, SECOND_MS
 from streams.shards import Effects, ShardStopped
 
-ACKNOWLEDGED_WITHIN_S = 120.0
-"""librdkafka retries without end, and was once seen to sit without a connection to a broker that was there."""
+ACKNOWLEDGED_WITHIN_S = GIVEN_UP_AFTER_S
 _MERGED_BY_SECOND_MAX = 200
 _REFUSED_FOR_GOOD = frozenset(
     {

@@ -6,8 +6,11 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from connectors.append import GIVEN_UP_AFTER_S, let_go
+
 POLL_EVERY_S = 0.005
 STUCK_AFTER_S = 1.0
+_LET_GO = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 
 
 class LogFull(Exception):
@@ -28,7 +31,12 @@ class Log(Protocol):
 
 
 class KafkaLog:
-    """A Log on one idempotent producer, its reports polled by the event loop itself: no thread wakes per record."""
+    """A Log on one idempotent producer, its reports polled by the event loop itself: no thread wakes per record.
+
+    Where nothing is acknowledged for two minutes a new producer goes on: one was once seen to sit without a connection
+    to a broker that was there. What the old one held is given up, as if this process had ended: nobody waits for it any
+    more, whoever did was answered `fallback` or 503, and a hold of it ends by release or expiry.
+    """
 
     def __init__(self, connect: Callable[[], Producer], report: Callable[[str], None]) -> None:
         self._connect = connect
@@ -79,13 +87,21 @@ class KafkaLog:
 
     def _poll(self) -> None:
         self._producer.poll(0)
+        if self._unacknowledged > 0 and self._loop.time() - self._progress_s > GIVEN_UP_AFTER_S:
+            self._renew()
         again = self._unacknowledged > 0
         self._timer = self._loop.call_later(POLL_EVERY_S, self._poll) if again else None
+
+    def _renew(self) -> None:
+        old, given_up = self._producer, self._unacknowledged
+        self._producer, self._unacknowledged = self._connect(), 0
+        let_go(old)
+        self._report(f"nothing was acknowledged for {GIVEN_UP_AFTER_S:.0f} s: {given_up} records are given up")
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self._unacknowledged = max(0, self._unacknowledged - 1)
         self._progress_s = self._loop.time()
-        if error is None:
+        if error is None or error.code() in _LET_GO:
             return
         self._report(f"a record for {message.topic()} was not accepted: {error}")
         if error.fatal():

@@ -117,10 +117,13 @@ def _refuse_the_future(plan: CityPlan, clock: str) -> None:
 
 
 def _intake(settings: Any, stack: ExitStack) -> Any:
+    from connectors.append import Pen
     from connectors.intake import Intake
     from connectors.kafka import producer
     from streams.edges import open_edge
     from streams.pacing import Pacer
 
     pacer = stack.enter_context(Pacer(settings.redis, settings.topics.events))
-    return Intake(producer(settings.kafka), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered)
+    return Intake(
+        Pen(lambda: producer(settings.kafka)), open_edge(settings), lag=pacer.lag, delivered=pacer.backlog.delivered
+    )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.amounts import AmountProfiles
+from connectors.append import Pen
 from connectors.codec import decode_fact
 from connectors.errors import ConnectorError
 from connectors.http.tokens import event_types_of
@@ -42,6 +43,16 @@ class FakeProducer:
             on_delivery("no" if message.topic() == self.refuses else None, message)
         return len(served)
 
+    def purge(self) -> None:
+        self.waiting.clear()
+
+    def flush(self, timeout: float) -> int:
+        return len(self.waiting)
+
+
+def pen(producer: FakeProducer) -> Pen:
+    return Pen(lambda: producer)
+
 
 class FakeMessage:
     def __init__(self, topic: str, partition: int, offset: int) -> None:
@@ -71,7 +82,9 @@ def letters(producer: FakeProducer) -> list[dict[str, Any]]:
 
 def take(*records: Any, sender: Sender = SENDER, edge: Edge = EDGE) -> tuple[FakeProducer, list[Any]]:
     producer = FakeProducer()
-    return producer, Intake(producer, edge).take(split_lines(body(*records)), sender, "canonical", "file:day.jsonl")
+    return producer, Intake(pen(producer), edge).take(
+        split_lines(body(*records)), sender, "canonical", "file:day.jsonl"
+    )
 
 
 def test_a_fact_goes_to_the_partition_of_its_persons_pseudonym():
@@ -206,13 +219,13 @@ def test_nothing_is_confirmed_before_kafka_has_acknowledged():
             return 0
 
     with pytest.raises(ConnectorError) as caught:
-        Intake(Silent(), EDGE, ack_within_s=0.01).take([(1, body(visit()))], SENDER, "canonical", "x")
+        Intake(pen(Silent()), EDGE, ack_within_s=0.01).take([(1, body(visit()))], SENDER, "canonical", "x")
     assert caught.value.retryable
 
 
 def test_a_full_queue_is_waited_for():
     producer = FakeProducer(room=2)
-    results = Intake(producer, EDGE).take(
+    results = Intake(pen(producer), EDGE).take(
         split_lines(body(*[visit(event_id=f"e{n}") for n in range(9)])), SENDER, "canonical", "x"
     )
     assert len(results) == len(producer.records) == 9
@@ -220,12 +233,12 @@ def test_a_full_queue_is_waited_for():
 
 def test_a_record_that_kafka_refuses_confirms_nothing():
     with pytest.raises(ConnectorError):
-        Intake(FakeProducer(refuses="xinmai.events.v1"), EDGE).take([(1, body(visit()))], SENDER, "canonical", "x")
+        Intake(pen(FakeProducer(refuses="xinmai.events.v1")), EDGE).take([(1, body(visit()))], SENDER, "canonical", "x")
 
 
 def test_acknowledged_offsets_are_told_to_whoever_paces():
     told: list[tuple[str, int, int]] = []
-    intake = Intake(FakeProducer(), EDGE, delivered=lambda *where: told.append(where))
+    intake = Intake(pen(FakeProducer()), EDGE, delivered=lambda *where: told.append(where))
     intake.take([(1, body(visit()))], SENDER, "canonical", "x")
     assert told == [("xinmai.events.v1", partition_of(Pseudonyms(KEY).of("P1"), 4), 0)]
 
@@ -238,7 +251,7 @@ def test_bulk_waits_while_the_lanes_are_behind():
         seen.append(next(backlog))
         return seen[-1]
 
-    Intake(FakeProducer(), EDGE, lag=lag, backlog_max=500).wait_for_room()
+    Intake(pen(FakeProducer()), EDGE, lag=lag, backlog_max=500).wait_for_room()
     assert seen == [5_000, 2_000, 400]
 
 

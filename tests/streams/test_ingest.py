@@ -10,6 +10,7 @@ from time import monotonic, sleep, time_ns
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from redis import Redis
 
 from connectors.canonical_line import LINE_BYTES_MAX
@@ -152,6 +153,24 @@ def test_a_letter_that_nobody_knows_cannot_be_retried(settings, capsys):
 def test_on_a_broker_that_forgets_nothing_is_sent_while_nobody_reads(settings, capsys):
     assert run_ingest(settings, str(SAMPLES / "county_day.jsonl"), format="national", as_json=True) == 2
     assert "no worker reads" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("lane")
+def test_a_producer_that_never_connects_is_followed_by_one_that_does(settings, capsys, tmp_path, monkeypatch):
+    made: list[Producer] = []
+
+    def first_nowhere(kafka: str) -> Producer:
+        made.append(producer(kafka if made else "127.0.0.1:1"))
+        return made[-1]
+
+    monkeypatch.setattr("streams.ingest.producer", first_nowhere)
+    monkeypatch.setattr("connectors.append.GIVEN_UP_AFTER_S", 2.0)
+    path = tmp_path / "day.jsonl"
+    path.write_text(visit() + visit(event_id="e2"))
+    assert run_ingest(settings, str(path), format="canonical", as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["accepted"] == 2
+    assert len(made) == 2
+    assert len(values(settings, settings.topics.events, 2)) == 2
 
 
 def test_a_file_that_is_not_there_cannot_run(settings, capsys):

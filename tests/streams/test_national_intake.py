@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from connectors.append import Record
+from connectors.append import Pen, Record
 from connectors.codec import decode_fact
 from connectors.embedded import MockKafka, RedisServer
 from connectors.errors import ConnectorError
@@ -138,7 +138,7 @@ def reader(settings: Settings) -> Iterator[Any]:
 
 def test_what_is_given_while_the_lanes_are_behind_is_taken_and_not_passed_over(settings: Settings, reader: Any) -> None:
     #  turns   1 ... 80 behind: partitions are assigned in one of them   then room
-    edge = FullLanes(Intake(producer(settings.kafka), open_edge(settings)), turns=80)
+    edge = FullLanes(Intake(Pen(lambda: producer(settings.kafka)), open_edge(settings)), turns=80)
     end_s = monotonic() + 60
     while len(ids(settings)) < FACTS + LETTERS:
         assert monotonic() < end_s
