@@ -28,6 +28,7 @@ from connectors.pseudonym import Pseudonyms
 from connectors.topology import Topics
 from risk.facts import Fact
 from risk.local_time import day_of
+from risk.policy import parse_policy
 from streams.city.plan import CityPlan
 from streams.stop import Stop
 
@@ -94,7 +95,7 @@ def run(quick: bool) -> Report:
         days=30 if quick else 45,
         plants=1 if quick else 4,
         signed_percent=10,
-    )
+    ).with_years_of(parse_policy(policy_texts("shaoyang")).workdays)
     mix = mix_of(plan)
     warm_up = mix._replace(records=mix.records[:WARM_UP])
     alerting = 100 * sum(map(len, mix.alerts.values())) / len(mix.records)

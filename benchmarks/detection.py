@@ -15,6 +15,7 @@ from benchmarks.both_hops import BothHops, city_facts, policy_texts
 from benchmarks.report import Report
 from risk.local_time import day_of, local_day, to_ms
 from risk.policy import parse_policy
+from risk.workdays import Workdays
 from streams.city.acts.second_hop import PLACEHOLDERS
 from streams.city.labels import Label
 from streams.city.plan import CityPlan
@@ -90,7 +91,7 @@ class Score:
         return f"a warning accuses nobody: {self.hits}"
 
 
-def plan_of(seed: int, *, quick: bool) -> CityPlan:
+def plan_of(seed: int, workdays: Workdays, *, quick: bool) -> CityPlan:
     """A county in spring 2026, six weeks of it: one month whole, and room for windows of thirty days."""
     return CityPlan(
         people=4_000 if quick else 20_000,
@@ -101,20 +102,21 @@ def plan_of(seed: int, *, quick: bool) -> CityPlan:
         plants=2 if quick else 4,
         checkout=True,
         alone=True,
-    )
+    ).with_years_of(workdays)
 
 
 def run(quick: bool, *, fresh: bool = False) -> Report:
     """Every rule in force, over several cities."""
     files = policy_texts("shaoyang")
-    plan = plan_of(1, quick=quick)
-    in_force = frozenset(parse_policy(files).on(plan.first_day + plan.days - 1))
+    policy = parse_policy(files)
+    plan = plan_of(1, policy.workdays, quick=quick)
+    in_force = frozenset(policy.on(plan.first_day + plan.days - 1))
     seeds = (FRESH if fresh else WRITTEN_WITH)[: 1 if quick else 3]
     report = Report({"policy": "shaoyang", "seeds": list(seeds), "people": plan.people, "days": plan.days})
     scores: dict[str, Score] = defaultdict(Score)
     unknown, began_s, folded = 0, time.perf_counter(), 0
     for seed in seeds:
-        plan = plan_of(seed, quick=quick)
+        plan = plan_of(seed, policy.workdays, quick=quick)
         alerts, count = alerts_of(plan, files)
         folded += count
         unknown += sum(alert.subject in NO_CODES and not alert.rule.startswith("Q") for alert in alerts)

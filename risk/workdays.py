@@ -42,6 +42,12 @@ class Workdays(NamedTuple):
             raise WorkdayUnknown(calendar_date.year)
         return day in year.workdays or (calendar_date.weekday() < _SATURDAY and day not in year.holidays)
 
+    def last_year_from(self, year: int) -> int:
+        """The last year that is known without a gap from `year` on; the one before `year` if that is not known."""
+        while year in self.years:
+            year += 1
+        return year - 1
+
     def add(self, day: int, count: int) -> int:
         """The `count`-th working day after `day`; `day` itself does not count, 0 is `day`."""
         assert count >= 0, count

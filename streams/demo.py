@@ -23,6 +23,7 @@ from streams.city.traffic import IntoHttp, Traffic
 from streams.demo_patients import play
 from streams.demo_view import Screen, Seen
 from streams.logging_setup import log_to_stderr
+from streams.policy_commands import read_policy
 from streams.stop import Stop
 from streams.topic_reader import bodies
 from streams.up import HOME, NOTE_EN, NOTE_ZH, Program, Up, running_engine
@@ -131,6 +132,7 @@ def _told(seen: Seen, what: str, body: dict[str, Any]) -> None:
 def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
     """Yesterday and the day before, in fast motion; then again with other people."""
     today = local_day(to_ms(datetime.now(UTC)))
+    workdays = read_policy(None).workdays
     seed = 1
     with closing(IntoHttp(up.api, up.token)) as engine:
         while not stopped.is_set():
@@ -141,7 +143,7 @@ def _city(up: Up, seen: Seen, stopped: Event, lasts_s: float) -> None:
                 days=CITY_DAYS,
                 seed=seed,
                 visits_per_year=150,
-            )
+            ).with_years_of(workdays)
             speed = CITY_DAYS * 86_400 / lasts_s
             pace: dict[str, Any] = {
                 "speed": speed,

@@ -131,9 +131,5 @@ class Metrics:
 
 def days_left(workdays: Workdays, day: int) -> int:
     """For how many days after `day` the table knows which are worked; 0 when it does not know `day` itself."""
-    year = to_date(day).year
-    if year not in workdays.years:
-        return 0
-    while year + 1 in workdays.years:
-        year += 1
-    return day_of(date(year, 12, 31)) - day
+    last = workdays.last_year_from(to_date(day).year)
+    return max(0, day_of(date(last, 12, 31)) - day)

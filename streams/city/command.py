@@ -14,15 +14,17 @@ from risk.local_time import local_day, to_date, to_ms
 from streams.city.plan import CityPlan, first_day_of
 from streams.city.stream import Deliveries, expectations, label_record
 from streams.city.traffic import Engine, IntoHttp, IntoKafka, Traffic, spelled
+from streams.policy_commands import read_policy
 from streams.stop import Stop
 
 
 def plan_from(*, start: str | None, days: int, **rest: Any) -> CityPlan:
-    """The plan; without a start its last day is yesterday."""
+    """The plan beside the configured policy; without a start its last day is yesterday."""
     try:
-        return CityPlan(first_day=first_day_of(start, days, local_day(to_ms(datetime.now(UTC)))), days=days, **rest)
+        plan = CityPlan(first_day=first_day_of(start, days, local_day(to_ms(datetime.now(UTC)))), days=days, **rest)
     except ValueError as error:
         raise Stop(f"模拟城市的参数有误：{error}", f"no such city: {error}") from error
+    return plan.with_years_of(read_policy(None).workdays)
 
 
 def run_city(

@@ -1,9 +1,11 @@
 """How big a simulated city is, which local days it lives, and from which seed: everything that decides its bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Self
 
 from risk.local_time import day_of, day_start_ms, to_date
+from risk.workdays import Workdays
 
 DAYS_PER_YEAR = 365
 ANNUAL_CAP_FEN = 15_000_000
@@ -53,6 +55,10 @@ class CityPlan:
     def end_ms(self) -> int:
         """The local midnight after its last day. Discharges may come later."""
         return day_start_ms(self.first_day + self.days)
+
+    def with_years_of(self, workdays: Workdays) -> Self:
+        """The same city, its plants told how far a policy's table of working days goes."""
+        return replace(self, last_known_year=workdays.last_year_from(to_date(self.first_day).year))
 
     def date_of(self, day: int) -> date:
         """A day of the plan as a calendar date."""

@@ -1,5 +1,6 @@
 """Every rule in force has misconduct that it must find, and an innocent twin that it must not accuse."""
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -8,6 +9,7 @@ from connectors.policy_files import read_policy_dir
 from risk.facts import BankOrderResult, QueryLogged
 from risk.local_time import day_of
 from risk.policy import parse_policy
+from streams.city.command import plan_from
 from streams.city.plan import CityPlan
 from streams.city.stream import expectations, facts
 
@@ -18,6 +20,16 @@ TURN_OF_THE_YEAR = replace(PLAN, first_day=day_of(date(2026, 12, 26)), days=8, s
 YEAR = CityPlan(people=20, institutions=4, first_day=20_454, days=430, seed=4, plants=1, signed_percent=0)
 """From 2026-01-01 on, for what takes months to see."""
 
+
+NEXT_YEAR = """
+[[workdays]]
+effective_from = 2027-01-01
+document = "a notice that has not been given yet"
+article = "all"
+value.year = 2027
+value.holidays = [2027-01-01]
+value.workdays = []
+"""
 
 CATALOGUE = {
     *(f"P{n:02d}" for n in range(1, 20)),  # P17 is rules.md's, domain.md's P17 became P19
@@ -45,6 +57,22 @@ def test_every_rule_in_force_has_a_plant_and_a_twin():
     twins = {label.rule for label in labels if label.verdict == "innocent"}
     assert rules_in_force() - planted - set(WAITING) == set()
     assert rules_in_force() - twins - set(WAITING) == set()
+
+
+def test_the_last_days_that_are_known_are_those_of_the_policy_beside_the_city(tmp_path, monkeypatch):
+    def plan() -> CityPlan:
+        own = {"seed": 5, "checkout": True, "alone": True, "signed_percent": 0}
+        return plan_from(start="2026-12-26", days=8, people=300, institutions=8, **own)
+
+    assert plan() == TURN_OF_THE_YEAR, "the shipped table ends where a plan does by itself: no byte of a city changed"
+    assert "Q07" in {label.rule for label in expectations(plan()) if label.verdict == "planted"}
+
+    shutil.copytree(POLICIES / "shaoyang", tmp_path / "policy")
+    with (tmp_path / "policy" / "workdays.toml").open("a") as table:
+        table.write(NEXT_YEAR)
+    monkeypatch.setenv("XINMAI_POLICY", str(tmp_path / "policy"))
+    assert plan() == replace(TURN_OF_THE_YEAR, last_known_year=2027)
+    assert "Q07" not in {label.rule for label in expectations(plan())}, "the deadline of whoever leaves is known now"
 
 
 def test_what_no_bill_tells_is_planted_on_both_sides_of_the_threshold_beside_an_innocent_twin():
