@@ -27,6 +27,13 @@ FREE_TEXT = frozenset({"reason", "basis", "outcome", "clause", "about", "authori
 MAY_BE_EMPTY = frozenset({"dr_code", "fixmedins_code"})
 MOST_OF = {"points": POINTS_MOST, "age": AGE_MOST}
 """Whole numbers that end before an amount does."""
+CODE_SHAPES = {
+    "med_type": (pattern("[0-9]{2,6}"), "2-6 digits"),
+    "insutype": (pattern("[0-9]{3}"), "3 digits"),
+    "insuplc_admdvs": (pattern("[0-9]{6}"), "6 digits"),
+}
+"""What a national code surely looks like (domain.md 2.1, 2.5). Which codes there are differs by province and year."""
+_SHAPE_SHOWN = 12
 _UNPRINTABLE = pattern("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _LAST_INSTANT = datetime(9999, 12, 31, 15, 59, 59, tzinfo=UTC)  # beyond it Shanghai's clock has no date
 
@@ -54,7 +61,16 @@ def text(name: str, value: object) -> str:
         raise Refused("CONTROL_CHARACTER", name)
     if value != value.strip():
         raise Refused("NOT_TRIMMED", name)
+    known = CODE_SHAPES.get(name)
+    if known is not None and not known[0].fullmatch(value):
+        raise Refused("CODE_MALFORMED", name, known[1], _shape(value))
     return value
+
+
+def _shape(value: str) -> str:
+    """What a value looks like without what it says: 9 for a digit, A for an ASCII letter, ? for anything else."""
+    shown = ("9" if each in "0123456789" else "A" if each.isascii() and each.isalpha() else "?" for each in value)
+    return "".join(shown)[:_SHAPE_SHOWN]
 
 
 def _whole(name: str, value: object) -> int:

@@ -51,6 +51,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{field} has the wrong type; it must be {limit}",
     ),
     "BAD_VALUE": ("字段{field}取值不在允许范围：{limit}", "{field} must be one of: {limit}"),
+    "CODE_MALFORMED": (
+        "{field}应为{limit}，收到的形式为{shape}（9：数字，A：字母，?：其他）；请按国家医保编码核对后重发",
+        "{field} must be {limit}; what came looks like {shape} (9 a digit, A a letter, ? anything else): "
+        "correct it by the national code list and send the line again",
+    ),
     "NUMBER_UNREADABLE": (
         "{field}不是有限的数字，请发送普通十进制数",
         "{field} is not a finite number; send a plain decimal",
@@ -107,6 +112,9 @@ _LIMITS_ZH = {
     "whole number": "整数",
     "true/false": "true 或 false（是或否）",
     "list": "列表",
+    "2-6 digits": "2至6位数字",
+    "3 digits": "3位数字",
+    "6 digits": "6位数字",
 }
 _FORBIDDEN = frozenset({"EVENT_TYPE_FORBIDDEN", "ENGINE_ONLY", "INSTITUTION_FORBIDDEN", "BANK_FORBIDDEN"})
 _PLAIN_NAME = pattern(r"[a-z][a-z0-9_]{0,40}")
@@ -115,15 +123,17 @@ REASONS = frozenset(_TEXTS)
 
 
 class Refused(Exception):
-    """A line that did not pass the edge. `limit` is what would have been allowed; never what was sent."""
+    """A line that did not pass the edge. `limit` is what would have been allowed; never what was sent, of which
+    `shape` tells at most the kinds of its characters.
+    """
 
-    def __init__(self, reason: str, field: str | None = None, limit: object = "") -> None:
+    def __init__(self, reason: str, field: str | None = None, limit: object = "", shape: str = "") -> None:
         self.reason = reason
         # A name that is not one of ours may itself hold personal data.
         self.field = field if field is None or _PLAIN_NAME.fullmatch(field) else "?"
         zh, en = _TEXTS[reason]
-        self.detail_zh = zh.format(field=self.field, limit=_LIMITS_ZH.get(str(limit), limit))
-        self.detail_en = en.format(field=self.field, limit=limit)
+        self.detail_zh = zh.format(field=self.field, limit=_LIMITS_ZH.get(str(limit), limit), shape=shape)
+        self.detail_en = en.format(field=self.field, limit=limit, shape=shape)
         super().__init__(f"{reason}: {self.detail_en}")
 
     @property

@@ -15,7 +15,15 @@ from msgspec.structs import fields
 
 from connectors.amounts import AMOUNT_MAX_FEN
 from connectors.canonical_line import EXACTLY_ONE
-from connectors.field_checks import FREE_TEXT, ID_LENGTH_MAX, MAY_BE_EMPTY, MOST_OF, TEXT_LENGTH_MAX, not_sent
+from connectors.field_checks import (
+    CODE_SHAPES,
+    FREE_TEXT,
+    ID_LENGTH_MAX,
+    MAY_BE_EMPTY,
+    MOST_OF,
+    TEXT_LENGTH_MAX,
+    not_sent,
+)
 from connectors.topology import Topics
 from risk.facts import ENGINE_ONLY, FACTS, Fact, SubjectFact
 from risk.facts.base import PSN_NO_LENGTH_MAX
@@ -36,6 +44,8 @@ _TOPICS: dict[str, tuple[str, str]] = {
 
 def _text_schema(name: str) -> dict[str, Any]:
     longest = PSN_NO_LENGTH_MAX if name == "psn_no" else TEXT_LENGTH_MAX if name in FREE_TEXT else ID_LENGTH_MAX
+    if name in CODE_SHAPES:
+        return {"type": "string", "pattern": f"^{CODE_SHAPES[name][0].pattern}$"}
     return {"type": "string", "maxLength": longest} | ({} if name in MAY_BE_EMPTY else {"minLength": 1})
 
 

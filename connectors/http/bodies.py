@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from connectors.field_checks import CODE_SHAPES
 from connectors.http.problem import Problem
 from risk.facts.query import Purpose
 
 # No colon in an id: `auth:{fixmedins_code}:{authorization_id}:{request_id}` must read one way only.
 CallerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-9;-~]+$")]
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-9;-~]+$")]
+MedType = Annotated[str, Meta(max_length=6, pattern=f"^{CODE_SHAPES['med_type'][0].pattern}$")]
 PersonNo = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
 Fen = Annotated[int, Meta(ge=0, le=100_000_000_000)]
 FenAboveZero = Annotated[int, Meta(ge=1, le=100_000_000_000)]
@@ -28,7 +30,7 @@ class AuthorizationBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     mdtrt_id: Code
     fixmedins_code: Code
     service: ServiceName
-    med_type: Code
+    med_type: MedType
     amount_fen: FenAboveZero
     scope: Literal["settlement", "visit"] = "settlement"
     agreement_no: Code | None = None

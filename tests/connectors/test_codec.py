@@ -188,6 +188,42 @@ def test_a_value_of_the_wrong_type_is_refused_by_its_field(field, value):
     assert refusal(line(**{field: value})) == ("WRONG_TYPE", field)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "limit", "shape"),
+    [
+        ("med_type", "门诊", "2-6 digits", "??"),
+        ("med_type", "1", "2-6 digits", "9"),
+        ("med_type", "1234567", "2-6 digits", "9999999"),
+        ("insutype", "31O", "3 digits", "99A"),
+        ("insutype", "０３１", "3 digits", "???"),
+        ("insuplc_admdvs", "43050", "6 digits", "99999"),
+        ("insuplc_admdvs", "430502199001011234", "6 digits", "999999999999"),
+    ],
+)
+def test_a_malformed_code_is_told_by_its_shape_and_never_repeated(field, value, limit, shape):
+    with pytest.raises(Refused) as caught:
+        check(line(**{field: value}))
+    refused = caught.value
+    assert (refused.reason, refused.field, refused.result) == ("CODE_MALFORMED", field, "refused")
+    assert f"{field} must be {limit}; what came looks like {shape} (" in refused.detail_en
+    assert f"收到的形式为{shape}（" in refused.detail_zh
+    assert value not in refused.detail_en + refused.detail_zh
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        {"med_type": "11", "insutype": "310", "insuplc_admdvs": "430502"},
+        {"med_type": "140104", "insutype": "510", "insuplc_admdvs": "110000"},
+        {"med_type": "9901", "insutype": None, "insuplc_admdvs": None},
+    ],
+    ids=str,
+)
+def test_a_code_of_the_right_shape_passes_though_no_list_here_knows_it(codes):
+    fact = check(line(**codes))
+    assert {name: getattr(fact, name) for name in codes} == codes
+
+
 def test_an_unknown_event_type_is_refused():
     assert refusal(line(event_type="settlement.imagined")) == ("UNKNOWN_EVENT_TYPE", "event_type")
 

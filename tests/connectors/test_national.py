@@ -298,6 +298,27 @@ def test_a_revised_settlement_is_a_settlement():
 # --- spellings and forms ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"med_type": "普通门诊"}, "CODE_MALFORMED"),
+        ({"insutype": "职工"}, "CODE_MALFORMED"),
+        ({"insutype": 310, "med_type": 11}, None),
+        ({"insutype": " ", "med_type": ""}, None),
+    ],
+    ids=str,
+)
+def test_a_code_that_cannot_be_is_refused_and_one_that_is_left_out_is_not(changes, why):
+    (reading,) = read(settled(**changes))
+    assert (reading.refused and reading.refused.reason) == why
+
+
+def test_the_insured_place_of_the_envelope_is_six_digits():
+    (reading,) = read(settled() | {"insuplc_admdvs": "4305"})
+    assert reading.refused is not None
+    assert (reading.refused.reason, reading.refused.field) == ("CODE_MALFORMED", "insuplc_admdvs")
+
+
 def test_the_misspelt_cash_field_of_real_systems_is_read():
     assert only(settled(psn_cash_pay=None, pdn_cash_pay="30.00")).psn_cash_pay_fen == 3000
 

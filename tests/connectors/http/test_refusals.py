@@ -49,6 +49,8 @@ def refused(
         ({"scope": "year"}, "scope"),
         ({"answer_within_ms": 0}, "answer_within_ms"),
         ({"emergency": "yes"}, "emergency"),
+        ({"med_type": "outpatient"}, "med_type"),
+        ({"med_type": "1"}, "med_type"),
     ],
 )
 def test_a_field_that_is_not_as_it_must_be_is_named(over: dict[str, Any], field: str) -> None:
