@@ -11,10 +11,11 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from contextlib import suppress
+from ctypes import CDLL, c_char_p, c_int, c_int32, c_size_t, c_void_p, create_string_buffer
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException, cimpl
 from confluent_kafka.admin import AdminClient
 
 from connectors.errors import ConnectorError
@@ -22,6 +23,31 @@ from connectors.kafka import RECORD_BYTES_MAX
 from connectors.server_process import ServerProcess, free_ports
 
 LIBRARIES = Path(__file__).resolve().parents[1] / ".cache" / "kafka" / "libs"
+
+
+_PRODUCER = 0
+
+
+def _librdkafka() -> CDLL:
+    """What of rdkafka_mock.h confluent_kafka does not hand on: its extension has the library among its own."""
+    library = CDLL(cimpl.__file__)
+    functions = {
+        "rd_kafka_conf_new": (c_void_p, []),
+        "rd_kafka_conf_set": (c_int, [c_void_p, c_char_p, c_char_p, c_char_p, c_size_t]),
+        "rd_kafka_new": (c_void_p, [c_int, c_void_p, c_char_p, c_size_t]),
+        "rd_kafka_destroy": (None, [c_void_p]),
+        "rd_kafka_mock_cluster_new": (c_void_p, [c_void_p, c_int]),
+        "rd_kafka_mock_cluster_destroy": (None, [c_void_p]),
+        "rd_kafka_mock_cluster_bootstraps": (c_char_p, [c_void_p]),
+        "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [c_void_p, c_int32]),
+    }
+    for name, (result, arguments) in functions.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+_LIBRARY = _librdkafka()
 
 
 def kafka_missing(libraries: Path = LIBRARIES) -> str | None:
@@ -40,18 +66,29 @@ class MockKafka:
     """
 
     def __init__(self) -> None:
-        self._owner: Producer | None = None
+        self._owner: int | None = None
+        self._broker: int | None = None
         self.bootstrap = ""
 
     def start(self) -> Self:
-        # the broker lives in this producer's background thread, so the producer lives as long as the broker
-        self._owner = Producer({"bootstrap.servers": "", "test.mock.num.brokers": 1, "log_level": 3})
-        nodes = self._owner.list_topics(timeout=10).brokers.values()
-        self.bootstrap = ",".join(f"{node.host}:{node.port}" for node in nodes)
+        # the broker lives in the background thread of a client, so the client lives as long as the broker
+        said = create_string_buffer(512)
+        settings = _LIBRARY.rd_kafka_conf_new()
+        _LIBRARY.rd_kafka_conf_set(settings, b"log_level", b"3", said, len(said))
+        self._owner = _LIBRARY.rd_kafka_new(_PRODUCER, settings, said, len(said))
+        if self._owner is None:
+            raise ConnectorError("kafka", said.value.decode(), retryable=False)
+        self._broker = _LIBRARY.rd_kafka_mock_cluster_new(self._owner, 1)
+        # as our real ones, it does not let a group's first member wait for others: three seconds of every start
+        _LIBRARY.rd_kafka_mock_group_initial_rebalance_delay_ms(self._broker, 0)
+        self.bootstrap = _LIBRARY.rd_kafka_mock_cluster_bootstraps(self._broker).decode()
         return self
 
     def stop(self) -> None:
-        self._owner = None
+        if self._owner is not None:
+            _LIBRARY.rd_kafka_mock_cluster_destroy(self._broker)
+            _LIBRARY.rd_kafka_destroy(self._owner)
+        self._owner = self._broker = None
 
     def __enter__(self) -> Self:
         return self if self._owner is not None else self.start()
