@@ -3,6 +3,8 @@
 Each is idempotent by `request_id`, which lives as long as its authorization's id.
 """
 
+from collections.abc import Collection
+
 from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
 from risk.authorize import ask_increase, assert_within, refused_want, with_want
@@ -25,6 +27,18 @@ INCREASE, CAPTURE, RELEASE = "increase", "capture", "release"
 def known_hold(credit: Credit, fixmedins_code: str, authorization_id: str) -> Authorization | Ended | None:
     """The authorization of that name, open or remembered."""
     return open_hold(credit, fixmedins_code, authorization_id) or ended_hold(credit, fixmedins_code, authorization_id)
+
+
+def knows_authorization(credit: Credit | None, authorization_id: str, institutions: Collection[str] | None) -> bool:
+    """Whether one of `institutions` asked for credit for this person under that id, which is open or remembered yet.
+
+    None: any institution; then an open one is found only, since an ended one is remembered by its institution too.
+    """
+    if credit is None:
+        return False
+    if institutions is None:
+        return any(each.authorization_id == authorization_id for each in credit.authorizations)
+    return any(known_hold(credit, each, authorization_id) is not None for each in institutions)
 
 
 def with_known(credit: Credit, known: Authorization | Ended) -> Credit:

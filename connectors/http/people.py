@@ -1,7 +1,7 @@
 """One person as Redis has it now, read together with its position, in the bodies that queries answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from risk.credit import Context, Credit
 from risk.lifecycle import authorization_view, order_view, view
 from risk.local_time import local_day, rfc3339
 from risk.policy import Policy, parse_policy
+from risk.requests import knows_authorization
 
 READ_WITHIN_S = 2.0
 
@@ -51,6 +52,11 @@ class StoredPeople:
         seen = await self._see(psn_no)
         body = authorization_view(seen.credit, fixmedins_code, authorization_id, seen.context)
         return None if body is None else body | {"as_of": seen.as_of}
+
+    async def knows_authorization(self, psn_no: str, authorization_id: str, asking: Collection[str] | None) -> bool:
+        """Whether one of the institutions `asking` (None: any) has or lately had an authorization of that id."""
+        seen = await self._see(psn_no)
+        return knows_authorization(seen.credit, authorization_id, asking)
 
     async def order(self, psn_no: str, order_id: str) -> dict[str, Any] | None:
         """Where the money of one order is."""

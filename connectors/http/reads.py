@@ -1,7 +1,7 @@
 """The calls that ask what is: an authorization, an order, a person's credit. They read Redis and say as of when."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from connectors.http.bodies import CreditQueryBody, decode_body
 from connectors.http.log import Log, LogFull
 from connectors.http.masking import masked_authorization, masked_credit, masked_order
 from connectors.http.problem import Problem
+from connectors.http.tokens import Token
 from connectors.pseudonym import is_pseudonym
 from connectors.topology import partition_of
 from risk.facts import QueryLogged
@@ -31,6 +32,9 @@ class People(Protocol):
 
     async def authorization(self, psn_no: str, fixmedins_code: str, authorization_id: str) -> dict[str, Any] | None:
         """What was decided and what is held now."""
+
+    async def knows_authorization(self, psn_no: str, authorization_id: str, asking: Collection[str] | None) -> bool:
+        """Whether one of the institutions `asking` (None: any) has or lately had an authorization of that id."""
 
     async def order(self, psn_no: str, order_id: str) -> dict[str, Any] | None:
         """Where the money of one order is."""
@@ -115,13 +119,25 @@ class Reads:
             person=person_of(psn_no),
             purpose=asked.purpose,
             outcome=outcome,
-            names_authorization=asked.authorization_ref is not None,
+            names_authorization=is_allowed and await self._names_authorization(psn_no, asked.authorization_ref, token),
         )
         await self._record(psn_no, orjson.dumps(record), told)
         if not is_allowed:
             raise Problem("FORBIDDEN_PURPOSE", "purpose")
         body = await _read(self._people.credit(psn_no))
         return json_answer(200, masked_credit(body) if token.is_masked else body)
+
+    async def _names_authorization(self, psn_no: str, named: str | None, token: Token) -> bool:
+        """Whether what is named is an authorization of this person at an institution of the asker (T01).
+
+        Where the state cannot be read the asker is believed, for then nobody is told anything.
+        """
+        if named is None:
+            return False
+        try:
+            return await self._people.knows_authorization(psn_no, named, token.institutions)
+        except ConnectorError:
+            return True
 
     async def funding_state(self, psn_no: str, order_id: str, wait_ms: int) -> str | None:
         """How the bank answered an order, waiting up to `wait_ms`; None when it cannot be read."""

@@ -14,6 +14,8 @@ class QueryLogged(SubjectFact, frozen=True, kw_only=True, tag="query.logged"):
 
     It is written before the answer: `answered` is what is called `allowed` there, whether or not it was told.
 
+    `names_authorization`: an authorization of this person at the asker's institution, looked up when it was asked.
+
     `person` is 53 bits of a hash: enough to tell people apart, and as a number exact in every reader of JSON.
     """
 

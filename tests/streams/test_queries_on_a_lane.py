@@ -7,7 +7,7 @@ import pytest
 
 from connectors.embedded import MockKafka, RedisServer
 from connectors.topology import Topics
-from tests.connectors.http.fakes import HOSPITAL
+from tests.connectors.http.fakes import HOSPITAL, authorization
 from tests.streams.test_api_killed import OPERATOR, TOKENS, Engine, api, until
 
 THIRD_PARTY, COUNTER = {"authorization": "Bearer third-party"}, {"authorization": "Bearer counter"}
@@ -35,6 +35,8 @@ def test_the_fifty_first_person_within_an_hour_is_told_and_a_busy_counter_is_not
     with engine, api(engine, tmp_path, TOKENS + BOTH) as (_, client):
         until(engine.has_caught_up)
         for psn_no in PERSONS:
+            wanted = authorization(psn_no=psn_no, authorization_id=f"A-{psn_no}", answer_within_ms=10_000)
+            assert client.post("/v1/authorizations", json=wanted, headers=COUNTER).status_code == 200
             named = {"psn_no": psn_no, "purpose": "checkout", "authorization_ref": f"A-{psn_no}"}
             assert client.post("/v1/credit-queries", json=named, headers=COUNTER).status_code == 200
         for psn_no in (*PERSONS[:50], *PERSONS[:20], PERSONS[50]):
@@ -57,6 +59,16 @@ def test_the_fifty_first_person_within_an_hour_is_told_and_a_busy_counter_is_not
     heard = [each for each in engine.told_on(engine.topics.subjects) if each["event_type"] == "query.logged"]
     assert {each["event_id"] for each in heard} == {each["query_id"] for each in logged}
     assert not any(psn_no in str(each) for each in heard for psn_no in PERSONS), "no number of a person leaves his log"
+
+
+def test_a_counter_that_names_authorizations_which_nobody_has_is_counted(engine: Engine, tmp_path: Path):
+    with engine, api(engine, tmp_path, TOKENS + BOTH) as (_, client):
+        until(engine.has_caught_up)
+        for psn_no in PERSONS[:51]:
+            named = {"psn_no": psn_no, "purpose": "checkout", "authorization_ref": "A-1"}
+            assert client.post("/v1/credit-queries", json=named, headers=COUNTER).status_code == 200
+        until(lambda: len(alerts_of(engine)) >= 1)
+    assert [(each["subject_id"], each["level"], each["observed"]) for each in alerts_of(engine)] == [(HOSPITAL, 1, 51)]
 
 
 def asked(client: httpx.Client, psn_no: str, purpose: str, status: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import httpx
@@ -155,6 +155,13 @@ class FakePeople:
     async def authorization(self, psn_no: str, fixmedins_code: str, authorization_id: str) -> dict[str, Any] | None:
         self._check()
         return self.authorizations.get((psn_no, fixmedins_code, authorization_id))
+
+    async def knows_authorization(self, psn_no: str, authorization_id: str, asking: Collection[str] | None) -> bool:
+        self._check()
+        return any(
+            (whose, name) == (psn_no, authorization_id) and (asking is None or where in asking)
+            for whose, where, name in self.authorizations
+        )
 
     async def order(self, psn_no: str, order_id: str) -> dict[str, Any] | None:
         self._check()

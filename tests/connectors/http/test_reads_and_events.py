@@ -24,6 +24,7 @@ def test_a_credit_query_is_in_the_log_before_it_is_answered() -> None:
     async def scenario() -> None:
         api = Api()
         api.people.credits["1"] = CREDIT
+        api.people.authorizations["1", HOSPITAL, "ref-1"] = {"state": "held"}
         answer = await api.call("POST", "/v1/credit-queries", asked("supervision"), token="authority")
         assert answer.json() == CREDIT
         (topic, partition, key, value), told = api.log.records
@@ -52,6 +53,40 @@ def test_a_credit_query_is_in_the_log_before_it_is_answered() -> None:
             "authorization_ref": "ref-1",
             "outcome": "allowed",
         }
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("whose", "where", "named", "is_known"),
+    [
+        ("1", HOSPITAL, "ref-1", True),
+        ("1", HOSPITAL, "ref-2", False),
+        ("1", PHARMACY, "ref-1", False),
+        ("2", HOSPITAL, "ref-1", False),
+    ],
+)
+def test_an_authorization_that_the_asker_does_not_have_of_this_person_counts_as_none(
+    whose: str, where: str, named: str, is_known: bool
+) -> None:
+    async def scenario() -> None:
+        api = Api()
+        api.people.credits["1"] = CREDIT
+        api.people.authorizations[whose, where, named] = {"state": "held"}
+        assert (await api.call("POST", "/v1/credit-queries", asked("checkout"), token="hospital")).status_code == 200
+        record, told = (json.loads(value) for *_, value in api.log.records)
+        assert record["authorization_ref"] == "ref-1"
+        assert told.get("names_authorization", False) is is_known
+
+    asyncio.run(scenario())
+
+
+def test_whoever_asks_while_the_state_is_away_is_believed_for_nobody_is_told_anything() -> None:
+    async def scenario() -> None:
+        api = Api()
+        api.people.away = True
+        assert (await api.call("POST", "/v1/credit-queries", asked("checkout"), token="hospital")).status_code == 503
+        assert json.loads(api.log.records[1][3])["names_authorization"] is True
 
     asyncio.run(scenario())
 
