@@ -98,7 +98,9 @@ class ActReader:
         ends = {partition: self._bounds(partition)[1] for partition in self._next}
         deadline_s = time.monotonic() + _TIMEOUT_S
         while any(self._next[partition] < end for partition, end in ends.items()):
-            messages = self._consumer.consume(_BATCH, 0.2)
+            missing = sum(max(0, end - self._next[partition]) for partition, end in ends.items())
+            # asked for more than there is, it would wait out its time
+            messages = self._consumer.consume(min(_BATCH, missing), 0.2)
             for message in messages:
                 if message.error() is not None:
                     raise KafkaException(message.error())

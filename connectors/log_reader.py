@@ -9,10 +9,14 @@ from connectors.errors import ConnectorError
 from connectors.kafka import consumer_settings
 
 _TIMEOUT_S = 15.0
+_BATCH = 5_000
 
 
 @stamina.retry(
-    on=lambda error: isinstance(error, ConnectorError) and error.retryable, timeout=_TIMEOUT_S, attempts=None
+    on=lambda error: isinstance(error, ConnectorError) and error.retryable,
+    timeout=_TIMEOUT_S,
+    attempts=None,
+    wait_jitter=0.1,
 )
 def log_end(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
     """The first offset still kept, and the one after the last.
@@ -59,7 +63,8 @@ def read_log(
         reached = start
         while reached < stop:
             batch = []
-            for message in client.consume(5_000, 0.2):
+            # asked for more than there is, it would wait out its time
+            for message in client.consume(min(_BATCH, stop - reached), 0.2):
                 error, offset = message.error(), message.offset() or 0
                 if error is not None:
                     _check_end(error, offset, stop)

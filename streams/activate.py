@@ -4,6 +4,7 @@ and `fold activate` append later.
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,7 @@ def prepare_logs(
     )
     opening = [*_switches(), _activation(policy, files)]
     empty = [place for place in _created(kafka, topics) if log_end(kafka, *place)[1] == 0]
-    for record in opening:
-        _append(kafka, empty, record)
+    _append(kafka, empty, *opening)
     for topic in (topics.events, topics.subjects):
         marked = published_marks(kafka, group, topic)
         missing = [
@@ -93,8 +93,7 @@ def activate_fold(settings: "Settings") -> int:
     """Append the switch to this release's fold to every partition of both logs: older releases stop at it. Said again
     it changes nothing. Returns the fold; the first needs no switch.
     """
-    for switch in _switches():
-        _append(settings.kafka, _partitions(settings.kafka, settings.topics), switch)
+    _append(settings.kafka, _partitions(settings.kafka, settings.topics), *_switches())
     return FOLD_VERSION
 
 
@@ -161,11 +160,11 @@ def _partitions(kafka: str, topics: Topics) -> list[tuple[str, int]]:
     return [(name, partition) for name in names for partition in range(found[name][1])]
 
 
-def _append(kafka: str, places: Iterable[tuple[str, int]], value: bytes) -> None:
-    """To each place; done only when Kafka has acknowledged every one."""
+def _append(kafka: str, places: Iterable[tuple[str, int]], *values: bytes) -> None:
+    """To each place, in this order; done only when Kafka has acknowledged every one."""
     client = producer(kafka, **{"message.timeout.ms": int(_ACK_S * 1000)})
     failed: list[str] = []
-    for topic, partition in places:
+    for (topic, partition), value in product(places, values):
         client.produce(
             topic,
             value,

@@ -39,7 +39,8 @@ class AlertHistory:
         client.assign([TopicPartition(self._topic, partition, first) for partition, (first, _) in missing.items()])
         silent = 0
         while missing:
-            messages = client.consume(_BATCH, 0.5)
+            # asked for more than there is, it would wait out its time
+            messages = client.consume(min(_BATCH, sum(end - reached for reached, end in missing.values())), 0.5)
             silent = 0 if messages else silent + 1
             if silent > _SILENT_MAX:
                 raise ConnectorError("kafka", f"{self._topic} was not read to its end", retryable=True)
@@ -50,8 +51,11 @@ class AlertHistory:
                 alert = decode_alert(message.value())
                 if alert is not None and start_ms <= appended_ms < end_ms and partition in missing:
                     yield Heard(alert, appended_ms)
-                if appended_ms >= end_ms or (message.offset() or 0) + 1 >= missing.get(partition, (0, 0))[1]:
+                reached, end = (message.offset() or 0) + 1, missing.get(partition, (0, 0))[1]
+                if appended_ms >= end_ms or reached >= end:
                     missing.pop(partition, None)
+                else:
+                    missing[partition] = (reached, end)
 
     def _spans(self, client: Consumer, start_ms: int) -> dict[int, tuple[int, int]]:
         """Per partition the first offset at or after `start_ms` and the end, where there is anything between."""

@@ -89,17 +89,21 @@ def read_letters(bootstrap: str, topic: str) -> Letters:
 
 def _bodies(reader: Consumer, topic: str) -> Iterator[bytes]:
     metadata = reader.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+    reached: dict[int, int] = {}
     ends: dict[int, int] = {}
     for partition in metadata.partitions:
         low, high = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
         if high > low:
-            ends[partition] = high
+            reached[partition], ends[partition] = low, high
     reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
     while ends:
-        for message in reader.consume(CHUNK, timeout=0.5):
+        # asked for more than there is, it would wait out its time
+        missing = sum(end - reached[partition] for partition, end in ends.items())
+        for message in reader.consume(min(CHUNK, missing), timeout=0.5):
             partition, offset = message.partition(), message.offset()
             if message.error() is None and offset is not None and partition is not None:
                 yield message.value() or b""
+                reached[partition] = offset + 1
                 if offset + 1 >= ends.get(partition, 0):
                     ends.pop(partition, None)
 

@@ -11,6 +11,7 @@ from connectors.errors import ConnectorError
 from connectors.topology import partition_of
 
 TIMEOUT_S = 10.0
+_BATCH = 500
 
 
 def bodies(
@@ -50,14 +51,17 @@ def stamped_bodies(
     )
     try:
         ends = _assign(client, topic, newest, key)
-        waiting = {partition for partition, (start, end) in ends.items() if start < end}
-        while (waiting or follow) and not is_stopped():
-            for message in client.consume(500, 0.3):
+        missing = {partition: end - start for partition, (start, end) in ends.items() if start < end}
+        while (missing or follow) and not is_stopped():
+            # asked for more than there is, it would wait out its time
+            for message in client.consume(min(_BATCH, sum(missing.values()) or 1), 0.3):
                 if message.error() is not None:
                     continue
                 partition = message.partition() or 0
-                if (message.offset() or 0) + 1 >= ends[partition][1]:
-                    waiting.discard(partition)
+                if partition in missing:
+                    missing[partition] = ends[partition][1] - (message.offset() or 0) - 1
+                    if missing[partition] <= 0:
+                        del missing[partition]
                 value = message.value()
                 if value is not None:
                     yield orjson.loads(value), message.timestamp()[1]
