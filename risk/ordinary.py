@@ -58,7 +58,7 @@ def ordinary(activity: Activity, fact: SettlementCompleted, moment: Moment) -> O
     after, said = judge(fact, after, row, moment)
     rows = activity.rows, after.rows
     after = billed(activity, after, visit, row)
-    after = on_a_new_day(activity, after, at=(at_ms, day), policy=policy, terms=terms)
+    after = on_a_new_day(activity, after, moment)
     if not has_second_hop(terms):
         return after, said, []
     told = contributions(fact.psn_no, row, sign=1, event_id=fact.event_id, moved_ms=at_ms, marks=marks)

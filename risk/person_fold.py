@@ -34,21 +34,13 @@ from risk.facts import (
     BedChecked,
     CheckoutRequest,
     Fact,
-    FeeAdded,
-    FeeReversed,
     IdentityChecked,
     InsuredStatusChanged,
     SettlementCompleted,
-    SettlementEstimated,
     SettlementReinstated,
     SettlementReversed,
     TimerDue,
     TransferFiled,
-    VisitCancelled,
-    VisitClosed,
-    VisitOpened,
-    VisitReopened,
-    VisitUpdated,
 )
 from risk.idle_days import bed_checked
 from risk.insured import told
@@ -89,10 +81,9 @@ class Applied(Struct, frozen=True, gc=False):
     said: list[Output | Reply]
     contributions: list[Contribution]
 
-    def then(self, activity: Activity, *, said: Sequence[Output] = (), told: Sequence[Contribution] = ()) -> "Applied":
-        """The same record, after something else of it changed the activity, and what that adds."""
-        after = Person(activity, self.person.credit)
-        return Applied(after, self.result, [*self.said, *said], [*self.contributions, *told])
+    def then(self, activity: Activity, told: Sequence[Contribution] = ()) -> "Applied":
+        """The same record, after something else of it changed the activity, and what that tells."""
+        return Applied(Person(activity, self.person.credit), self.result, self.said, [*self.contributions, *told])
 
 
 def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
@@ -107,60 +98,33 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
 def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
     if isinstance(fact, SettlementCompleted):  # first and plainly: most records are
         return _touched(person, _settled(person, fact, moment), moment)
+    if isinstance(fact, VisitFact):
+        return _visited(person, fact, moment)
     if isinstance(fact, CheckoutRequest):  # and somebody stands at a counter
         return _touched(person, _credited(person, fact, moment), moment)
-    applied = _applied(person, fact, moment)
-    if applied.result != "applied" or not isinstance(fact, BoxFact):
-        return applied
-    activity, told = with_boxes(person.activity, applied.person.activity, fact, moment)
-    return applied if activity is applied.person.activity else applied.then(activity, told=told)
-
-
-def _applied(person: Person, fact: Fact, moment: Moment) -> Applied:
     match fact:
         case SettlementReversed():
             counted = reverse_settlement(fact.psn_no, person.activity, fact, moment)
-            applied = _recounted(person, fact, moment, counted=counted, money=reverse)
+            applied = _touched(person, _recounted(person, fact, moment, counted=counted, money=reverse), moment)
+            if applied.result != "applied":
+                return applied
+            activity, told = with_boxes(person.activity, applied.person.activity, fact, moment)
+            return applied.then(activity, told) if told else applied
         case SettlementReinstated():
             counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment)
-            applied = _recounted(person, fact, moment, counted=counted, money=reinstate)
+            return _touched(person, _recounted(person, fact, moment, counted=counted, money=reinstate), moment)
         case TimerDue():
             return _due(person, fact, moment)
-        case (
-            VisitOpened()
-            | VisitUpdated()
-            | VisitClosed()
-            | VisitReopened()
-            | VisitCancelled()
-            | FeeAdded()
-            | FeeReversed()
-            | SettlementEstimated()
-        ):
-            return _cared(person, _touched(person, _visited(person, fact, moment), moment), fact, moment)
-        case _:
-            applied = _once(person, fact, moment)
-    return _touched(person, applied, moment)
+    return _touched(person, _once(person, fact, moment), moment)
 
 
 def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
     """The newest record moves the day; when the day turns, what nothing needs any more is forgotten."""
     if applied.result == "refused":
         return applied
-    before, after = person.activity, applied.person.activity
-    activity = on_a_new_day(
-        before, after, at=(moment.occurred_ms, moment.day), policy=moment.policy, terms=moment.terms
-    )
+    after = applied.person.activity
+    activity = on_a_new_day(person.activity, after, moment)
     return applied if activity is after else applied.then(activity)
-
-
-def _cared(person: Person, applied: Applied, fact: VisitFact, moment: Moment) -> Applied:
-    """What a visit or its lines say of what was dispensed and of admissions."""
-    if applied.result != "applied":
-        return applied
-    activity, said = cared(person.activity, applied.person.activity, fact, moment)
-    if activity is applied.person.activity and not said:
-        return applied
-    return applied.then(activity, said=said)
 
 
 def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) -> Context:
@@ -243,20 +207,30 @@ def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:
 
 
 def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
-    done = visited(person.activity, fact, moment.occurred_ms, moment.terms)
+    """A record about a visit or its lines, in one straight line: the visit, the day, the money, the care, the boxes."""
+    before, credit = person.activity, person.credit
+    done = visited(before, fact, moment.occurred_ms, moment.terms)
     # a record with a code of its own was compared at the edge
     code = done.visit.fixmedins_code if done.visit is not None and not getattr(fact, "fixmedins_code", "") else ""
     if not speaks_for(fact.source, INSTITUTION, code):
         return _refused(person, fact, moment)
-    after = replace(person, activity=done.activity)
-    if done.result == "conflict":
-        code = done.visit.fixmedins_code if done.visit is not None else ""
-        return Applied(after, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], [])
-    told = visit_told(person.activity, done.visit, moment) if done.visit is not None else []
-    if done.result != "applied" or person.credit is None:
-        return Applied(after, done.result, [], told)
-    step = apply_credit(person.credit, fact, _context(after, fact, moment, done.visit))
-    return _with_credit(Applied(after, done.result, [], told), step)
+    activity = on_a_new_day(before, done.activity, moment)
+    if done.result != "applied":
+        said: list[Output | Reply] = []
+        if done.result == "conflict":
+            code = done.visit.fixmedins_code if done.visit is not None else ""
+            said = [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)]
+        return Applied(Person(activity, credit), done.result, said, [])
+    told = visit_told(before, done.visit, moment) if done.visit is not None else []
+    said = []
+    if credit is not None:
+        context = _context(Person(done.activity, credit), fact, moment, done.visit)
+        credit, said = apply_credit(credit, fact, context)
+    activity, more = cared(before, activity, fact, moment)
+    if isinstance(fact, BoxFact):
+        activity, boxed = with_boxes(before, activity, fact, moment)
+        told = [*told, *boxed]
+    return Applied(Person(activity, credit), "applied", [*said, *more], told)
 
 
 def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:

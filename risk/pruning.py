@@ -7,26 +7,26 @@ from msgspec.structs import replace
 from risk.activity import LINES_AFTER_VISIT_MS, RECEIPT, RECEIPT_DAYS, TOMBSTONE_MS, Activity, Visit, visit_end_ms
 from risk.insured import without_past
 from risk.local_time import HOUR_MS, day_start_ms, local_day
+from risk.moment import Moment
 from risk.person_rules import rows_kept_ms
-from risk.policy import Policy
 from risk.receipts import SEEN
 from risk.terms import Terms
 
 _DEFAULT_GRACE_MS = 2 * HOUR_MS
 
 
-def on_a_new_day(before: Activity, after: Activity, *, at: tuple[int, int], policy: Policy, terms: Terms) -> Activity:
+def on_a_new_day(before: Activity, after: Activity, moment: Moment) -> Activity:
     """The activity moved on to a record's instant and local day; when a day turns, what nothing needs any more goes."""
-    at_ms, day = at
+    at_ms = moment.occurred_ms
     if at_ms <= before.touched_ms:
         return after
     if after.touched_ms < at_ms:
         after = replace(after, touched_ms=at_ms)
     if not before.touched_ms:
         return after
-    if local_day(before.touched_ms) == day and local_day(before.newest_ms) == local_day(after.newest_ms):
+    if local_day(before.touched_ms) == moment.day and local_day(before.newest_ms) == local_day(after.newest_ms):
         return after
-    return pruned(after, rows_kept_ms=rows_kept_ms(policy), grace_ms=grace_ms_of(terms))
+    return pruned(after, rows_kept_ms=rows_kept_ms(moment.policy), grace_ms=grace_ms_of(moment.terms))
 
 
 def grace_ms_of(terms: Terms) -> int:
