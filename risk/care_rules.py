@@ -35,7 +35,7 @@ from risk.heard import Heard, alert_of, closed, exclusions_of, is_nobody, rules_
 from risk.idle_days import idle_judged, is_settled, served, unserved
 from risk.item_limits import estimated
 from risk.kept_care import packed, unpacked
-from risk.line_rules import SUPPLY_DAYS, as_remembered, by_itself, counts, rules_about
+from risk.line_rules import SUPPLY_DAYS, Asked, Sold, by_itself, counts, plan_of, under_control
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.moment import Moment
 from risk.outputs import Output
@@ -85,20 +85,22 @@ def cared(before: Activity, activity: Activity, fact: VisitFact, moment: Moment)
     span = kept(moment.policy)
     if not span.any_rule:
         return activity, []
-    said: list[Output] = []
-    care = after = unpacked(activity.care)
     if isinstance(fact, FeeAdded):
+        care = unpacked(activity.care)
         visit = visit_of(activity, fact.mdtrt_id)
         after, said = _line_added(served(care, fact, moment), visit, fact, moment)
     elif isinstance(fact, FeeReversed):
+        care = unpacked(activity.care)
         after, said = _line_reversed(care, activity, fact, moment)
     else:
         visit = _visit_told(before, activity, fact)
-        if visit is not None and visit.admission:
-            after, said = stay_told(care, visit, fact, moment, insured=activity.insured)
-            if isinstance(fact, VisitClosed) and is_settled(activity, hash64(visit.mdtrt_id)):
-                after, idle = idle_judged(after, stay_of(after, visit.mdtrt_id), fact, moment)
-                said += idle
+        if visit is None or not visit.admission:
+            return activity, []
+        care = unpacked(activity.care)
+        after, said = stay_told(care, visit, fact, moment, insured=activity.insured)
+        if isinstance(fact, VisitClosed) and is_settled(activity, hash64(visit.mdtrt_id)):
+            after, idle = idle_judged(after, stay_of(after, visit.mdtrt_id), fact, moment)
+            said += idle
     if after is care:
         return activity, said
     after = forgetting(after, activity.touched_ms, span, is_settled=partial(is_settled, activity))
@@ -118,42 +120,44 @@ def _visit_told(before: Activity, activity: Activity, fact: VisitFact) -> Visit 
 def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment) -> tuple[Care, list[Output]]:
     if visit is None:
         return care, []
-    rules = [Heard(name, clause, fact, moment) for name, clause in rules_about(visit, fact, moment.terms)]
-    if not rules:
+    terms = moment.terms
+    excluded = exclusions_of(terms, visit)
+    plan = plan_of(visit, fact, terms, excluded)
+    if not plan.rules:
         return care, []
-    placed = replace(fact, fixmedins_code="") if is_nobody(fact.fixmedins_code, moment.terms) else fact
-    line = line_of(placed, visit, moment.occurred_ms, exclusions_of(moment.terms, visit))
-    of = {heard.name: heard.clause.value for heard in rules}
-    own = {name: as_remembered(rule, line, fact, moment.terms) for name, rule in of.items()}
+    placed = replace(fact, fixmedins_code="") if is_nobody(fact.fixmedins_code, terms) else fact
+    line = line_of(placed, visit, moment.occurred_ms, excluded)
+    own = {special: under_control(line, fact, terms) if special else line for special in plan.kept}
     after = care
-    for each in dict.fromkeys(own.values()):
-        after = after if each is None else _kept_up(after, with_line(after, each), of, [each])
+    for each in own.values():
+        after = _kept_up(after, with_line(after, each), plan.rules, [each])
     if line.at_ms < care.newest_ms - LATE_MS:
         return after, []
+    sold = {
+        special: Sold(fact, moment, each, [other for other in after.lines if other.item == each.item])
+        for special, each in ({False: line} | own).items()
+    }
     said: list[Output] = []
-    for heard in rules:
-        known = own[heard.name] or line
-        if not counts(heard.clause.value, known):
-            continue
-        if heard.clause.value.period == "event":
-            said += by_itself(heard, after, known)
+    for asked in plan.asked:
+        if asked.clause.value.period == "event":
+            said += by_itself(asked, sold[asked.special])
         else:
-            after, more = _episodes(heard, after, known)
+            after, more = _episodes(asked, after, sold[asked.special])
             said += more
-    return after, sorted(said, key=lambda each: each.body["episode"] == "opened")
+    return after, sorted(said, key=lambda each: each.body["episode"] == "opened") if said else said
 
 
-def _episodes(heard: Heard, care: Care, line: Line) -> tuple[Care, list[Output]]:
+def _episodes(asked: Asked, care: Care, sold: Sold) -> tuple[Care, list[Output]]:
     """P04, P07: close what has fallen, then open what has risen."""
-    rule = heard.clause.value
+    rule, line, heard = asked.clause.value, sold.line, sold.heard(asked)
     month = month_of(line.at_ms) if rule.period == "month" else 0
     item = line.item if rule.each else 0
     said: list[Output] = []
     for old in [each for each in care.above if each.rule_id == heard.name and each.period < month]:
         care = _without(care, old)
         said.append(closed(heard, old, _left(rule, care, old, line.at_ms)))
-    lines = _of_rule(rule, care, item)
-    for level in rule.levels_for(line.med_type):
+    lines = [each for each in (sold.of_item if rule.each else care.lines) if counts(rule, each)]
+    for level in asked.levels:
         counted = _within(lines, level, month, line.at_ms)
         observed = measured(rule, counted)
         if observed < level.theta and not care.above:
