@@ -150,7 +150,7 @@ class Activity(Stored, frozen=True):
     episodes: tuple[Episode, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     undone: tuple[Undone, ...] = ()
-    care: bytes = b""  # what was dispensed, and admissions: carried unread (kept_care.py)
+    care: bytes = b""  # what was dispensed, and admissions: carried unread (care.py)
     insured: Insured | None = None
     boxes: bytes = b""  # of fee lines, by trace code: carried unread too (boxes.py)
 

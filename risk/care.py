@@ -1,17 +1,19 @@
 """What a person was dispensed and where he was admitted lately: what the rules about fee lines and stays need.
 
-Opened only when a fact about a visit or a line comes: a settlement carries it along unread (kept_care.py). It is a
-function of the applied records. What is old goes with each such fact, on day boundaries.
+Opened only when a fact about a line or an admission comes: a settlement carries it along unread. It is a function of
+the applied records. What is old goes with each such fact, on day boundaries.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec import msgpack
 from msgspec.structs import replace
 
 from risk.activity import LATE_MS, Stored, Visit, hash32, hash64
-from risk.event_ids import joined, split
+from risk.event_ids import split
 from risk.facts import FeeAdded, FeeReversed, VisitOpened
+from risk.kept_lines import Line, Messages, gathered, lines_of
 from risk.local_time import DAY_MS, day_start_ms, local_day
 
 UNSETTLED_MS = 92 * DAY_MS
@@ -35,35 +37,6 @@ class Reach(NamedTuple):
     unsettled_ms: int
     pairs: bool
     any_rule: bool
-
-
-class Line(Stored, frozen=True):
-    """A fee line that a rule may still count. First what the lines of one message share.
-
-    `key` tells it apart in its visit; `cnt_x10000` is what was not taken back; `stem`, `number`: event_ids.py.
-    """
-
-    at_ms: int
-    mdtrt_id: int
-    batch: int
-    fixmedins_code: str
-    med_type: str
-    excluded: tuple[str, ...]  # the common exclusions that concern it
-    stem: bytes
-    key: int
-    item: int
-    cnt_x10000: int
-    prd_days: int
-    number: int
-
-    @property
-    def event_id(self) -> str:
-        """The event that told of it: evidence."""
-        return joined(self.stem, self.number, self.fixmedins_code)
-
-    def is_same(self, other: "Line") -> bool:
-        """Is this the same line, however much of it is left?"""
-        return self.key == other.key and self.mdtrt_id == other.mdtrt_id
 
 
 class Stay(Stored, frozen=True):
@@ -99,12 +72,24 @@ class Care(Stored, frozen=True):
     """Everything the rules about lines and stays remember of one person."""
 
     newest_ms: int = 0  # newest counted line; never goes back
-    lines: tuple[Line, ...] = ()
+    messages: Messages = ()
     stays: tuple[Stay, ...] = ()
     above: tuple[Above, ...] = ()
 
 
 NO_CARE = Care()
+_encode = msgpack.Encoder().encode
+_decode = msgpack.Decoder(Care).decode
+
+
+def packed(care: Care) -> bytes:
+    """The care as a person's activity carries it, unread; nothing remembered is no byte."""
+    return b"" if care == NO_CARE else _encode(care)
+
+
+def unpacked(kept: bytes) -> Care:
+    """The care again."""
+    return _decode(kept) if kept else NO_CARE
 
 
 def line_of(fact: FeeAdded, visit: Visit, at_ms: int, excluded: tuple[str, ...]) -> Line:
@@ -126,22 +111,12 @@ def line_of(fact: FeeAdded, visit: Visit, at_ms: int, excluded: tuple[str, ...])
     )
 
 
-def with_line(care: Care, line: Line) -> Care:
-    """One line more; lines stand in the order of their time, ties in log order."""
-    lines = care.lines
-    if lines and lines[-1].at_ms > line.at_ms:
-        lines = tuple(sorted((*lines, line), key=lambda each: each.at_ms))
-    else:
-        lines = (*lines, line)
-    return replace(care, lines=lines, newest_ms=max(care.newest_ms, line.at_ms))
-
-
 def without_lines(care: Care, fact: FeeReversed, settled_ms: int) -> tuple[Care, list[Line]]:
     """The care after lines were taken back, and those lines as they were. `settled_ms`: the newest settlement of their
     visit; what is newer is unsettled. A part of a line leaves the line, with less in it.
     """
     named, kept, taken = _named(fact, settled_ms), [], []
-    for line in care.lines:
+    for line in lines_of(care.messages):
         if not named(line):
             kept.append(line)
             continue
@@ -149,7 +124,7 @@ def without_lines(care: Care, fact: FeeReversed, settled_ms: int) -> tuple[Care,
         part = fact.cnt_x10000 if fact.feedetl_sn else None
         if part is not None and part < line.cnt_x10000:
             kept.append(replace(line, cnt_x10000=line.cnt_x10000 - part))
-    return (replace(care, lines=tuple(kept)) if taken else care), taken
+    return (replace(care, messages=gathered(kept)) if taken else care), taken
 
 
 def _named(fact: FeeReversed, settled_ms: int) -> Callable[[Line], bool]:
@@ -165,6 +140,8 @@ def _named(fact: FeeReversed, settled_ms: int) -> Callable[[Line], bool]:
 
 def stay_of(care: Care, mdtrt_id: str) -> Stay | None:
     """The admission of that number, if it is still remembered."""
+    if not care.stays:
+        return None
     mdtrt = hash64(mdtrt_id)
     return next((stay for stay in care.stays if stay.mdtrt_id == mdtrt), None)
 
@@ -211,11 +188,11 @@ def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[in
     since_ms, unsettled_ms = (
         day_start_ms(local_day(at_ms - each - LATE_MS)) for each in (reach.stays_ms, reach.unsettled_ms)
     )
-    lines = care.lines
-    if lines and lines[0].at_ms < floor_ms:
-        lines = tuple(line for line in lines if line.at_ms >= floor_ms)
+    messages = care.messages
+    if messages and messages[0].at_ms < floor_ms:
+        messages = gathered(line for line in lines_of(messages) if line.at_ms >= floor_ms)
     if not care.stays:
-        return care if lines is care.lines else replace(care, lines=lines)
+        return care if messages is care.messages else replace(care, messages=messages)
     needed = [
         stay
         for stay in care.stays
@@ -228,4 +205,4 @@ def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[in
         for stay in care.stays
         if stay in needed or (reach.pairs and any(comes_back(each, stay) for each in needed))
     )
-    return replace(care, lines=lines, stays=stays)
+    return replace(care, messages=messages, stays=stays)

@@ -17,12 +17,12 @@ from risk.care import (
     UNSETTLED_MS,
     Above,
     Care,
-    Line,
     Reach,
     forgetting,
     line_of,
+    packed,
     stay_of,
-    with_line,
+    unpacked,
     without_lines,
 )
 from risk.facts import (
@@ -34,7 +34,7 @@ from risk.facts import (
 from risk.heard import Heard, alert_of, closed, exclusions_of, is_nobody, rules_of
 from risk.idle_days import idle_judged, is_settled, served, unserved
 from risk.item_limits import estimated
-from risk.kept_care import packed, unpacked
+from risk.kept_lines import Line, lines_of, with_line
 from risk.line_rules import SUPPLY_DAYS, Asked, Sold, by_itself, counts, plan_of, under_control
 from risk.local_time import DAY_MS, local_day, to_date
 from risk.moment import Moment
@@ -130,11 +130,12 @@ def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment)
     own = {special: under_control(line, fact, terms) if special else line for special in plan.kept}
     after = care
     for each in own.values():
-        after = _kept_up(after, with_line(after, each), plan.rules, [each])
+        longer = replace(after, messages=with_line(after.messages, each), newest_ms=max(after.newest_ms, each.at_ms))
+        after = _kept_up(after, longer, plan.rules, [each])
     if line.at_ms < care.newest_ms - LATE_MS:
         return after, []
     sold = {
-        special: Sold(fact, moment, each, [other for other in after.lines if other.item == each.item])
+        special: Sold(fact, moment, each, lines_of(after.messages, each.item))
         for special, each in ({False: line} | own).items()
     }
     said: list[Output] = []
@@ -156,7 +157,7 @@ def _episodes(asked: Asked, care: Care, sold: Sold) -> tuple[Care, list[Output]]
     for old in [each for each in care.above if each.rule_id == heard.name and each.period < month]:
         care = _without(care, old)
         said.append(closed(heard, old, _left(rule, care, old, line.at_ms)))
-    lines = [each for each in (sold.of_item if rule.each else care.lines) if counts(rule, each)]
+    lines = [each for each in (sold.of_item if rule.each else lines_of(care.messages)) if counts(rule, each)]
     for level in asked.levels:
         counted = _within(lines, level, month, line.at_ms)
         observed = measured(rule, counted)
@@ -193,7 +194,7 @@ def _counted(rule: MeasuredRule, care: Care, of: tuple[Level, int, int], until_m
 
 
 def _of_rule(rule: MeasuredRule, care: Care, item: int) -> list[Line]:
-    return [each for each in care.lines if (not item or each.item == item) and counts(rule, each)]
+    return [each for each in lines_of(care.messages, item) if counts(rule, each)]
 
 
 def _within(lines: list[Line], level: Level, month: int, until_ms: int) -> list[Line]:

@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from risk.activity import Activity, hash32
 from risk.bills import is_interim, settles_its_visit
-from risk.care import Above, Care, Stay, stay_of, with_stay
+from risk.care import Above, Care, Stay, packed, stay_of, unpacked, with_stay
 from risk.facts import BedChecked, Fact, FeeAdded, FeeReversed, SettlementCompleted
 from risk.heard import Heard, alert_of, exclusions_of, is_nobody, rules_of
-from risk.kept_care import packed, unpacked
 from risk.local_time import DAY_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from risk.activity import Visit, hash32
-from risk.care import Above, Line
+from risk.care import Above
 from risk.facts import Fact, FeeAdded
 from risk.heard import Heard, alert_of, is_nobody, rules_of
+from risk.kept_lines import Line
 from risk.local_time import DAY_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output

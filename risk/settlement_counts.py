@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
 from risk.bills import is_interim
-from risk.care import Stay, comes_back, stay_of
+from risk.care import Stay, comes_back, stay_of, unpacked
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, Beside
 from risk.counters import place_of
 from risk.facts import SettlementCompleted
 from risk.heard import exclusions_of
-from risk.kept_care import unpacked
 from risk.line_counts import open_notes
 from risk.local_time import local_day
 from risk.policy import Policy

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.activity import Row
-from risk.care import NO_CARE, Above, Care, Line, Stay
+from risk.care import NO_CARE, Above, Care, Stay, packed, unpacked
 from risk.event_ids import joined, split
-from risk.kept_care import packed, unpacked
+from risk.kept_lines import Line, Messages, gathered, lines_of, with_line
 
 CODE = "H43050200001"
 MESSAGE = f"2204:{CODE}202605310821000001"
@@ -57,14 +57,31 @@ def test_care_comes_back_whole() -> None:
         line(5, at_ms=1_780_186_860_001, cnt_x10000=0),
     ]
     stay = Stay(7, CODE, 1, "e", "21")
-    care = Care(9, (line(0), line(1), *others), (stay,), (Above("P04", 1, 5, 24_000, "e", 4, 5, 5),))
+    lines = [line(0), line(1), *others]
+    care = Care(9, gathered(lines), (stay,), (Above("P04", 1, 5, 24_000, "e", 4, 5, 5),))
     assert unpacked(packed(care)) == care
+    assert lines_of(care.messages) == lines
+    assert len(care.messages) == 4
     assert unpacked(packed(NO_CARE)) == NO_CARE
     assert packed(NO_CARE) == b""
 
 
+@given(
+    st.lists(st.builds(line, st.integers(0, 2), at_ms=st.integers(1, 3), fixmedins_code=st.sampled_from(["", CODE])))
+)
+def test_lines_that_come_one_by_one_are_kept_as_all_at_once(lines: list[Line]) -> None:
+    messages: Messages = ()
+    for each in lines:
+        messages = with_line(messages, each)
+    in_order = sorted(lines, key=lambda each: each.at_ms)  # stable: ties in log order
+    assert messages == gathered(in_order)
+    assert lines_of(messages) == in_order
+    for item in {each.item for each in lines}:
+        assert lines_of(messages, item) == [each for each in in_order if each.item == item]
+
+
 def test_a_line_more_of_a_message_costs_less_than_twenty_bytes() -> None:
-    one, three = (len(packed(Care(1, tuple(line(n) for n in range(count))))) for count in (1, 3))
+    one, three = (len(packed(Care(1, gathered(line(n) for n in range(count))))) for count in (1, 3))
     assert (three - one) / 2 < 20
     assert one < 90
 
