@@ -9,7 +9,10 @@ import pytest
 
 from connectors.embedded import MockKafka, RealKafka, RedisClusterServers, RedisServer, kafka_missing, redis_binary
 from connectors.topology import Topics
+from tests.pens import pen
 
+# What runs for a minute is not worth the second compiler: a broker starts in half of the time without it.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 _prefixes = count(1)
 _SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
 
@@ -100,6 +103,7 @@ def mock_kafka() -> Iterator[MockKafka]:
     """The in-process broker of this run: four partitions a topic, small, forgetful."""
     with MockKafka() as broker:
         yield broker
+        pen.cache_clear()
         gc.collect()  # clients in cycles would complain, after pytest's last line, that their broker has gone
 
 
@@ -109,6 +113,7 @@ def real_kafka() -> Iterator[RealKafka]:
     _require(kafka_missing(), "XINMAI_REQUIRE_KAFKA")
     with RealKafka() as broker:
         yield broker
+        pen.cache_clear()
         gc.collect()
 
 

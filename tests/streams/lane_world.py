@@ -11,7 +11,7 @@ import orjson
 from connectors.amounts import AmountProfiles
 from connectors.embedded import RealKafka, RedisServer
 from connectors.intake import Edge, fact_records
-from connectors.kafka import producer, published_marks
+from connectors.kafka import published_marks
 from connectors.log_reader import log_end, read_log
 from connectors.pseudonym import Pseudonyms
 from connectors.topology import Topics, partition_of, tags
@@ -22,6 +22,7 @@ from streams.city.settlements import START_MS, preencoded
 from streams.lane import Lane
 from streams.ownership import LaneSettings
 from streams.verify import Findings, prove
+from tests.pens import pen
 
 POLICY = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 PEOPLE, SUBJECTS = 2, 1
@@ -38,7 +39,7 @@ class World:
         self.group = topics.prefix + group
         self.heard: list[dict[str, Any]] = []
         self.lanes: list[Lane] = []
-        self._producer = producer(kafka.bootstrap)
+        self._producer = pen(kafka.bootstrap)
         if not prepared:
             prepare_logs(
                 kafka.bootstrap, topics, POLICY, partitions=PEOPLE, subjects_partitions=SUBJECTS, group=self.group

@@ -14,7 +14,7 @@ from connectors.bank import BankAccess, BankGateway
 from connectors.bank_simulator import SIMULATOR_SECRET, BankSimulator
 from connectors.codec import decode_fact, encode_fact
 from connectors.errors import ConnectorError
-from connectors.kafka import consumer, create_topics, producer
+from connectors.kafka import consumer, create_topics
 from connectors.topology import partition_of
 from risk.local_time import rfc3339
 from streams.alert_redrive import AlertRedrive
@@ -22,6 +22,7 @@ from streams.alert_routes import AlertRouter, Heard, Route
 from streams.app import Parts, build_app
 from streams.metrics import Metrics
 from streams.order_submission import OrderSubmitter, Surroundings
+from tests.pens import pen
 
 PARTITIONS = 4
 
@@ -71,7 +72,7 @@ class World:
     def __init__(self, kafka, topics, bank):
         self.metrics = Metrics()
         self.kafka, self.topics, self.bank = kafka, topics, bank
-        self.producer: Producer = producer(kafka.bootstrap)
+        self.producer: Producer = pen(kafka.bootstrap)
         self.open: dict[str, tuple[str, dict]] = {}
         self.target = Target()
         create_topics(kafka.bootstrap, topics, partitions=PARTITIONS)

@@ -5,7 +5,7 @@ import pytest
 
 from connectors.append import Record, append_all
 from connectors.handling import act_record
-from connectors.kafka import create_topics, producer
+from connectors.kafka import create_topics
 from connectors.topology import Topics
 from risk.handling import Handling, NoticePrepared
 from risk.local_time import HOUR_MS, rfc3339, to_datetime, to_ms
@@ -13,6 +13,7 @@ from streams.command_line import run
 from streams.handling_board import read_acts
 from streams.risk_reader import risk_of
 from streams.settings import load_settings
+from tests.pens import pen
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def warn(engine, number: int, rule_id: str = "P01", subject_id: str = "p1_x") ->
     body = {"alert_id": f"al_{number}", "rule_id": rule_id, "level": 1, "kind": "suspicion", "sev_deg": 3}
     body |= {"subject_kind": "person", "subject_id": subject_id, "episode": "opened"}
     body |= {"occurred_at": rfc3339(number), "detected_at": rfc3339(number)}
-    append_all(producer(bootstrap), [Record(topics.alerts, subject_id, orjson.dumps(body))], timeout_s=10)
+    append_all(pen(bootstrap), [Record(topics.alerts, subject_id, orjson.dumps(body))], timeout_s=10)
 
 
 def said(capsys, *words: str, code: int = 0) -> str:
@@ -101,7 +102,7 @@ def test_a_notice_shows_its_members(engine, capsys):
     notice = NoticePrepared(
         at=to_datetime(1), by="engine", notice_id="nt_1", route="chat", cause="flood", members=(("al_2", "opened"),)
     )
-    append_all(producer(bootstrap), [act_record(topics.handling, notice)], timeout_s=10)
+    append_all(pen(bootstrap), [act_record(topics.handling, notice)], timeout_s=10)
     assert [orjson.loads(line)["alert_id"] for line in said(capsys, "--notice", "nt_1", "--json").splitlines()] == [
         "al_2"
     ]

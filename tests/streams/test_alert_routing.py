@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 from connectors.append import Record, append_all
 from connectors.errors import ConnectorError
 from connectors.handling import ActReader, act_record, encode_act
-from connectors.kafka import consumer, create_topics, producer
+from connectors.kafka import consumer, create_topics
 from risk.handling import (
     LOOK_FURTHER_MS,
     Act,
@@ -33,6 +33,7 @@ from streams.alert_redrive import AlertRedrive
 from streams.alert_routes import AlertRouter, Heard, Route
 from streams.app import Parts, build_app
 from streams.handling_board import PATIENCE_S, STALE_S, HandlingBoard, read_acts, reading_client
+from tests.pens import pen
 
 PARTITIONS = 4
 
@@ -83,7 +84,7 @@ class World:
 
     def __init__(self, kafka, topics) -> None:
         self.kafka, self.topics = kafka, topics
-        self.pen = producer(kafka.bootstrap)
+        self.pen = pen(kafka.bootstrap)
         self.chat, self.boss, self.list = Target("chat"), Target("boss"), Target("list")
         self.counted: dict[tuple[str, str], int] = {}
         self.began_ms, self.later_ms = now_ms(), 0
@@ -417,5 +418,5 @@ def test_what_is_no_act_on_the_topic_is_passed_over(mock_kafka, topics):
     create_topics(mock_kafka.bootstrap, topics, partitions=PARTITIONS)
     junk = [Record(topics.handling, "x", value) for value in (b"not json", b"[]", b'{"event_type": "alert.newer"}')]
     act = suppression()
-    append_all(producer(mock_kafka.bootstrap), [*junk, Record(topics.handling, "x", encode_act(act))], timeout_s=10)
+    append_all(pen(mock_kafka.bootstrap), [*junk, Record(topics.handling, "x", encode_act(act))], timeout_s=10)
     assert read_acts(mock_kafka.bootstrap, topics) == [act]

@@ -18,7 +18,7 @@ from connectors.codec import decode_fact
 from connectors.embedded import MockKafka, RedisServer
 from connectors.http.shedding import Limits
 from connectors.http.tokens import parse_tokens
-from connectors.kafka import consumer, create_topics, producer
+from connectors.kafka import consumer, create_topics
 from connectors.log_reader import log_end, read_log
 from connectors.store import PULSE_CHANNEL
 from connectors.topology import Topics
@@ -27,6 +27,7 @@ from streams.api import ApiOptions, check_port, serve_api
 from streams.settings import Settings
 from streams.stop import Stop
 from tests.connectors.http.fakes import APPROVED, TOKENS, authorization
+from tests.pens import pen
 
 OPERATOR = {"authorization": "Bearer all"}
 ASKING = AuthorizationRequested | AuthorizationIncreaseRequested
@@ -184,7 +185,7 @@ def test_facts_go_in_and_alerts_come_out(mock_kafka: MockKafka, redis_62: RedisS
         async with client.stream("GET", "/v1/alerts/stream") as stream:
             lines = stream.aiter_lines()
             assert await anext(lines) == "retry: 2000"
-            sender = producer(mock_kafka.bootstrap)
+            sender = pen(mock_kafka.bootstrap)
             while (await anext(lines)) != "":
                 pass
             warning = asyncio.create_task(warn_again_and_again(sender, topics.alerts))
@@ -215,7 +216,7 @@ def test_over_http_a_listener_resumes_where_it_was_cut_off(
         return numbers, at
 
     async def scenario(client: httpx.AsyncClient, lane: ApprovingLane) -> None:
-        sender = producer(mock_kafka.bootstrap)
+        sender = pen(mock_kafka.bootstrap)
         for number in range(40):
             sender.produce(topics.alerts, b'{"n":%d}' % number, partition=number % 4)
         sender.flush(10)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from connectors.embedded import MockKafka, RedisServer
-from connectors.kafka import producer
 from connectors.log_reader import log_end
 from connectors.topology import Topics, partition_of
 from streams import activate, shards
@@ -16,6 +15,7 @@ from streams.rebuild import rebuild_log
 from streams.settings import Settings
 from streams.shards import ShardStopped
 from streams.verify import Findings, logs, prove
+from tests.pens import pen
 
 SHIPPED = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 
@@ -28,7 +28,7 @@ class Engine:
         prepare_logs(kafka.bootstrap, topics, SHIPPED, partitions=4, subjects_partitions=4)
 
     def append(self, seed: int) -> None:
-        client = producer(self.settings.kafka)
+        client = pen(self.settings.kafka)
         for psn_no, value in preencoded(40, 10, seed):
             client.produce(self.settings.topics.events, value, partition=partition_of(psn_no, 4))
         client.flush(10)

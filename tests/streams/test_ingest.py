@@ -24,13 +24,14 @@ from streams.edges import open_edge
 from streams.ingest import numbered_lines, origin_of, run_ingest
 from streams.pacing import Backlog
 from streams.settings import Settings
+from tests.pens import pen
 
 SAMPLES = Path(__file__).parents[1] / "cases" / "national"
 
 
 @pytest.fixture
 def settings(mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics) -> Settings:
-    writer = producer(mock_kafka.bootstrap)
+    writer = pen(mock_kafka.bootstrap)
     for topic in topics.all:  # the in-process broker creates a topic when it is asked for
         writer.list_topics(topic, timeout=10)
     return Settings(kafka=mock_kafka.bootstrap, redis=redis_62.url, prefix=topics.prefix, clock="wall")
@@ -124,7 +125,7 @@ def test_a_retry_sends_what_has_become_good_once(settings, capsys, tmp_path):
 
 
 def test_the_letter_of_a_lane_is_listed_by_its_position_in_the_log(settings, capsys):
-    writer = producer(settings.kafka)
+    writer = pen(settings.kafka)
     letter = {"deadletter_id": "dl_1", "reason": "NOT_JSON", "detail_en": "not JSON", "origin": "p0@7", "sha256": "ab"}
     writer.produce(settings.topics.deadletter, json.dumps(letter), key="p0@7")
     writer.flush(10)
@@ -134,7 +135,7 @@ def test_the_letter_of_a_lane_is_listed_by_its_position_in_the_log(settings, cap
 
 @pytest.mark.usefixtures("lane")
 def test_a_conflict_is_not_retried_because_it_would_conflict_again(settings, capsys):
-    writer = producer(settings.kafka)
+    writer = pen(settings.kafka)
     letter = {"deadletter_id": "dl_1", "reason": "CONFLICT", "origin": "p0@7", "can_retry": True, "event": {}}
     writer.produce(settings.topics.deadletter, json.dumps(letter), key="p0@7")
     writer.flush(10)

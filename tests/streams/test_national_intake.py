@@ -25,6 +25,7 @@ from streams import national_intake
 from streams.edges import open_edge
 from streams.national_intake import run_national
 from streams.settings import Settings
+from tests.pens import pen
 
 DAY = (Path(__file__).parents[1] / "cases" / "national" / "county_day.jsonl").read_bytes().splitlines()
 FACTS, LETTERS = 51, 1
@@ -32,7 +33,7 @@ FACTS, LETTERS = 51, 1
 
 @pytest.fixture
 def settings(mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics) -> Settings:
-    writer = producer(mock_kafka.bootstrap)
+    writer = pen(mock_kafka.bootstrap)
     for topic in topics.all:  # the in-process broker creates a topic when it is asked for
         writer.list_topics(topic, timeout=10)
     for line in DAY:

@@ -14,13 +14,14 @@ from connectors.bank import BankAccess, BankGateway, BankOrder
 from connectors.bank_book import Plant
 from connectors.bank_simulator import SIMULATOR_SECRET, BankSimulator
 from connectors.codec import encode_fact
-from connectors.kafka import create_topics, producer
+from connectors.kafka import create_topics
 from risk.facts import BankOrderResult
 from risk.local_time import day_start_ms, local_day, rfc3339, to_date, to_datetime
 from streams.order_submission import order_result
 from streams.reconcile import read_attempts, run_reconcile
 from streams.settings import Settings
 from streams.stop import Stop
+from tests.pens import pen
 
 DAY = 20_600
 DATE = to_date(DAY).isoformat()
@@ -36,7 +37,7 @@ class Books:
         self.settings = Settings(
             kafka=kafka.bootstrap, redis="", prefix=topics.prefix, bank=bank.url, bank_secret=SIMULATOR_SECRET
         )
-        self.bank, self._producer = bank, producer(kafka.bootstrap)
+        self.bank, self._producer = bank, pen(kafka.bootstrap)
         self.answers = []
 
     def order(self, order_id: str, amount_fen: int = 500, **over) -> BankOrder:

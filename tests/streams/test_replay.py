@@ -11,7 +11,6 @@ from msgspec import structs
 
 from connectors.codec import encode_fact
 from connectors.embedded import MockKafka, RedisServer
-from connectors.kafka import producer
 from connectors.log_reader import log_end
 from connectors.policy_files import read_policy_dir
 from connectors.topology import Topics, partition_of
@@ -23,6 +22,7 @@ from streams.city.world import signed_person
 from streams.replay import run_replay
 from streams.settings import Settings
 from streams.stop import Stop
+from tests.pens import pen
 
 SHIPPED = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -37,7 +37,7 @@ def settings(mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics) -> Se
         PolicyActivated(event_id="policy", occurred_at=NOW, psn_no="", source="engine", version=policy.version,
                         digest=policy.digest, files=files)
     )  # fmt: skip
-    client = producer(mock_kafka.bootstrap)
+    client = pen(mock_kafka.bootstrap)
     for topic in (topics.events, topics.subjects):
         for partition in range(4):
             client.produce(topic, first, partition=partition)
@@ -64,7 +64,7 @@ def other(tmp_path: Path) -> Callable[..., Path]:
 
 
 def append(settings: Settings, *facts: Fact) -> None:
-    client = producer(settings.kafka)
+    client = pen(settings.kafka)
     for fact in facts:
         client.produce(settings.topics.events, encode_fact(fact), partition=partition_of(fact.psn_no, 4))
     client.flush(10)

@@ -3,18 +3,18 @@
 import pytest
 
 from connectors.embedded import MockKafka, RedisServer
-from connectors.kafka import producer
 from connectors.topology import Topics
 from streams.settings import Settings
 from streams.show import run_show
 from streams.stop import Stop
+from tests.pens import pen
 
 
 @pytest.mark.parametrize("kind", ["person", "institution", "staff"])
 def test_of_whom_nothing_is_known_it_says_so_and_exits_with_1(
     kind, mock_kafka: MockKafka, redis_62: RedisServer, topics: Topics
 ):
-    writer = producer(mock_kafka.bootstrap)
+    writer = pen(mock_kafka.bootstrap)
     for topic in topics.all:  # the in-process broker creates a topic when it is asked for
         writer.list_topics(topic, timeout=10)
     settings = Settings(kafka=mock_kafka.bootstrap, redis=redis_62.url, prefix=topics.prefix)
