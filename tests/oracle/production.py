@@ -5,7 +5,7 @@ One shard of people and one of subjects, as a lane drives them, over a dictionar
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from connectors.codec import encode_fact
@@ -37,6 +37,14 @@ def _shard_of_subjects() -> SubjectShard:
     return SubjectShard("{q0}", 0, partitions=1, subject_partitions=1, clock="log")
 
 
+@lru_cache(maxsize=64)
+def _activation(files: frozenset[tuple[str, str]]) -> bytes:
+    """The record that puts a policy in force: thousands of engines begin with one of a few."""
+    policy = parse_policy(dict(files))
+    switch = {"version": policy.version, "digest": policy.digest, "files": dict(sorted(files))}
+    return encode_fact(PolicyActivated(event_id="policy", occurred_at=SOON, psn_no="", **switch))
+
+
 class Engine:
     """Both hops under the oracle's numbers. `outputs` is everything said, alerts or not, in order."""
 
@@ -51,9 +59,7 @@ class Engine:
         self.now_ms = to_ms(SOON)
         self.crossings: dict[str, str] = {}
         files = policy_files(parameters, caps) if files is None else files
-        policy = parse_policy(files)
-        switch = {"version": policy.version, "digest": policy.digest, "files": files}
-        activated = encode_fact(PolicyActivated(event_id="policy", occurred_at=SOON, psn_no="", **switch))
+        activated = _activation(frozenset(files.items()))
         self._apply(self.people, activated)
         self._apply(self.subjects, activated)
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from datetime import date
+from functools import cache
 from typing import Any
 
 import pytest
@@ -73,6 +74,7 @@ def rules_of(number: int) -> tuple[str, ...]:
     return OF_YEARS if number % 10 == 8 else RULES
 
 
+@cache
 def by_oracle(number: int) -> list[Any]:
     kind, facts = log_of(number)
     return [(i, *in_words(a)) for i, a in told_by_oracle(facts, LINES[kind], DAY) if a["rule_id"] in rules_of(number)]
