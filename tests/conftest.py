@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -18,15 +19,30 @@ _SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast things first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka."""
-    items.sort(key=_cost)
+    """Fast files first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka.
+
+    A file goes to one process as a whole, so it stands where its dearest test belongs. Last come files of many short
+    tests: a process that began a long one there would be left alone with it.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    items[:] = [item for file in sorted(files.values(), key=_rank) for item in sorted(file, key=_cost)]
+
+
+def _rank(file: list[pytest.Item]) -> tuple[int, bool]:
+    return max(map(_cost, file)), not any(_is_long(item) for item in file)
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None or "e2e" in item.path.parts
 
 
 def _cost(item: pytest.Item) -> int:
     needs = set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("kafka") or "real_kafka" in needs:
         return 3
-    if item.get_closest_marker("slow") or "e2e" in item.path.parts:
+    if _is_long(item):
         return 2
     return 1 if needs & _SERVERS or item.get_closest_marker("cluster") else 0
 

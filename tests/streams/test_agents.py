@@ -127,8 +127,10 @@ class World:
             reader.close()
 
     @asynccontextmanager
-    async def agents(self, *, aged_s: float = 0.0):
-        """The app as a worker runs it. `aged_s`: how much older alerts look to the redrive than they are."""
+    async def agents(self, *, aged_s: float = 0.0, session_s: float = 0.0):
+        """The app as a worker runs it. `aged_s`: how much older alerts look to the redrive than they are. `session_s`:
+        how long, almost, the in-process broker lets the next worker wait for the last one, which has gone.
+        """
         access = BankAccess(url=self.bank.url, secret=SIMULATOR_SECRET)
         gateway = BankGateway({}, other_banks=access, timeout_s=30.0)
         around = Surroundings(
@@ -150,6 +152,8 @@ class World:
             alert_appended=self.metrics.alert_appended,
         )
         app = build_app(self.kafka.bootstrap, self.topics, parts)
+        if session_s:
+            app.conf.broker_session_timeout, app.conf.broker_heartbeat_interval = session_s, session_s / 4
         await app.start()
         try:
             await self.until(lambda: len(app.consumer.assignment()) == 2 * PARTITIONS)
@@ -279,7 +283,7 @@ def test_alerts_that_nobody_could_be_told_are_told_when_somebody_listens_again(w
 
 def test_an_alert_told_before_the_worker_ended_is_not_told_by_the_next_one(world):
     async def one_worker():
-        async with world.agents(aged_s=5):
+        async with world.agents(aged_s=5, session_s=4.0):
             world.warn(alert(1))
             await world.until(lambda: bool(world.target.told))
             async with asyncio.timeout(60):
@@ -287,7 +291,7 @@ def test_an_alert_told_before_the_worker_ended_is_not_told_by_the_next_one(world
                     await asyncio.sleep(0.2)
 
     async def next_worker():
-        async with world.agents(aged_s=5):
+        async with world.agents(aged_s=5, session_s=4.0):
             await asyncio.sleep(3)
 
     play(one_worker)
