@@ -13,6 +13,7 @@ could be taken back no more: that is a doubt too, and its hospital is told that 
 
 from collections.abc import Callable
 from itertools import groupby
+from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from risk.trace_codes import KEPT_DAYS_OF_A_LINE, code_shard_key, is_trace_code
 
 _MESSAGE = Struct(">QIQ12sB")  # visit, batch, instant, institution, how many boxes
 _BOX = Struct(">I9s")  # line, code
-_MOST_IN_ONE = 255
+_MOST_BYTES = 255 * _BOX.size
 _PLACE_BYTES = 12
 LINES_OF_A_PERSON = 64
 _NO_CODE = b"\xff" * 9  # more than twenty digits can say
@@ -50,6 +51,10 @@ class Box(NamedTuple):
     place: bytes
     code: bytes
 
+
+_Message = tuple[tuple[int, int, int, bytes], bytes]
+"""What boxes of one message share (visit, batch, instant, institution), and the boxes as they lie."""
+_shared: Callable[[_Message], tuple[int, int, int, bytes]] = itemgetter(0)
 
 Boxed = tuple[Activity, list[Contribution]]
 """The activity after a fact, and what the shards of the codes are told."""
@@ -83,20 +88,23 @@ def _with_line(activity: Activity, fact: FeeAdded, moment: Moment) -> Boxed:
         return activity, []
     visit, batch = hash64(fact.mdtrt_id), hash32(fact.chrg_bchno) if fact.chrg_bchno else 0
     place = place.ljust(_PLACE_BYTES, b"\0")
-    boxes = unpacked(activity.boxes)
-    own = {box.code for box in boxes if box.visit == visit}
-    sold = [Box(visit, hash32(fact.feedetl_sn), batch, moment.occurred_ms, place, code) for code in codes]
-    sold = [box for box in sold if box.code >= _BILLED or box.code not in own]
-    if not sold:
+    messages = _messages(activity.boxes)
+    own = {code for message, boxes in messages if message[0] == visit for _, code in _BOX.iter_unpack(boxes)}
+    codes = [code for code in codes if code >= _BILLED or code not in own]
+    if not codes:
         return activity, []
-    boxes += sold
-    newest_ms = max([box.at_ms for box in boxes])
+    line, shared = hash32(fact.feedetl_sn), (visit, batch, moment.occurred_ms, place)
+    messages.append((shared, b"".join([_BOX.pack(line, code) for code in codes])))
+    newest_ms = max([at_ms for (_, _, at_ms, _), _ in messages])
     floor_ms = day_start_ms(local_day(newest_ms) - KEPT_DAYS_OF_A_LINE)
-    boxes = [box for box in boxes if box.at_ms >= floor_ms]
-    gone = [box for box in boxes if box.code == _BILLED][:-LINES_OF_A_PERSON]
+    kept, gone = _packed([each for each in messages if each[0][2] >= floor_ms]), []
+    if kept.count(_BILLED) > LINES_OF_A_PERSON:
+        boxes_left = unpacked(kept)
+        gone = [box for box in boxes_left if box.code == _BILLED][:-LINES_OF_A_PERSON]
+        kept = packed([box for box in boxes_left if box not in gone])
+    sold = [Box(visit, line, *shared[1:], code) for code in codes]
     told = [_told(box, -1, moment) for box in gone] + [_told(box, 1, moment, fact) for box in sold]
-    kept = [box for box in boxes if box not in gone] if gone else boxes
-    return replace(activity, boxes=packed(kept)), told
+    return replace(activity, boxes=kept), told
 
 
 def _boxes_of(activity: Activity, fact: FeeAdded, moment: Moment) -> list[bytes]:
@@ -170,23 +178,36 @@ def _told(box: Box, sign: int, moment: Moment, line: FeeAdded | None = None) -> 
 
 def packed(boxes: list[Box]) -> bytes:
     """What the boxes of one message share stands once before them."""
-    parts = []
-    for shared, group in groupby(boxes, key=lambda box: (box.visit, box.batch, box.at_ms, box.place)):
-        own = [_BOX.pack(box.line, box.code) for box in group]
-        for start in range(0, len(own), _MOST_IN_ONE):
-            some = own[start : start + _MOST_IN_ONE]
-            parts += [_MESSAGE.pack(*shared, len(some)), *some]
-    return b"".join(parts)
+    return _packed([((box.visit, box.batch, box.at_ms, box.place), _BOX.pack(box.line, box.code)) for box in boxes])
 
 
 def unpacked(kept: bytes) -> list[Box]:
     """The boxes again."""
-    boxes: list[Box] = []
+    return [
+        Box(visit, line, batch, at_ms, place, code)
+        for (visit, batch, at_ms, place), boxes in _messages(kept)
+        for line, code in _BOX.iter_unpack(boxes)
+    ]
+
+
+def _packed(messages: list[_Message]) -> bytes:
+    """Neighbours that share everything are one message, and as many as its boxes need."""
+    parts = []
+    for shared, group in groupby(messages, key=_shared):
+        boxes = b"".join([own for _, own in group])
+        for start in range(0, len(boxes), _MOST_BYTES):
+            some = boxes[start : start + _MOST_BYTES]
+            parts += [_MESSAGE.pack(*shared, len(some) // _BOX.size), some]
+    return b"".join(parts)
+
+
+def _messages(kept: bytes) -> list[_Message]:
+    messages: list[_Message] = []
     at = 0
     while at < len(kept):
-        visit, batch, at_ms, place, count = _MESSAGE.unpack_from(kept, at)
+        *shared, count = _MESSAGE.unpack_from(kept, at)
         at += _MESSAGE.size
         until = at + count * _BOX.size
-        boxes += [Box(visit, line, batch, at_ms, place, code) for line, code in _BOX.iter_unpack(kept[at:until])]
+        messages.append((tuple(shared), kept[at:until]))
         at = until
-    return boxes
+    return messages
