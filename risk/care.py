@@ -185,14 +185,14 @@ def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[in
     are asked for, the discharge before an admission stays as long as that admission.
     """
     floor_ms = day_start_ms(local_day(care.newest_ms - reach.lines_ms - LATE_MS))
-    since_ms, unsettled_ms = (
-        day_start_ms(local_day(at_ms - each - LATE_MS)) for each in (reach.stays_ms, reach.unsettled_ms)
-    )
     messages = care.messages
     if messages and messages[0].at_ms < floor_ms:
         messages = gathered(line for line in lines_of(messages) if line.at_ms >= floor_ms)
     if not care.stays:
         return care if messages is care.messages else replace(care, messages=messages)
+    since_ms, unsettled_ms = (
+        day_start_ms(local_day(at_ms - each - LATE_MS)) for each in (reach.stays_ms, reach.unsettled_ms)
+    )
     needed = [
         stay
         for stay in care.stays

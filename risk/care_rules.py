@@ -150,13 +150,13 @@ def _line_added(care: Care, visit: Visit | None, fact: FeeAdded, moment: Moment)
 
 def _episodes(asked: Asked, care: Care, sold: Sold) -> tuple[Care, list[Output]]:
     """P04, P07: close what has fallen, then open what has risen."""
-    rule, line, heard = asked.clause.value, sold.line, sold.heard(asked)
+    rule, line = asked.clause.value, sold.line
     month = month_of(line.at_ms) if rule.period == "month" else 0
     item = line.item if rule.each else 0
     said: list[Output] = []
-    for old in [each for each in care.above if each.rule_id == heard.name and each.period < month]:
+    for old in [each for each in care.above if each.rule_id == asked.name and each.period < month]:
         care = _without(care, old)
-        said.append(closed(heard, old, _left(rule, care, old, line.at_ms)))
+        said.append(closed(sold.heard(asked), old, _left(rule, care, old, line.at_ms)))
     lines = [each for each in (sold.of_item if rule.each else lines_of(care.messages)) if counts(rule, each)]
     for level in asked.levels:
         counted = _within(lines, level, month, line.at_ms)
@@ -164,16 +164,17 @@ def _episodes(asked: Asked, care: Care, sold: Sold) -> tuple[Care, list[Output]]
         if observed < level.theta and not care.above:
             continue
         without = measured(rule, [each for each in counted if not each.is_same(line)])
-        key = (heard.name, level.level, item, month)
+        key = (asked.name, level.level, item, month)
         found = next((each for each in care.above if (each.rule_id, each.level, each.item, each.period) == key), None)
         if found is not None and without < found.ends_below:
             care = _without(care, found)
-            said.append(closed(heard, found, without))
+            said.append(closed(sold.heard(asked), found, without))
             found = None
         if found is None and observed >= level.theta:
             risen = Above(*key, line.event_id, level.rearm, level.theta, observed if month else 0)
             care = replace(care, above=tuple(sorted((*care.above, risen))))
-            said.append(alert_of(heard, risen, observed, tuple(each.event_id for each in counted[-_MOST_EVIDENCE:])))
+            evidence = tuple(each.event_id for each in counted[-_MOST_EVIDENCE:])
+            said.append(alert_of(sold.heard(asked), risen, observed, evidence))
     return care, said
 
 
@@ -205,7 +206,7 @@ def _within(lines: list[Line], level: Level, month: int, until_ms: int) -> list[
 
 def measured(rule: MeasuredRule, lines: list[Line]) -> int:
     """The rule's measure over these lines; 0 where what must hold beside it does not."""
-    if any(_measure(bound, lines) < bound.least for bound in rule.beside):
+    if rule.beside and any(_measure(bound, lines) < bound.least for bound in rule.beside):
         return 0
     return _measure(rule.measure, lines)
 

@@ -5,6 +5,7 @@ until then. Whole local days between the day of admission and the day of dischar
 of several institutions none is accused under a placeholder. The alert is about the institution.
 """
 
+from functools import lru_cache
 from struct import Struct
 
 from msgspec.structs import replace
@@ -23,9 +24,10 @@ from risk.terms import Clause, Terms
 SERVED = Struct(">qIIQ")  # at ms, feedetl_sn, chrg_bchno (hashes), what was not taken back; 0: a bed check
 
 
-def idle_rules(terms: Terms) -> list[tuple[str, Clause]]:
+@lru_cache(maxsize=64)
+def idle_rules(terms: Terms) -> tuple[tuple[str, Clause], ...]:
     """The rules of a day that look at a stay's idle days."""
-    return [each for each in rules_of(terms, "admission") if each[1].value.measure.kind == "idle_days"]
+    return tuple(each for each in rules_of(terms, "admission") if each[1].value.measure.kind == "idle_days")
 
 
 def served(care: Care, fact: FeeAdded, moment: Moment) -> Care:
@@ -75,7 +77,7 @@ def idle_days(stay: Stay) -> int:
 
 def stay_settled(activity: Activity, fact: SettlementCompleted, moment: Moment) -> tuple[Activity, list[Output]]:
     """A settlement of a stay that has ended already."""
-    rules = idle_rules(moment.terms) if activity.care and not is_interim(fact) else []
+    rules = idle_rules(moment.terms) if activity.care and not is_interim(fact) else ()
     if not any(each.value.admits_treatment(fact.med_type) for _, each in rules):
         return activity, []
     care = unpacked(activity.care)

@@ -8,6 +8,7 @@ first are on the same bills ever after: those are noted once for all of them.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -95,10 +96,17 @@ def _wrong(visit: Visit, fact: FeeAdded, terms: Terms) -> Iterator[int]:
 
 def _too_long(visit: Visit, fact: FeeAdded, terms: Terms) -> bool:
     """By the lines that P05 draws for this kind of treatment; no P05, no line."""
-    clause = terms.get("P05")
-    if clause is None or not clause.value.admits(visit.med_type, fact.med_list_codg):
+    least = _long_days(terms, visit.med_type)
+    if least is None or (fact.prd_days or 0) < least:
         return False
-    rule = clause.value
-    if not any((fact.prd_days or 0) >= level.theta for level in rule.levels_for(visit.med_type)):
+    rule = terms["P05"].value
+    if not rule.admits(visit.med_type, fact.med_list_codg):
         return False
     return not any(name in rule.exclusions for name in exclusions_of(terms, visit))
+
+
+@lru_cache(maxsize=1_024)
+def _long_days(terms: Terms, med_type: str) -> int | None:
+    """The fewest days that are too many for some item."""
+    clause = terms.get("P05")
+    return min((level.theta for level in clause.value.levels_for(med_type)), default=None) if clause else None

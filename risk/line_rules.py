@@ -136,7 +136,9 @@ def under_control(line: Line, fact: FeeAdded, terms: Terms) -> Line:
 
 def counts(rule: MeasuredRule, line: Line) -> bool:
     """Does the rule count this remembered line? Rules with items look at one item at a time (policy_measure_shapes)."""
-    if (line.item < 0) != (rule.measure.kind == "over_allowance") or not _at_its_kind(rule, line.fixmedins_code):
+    if (line.item < 0) != (rule.measure.kind == "over_allowance"):
+        return False
+    if rule.fixmedins_type and not _at_its_kind(rule, line.fixmedins_code):
         return False
     if line.excluded and any(name in rule.exclusions for name in line.excluded):
         return False

@@ -124,6 +124,11 @@ class Values:
         """How many values a commit would write."""
         return len(self._changed)
 
+    @property
+    def known_count(self) -> int:
+        """How many values are in memory, with those known to be nothing."""
+        return len(self._known)
+
     def take_changes(self) -> dict[Address, bytes]:
         """What changed since the last cut; the next range begins empty."""
         changes, self._changed = self._changed, {}

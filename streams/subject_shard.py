@@ -82,7 +82,6 @@ class SubjectShard:
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
         self._changed_histories: set[_Name] = set()
-        self._others: set[Address] = set()
         self._peers_at = self.values.address("peers")
         self._baselines: Baselines | None = None  # as the value says, once it was read
 
@@ -177,7 +176,6 @@ class SubjectShard:
             elsewhere = self._elsewhere.get(contribution.subject_kind)
             if elsewhere is not None:
                 outputs += elsewhere.contributed(contribution, heard_now, values)
-                self._others.update(elsewhere.addresses_of(contribution))
                 continue
             name = contribution.subject_kind, contribution.subject_id
             subject = subjects.get(name)
@@ -232,10 +230,8 @@ class SubjectShard:
             effects = self._staff_told(record, fact, moment)
         elif isinstance(fact, GoodsFact):
             effects = self._goods.fold(fact, moment)
-            self._others.update(self._goods.addresses(fact))
         elif isinstance(fact, QueryLogged):
             effects = self._askers.asked(fact, moment)
-            self._others.add(self._askers.address(fact))
         else:
             raise AssertionError(f"nothing folds a {fact.event_type}")
         if effects.result == "applied":
@@ -289,10 +285,9 @@ class SubjectShard:
 
     def forget_beyond(self, values_max: int) -> None:
         """Keep the working set small; only between commits."""
-        if len(self._subjects) + len(self._histories) + len(self._others) > values_max:
+        if self.values.known_count > values_max:
             self._subjects.clear()
             self._histories.clear()
-            self._others.clear()
             self.values.forget_all_but([self.values.address("policy"), self._peers_at])
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:
