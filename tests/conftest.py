@@ -19,19 +19,22 @@ _SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast files first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka.
+    """Fast files first: what is pure, then what needs servers, the long files spread evenly among the short ones.
 
-    A file goes to one process as a whole, so it stands where its dearest test belongs. Last come files of many short
-    tests: a process that began a long one there would be left alone with it.
+    Who waits for a broker leaves the processor to a long test beside it, which measures how soon patients are answered;
+    and no process is left alone with a long one at the end. A file goes to one process as a whole, so it stands where
+    its dearest test belongs.
     """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    items[:] = [item for file in sorted(files.values(), key=_rank) for item in sorted(file, key=_cost)]
-
-
-def _rank(file: list[pytest.Item]) -> tuple[int, bool]:
-    return max(map(_cost, file)), not any(_is_long(item) for item in file)
+    pure, short, long = list[list[pytest.Item]](), list[list[pytest.Item]](), list[list[pytest.Item]]()
+    for file in files.values():
+        kind = pure if not any(map(_cost, file)) else long if any(map(_is_long, file)) else short
+        kind.append(sorted(file, key=_cost))
+    spread = [(number / len(kind), file) for kind in (long, short) for number, file in enumerate(kind)]
+    spread.sort(key=lambda placed: placed[0])
+    items[:] = [item for file in [*pure, *(file for _, file in spread)] for item in file]
 
 
 def _is_long(item: pytest.Item) -> bool:
