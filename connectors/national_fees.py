@@ -1,4 +1,9 @@
-"""Fee lines of the national interface: one fact for each line sent or taken back (2204, 2301, 2205, 2302)."""
+"""Fee lines of the national interface: one fact for each line sent or taken back (2204, 2301, 2205, 2302).
+
+A pharmacy's lines may stand inside its bill (2102 `drugdetail`). The bill's id is their batch, so that its undoing
+(2103), which is all that can, takes back these lines and none that came as 2204: those are billed anew. 2601 names no
+visit: the lines of a 2102 that it undoes stay, and those of a 2103 that it undoes stay away.
+"""
 
 from functools import partial
 from typing import Any
@@ -14,16 +19,44 @@ _EVERY_LINE = "0000"  # 2205, 2302: "all that is not settled yet"
 def fees_added(message: Message) -> list[Making]:
     """One fact per line of `feedetail`; what the platform computed for a line is found by its serial number."""
     sent = message.lines(message.input, "feedetail", "fee_detail", "data")
-    computed = {
-        Fields(line).text("feedetl_sn"): line for line in message.lines(message.output, "result", "feedetail", "data")
-    }
     if not sent:
         raise Refused("MISSING_FIELD", "feedetail")
-    return [partial(_fee_line, message, n, Fields(line), computed) for n, line in enumerate(sent)]
+    computed = _computed(message, "result", "feedetail", "data")
+    beside = message.input.blocks[:1]  # mdtrt_id stands beside the list in some systems
+    return [partial(_fee_line, message, n, Fields(line, *beside), computed) for n, line in enumerate(sent)]
+
+
+def fees_sold(message: Message) -> list[Making]:
+    """One fact per line of a pharmacy's bill, numbered from 1: the bill itself is 0. The platform names the visit.
+
+    The lines of an estimate (2101) are none: what is sold says them again, and what is not was never sold.
+    """
+    computed = _computed(message, "detlcutinfo", "result")
+    batch = {"chrg_bchno": message.output.raw("setl_id")}
+    visit = {"mdtrt_id": message.answered.raw("mdtrt_id"), "fee_ocur_time": message.output.raw("setl_time")}
+    sold = message.lines(message.input, "drugdetail")
+    return [partial(_fee_line, message, n, Fields(batch, line, visit), computed) for n, line in enumerate(sold, 1)]
+
+
+def fees_unsold(message: Message) -> list[Making]:
+    """The lines that stood in the bill; an undoing that names no visit takes none back."""
+    if message.both.raw("mdtrt_id") is None:
+        return []
+    return [partial(_unsold, message)]
+
+
+def _unsold(message: Message) -> Fact:
+    common = head(message, message.output, "setl_time", n=1)
+    return FeeReversed(
+        **common, mdtrt_id=message.both.required("mdtrt_id"), chrg_bchno=message.input.required("setl_id")
+    )
+
+
+def _computed(message: Message, *names: str) -> dict[str | None, dict[str, Any]]:
+    return {Fields(line).text("feedetl_sn"): line for line in message.lines(message.output, *names)}
 
 
 def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None, dict[str, Any]]) -> Fact:
-    line = Fields(*line.blocks, *message.input.blocks[:1])  # mdtrt_id stands beside the list in some systems
     common = head(message, line, "fee_ocur_time", n=n)
     serial = line.required("feedetl_sn")
     count = line.scaled("cnt", 4, signed=True)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from connectors.amounts import canonical_shares
-from connectors.national_fees import fees_added, fees_reversed
+from connectors.national_fees import fees_added, fees_reversed, fees_sold, fees_unsold
 from connectors.national_fields import Fields, Making, Message, head, institution
 from connectors.national_stock import stock_moved, transfer_filed
 from connectors.refusals import Refused
@@ -170,6 +170,14 @@ def _undone(message: Message) -> Fact:
     return SettlementReversed(**common, medins_setl_id=original)
 
 
+def _sold(message: Message) -> list[Making]:
+    return [partial(_settled, message), *fees_sold(message)]
+
+
+def _unsold(message: Message) -> list[Making]:
+    return [partial(_settlement_reversed, message), *fees_unsold(message)]
+
+
 def _one(make: Callable[[Message], Fact]) -> Callable[[Message], list[Making]]:
     return lambda message: [partial(make, message)]
 
@@ -194,10 +202,10 @@ HANDLERS: dict[str, Callable[[Message], list[Making]]] = {
     "2101": _one(_estimated),
     "2207": _one(_settled),
     "2304": _one(_settled),
-    "2102": _one(_settled),
+    "2102": _sold,
     "2208": _one(_settlement_reversed),
     "2305": _one(_settlement_reversed),
-    "2103": _one(_settlement_reversed),
+    "2103": _unsold,
     "2601": _one(_undone),
     "2501": _one(transfer_filed),
     "3501": stock_moved,

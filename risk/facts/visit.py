@@ -51,7 +51,7 @@ class VisitCancelled(_VisitEnd, frozen=True, kw_only=True, tag="visit.cancelled"
 
 
 class FeeAdded(Fact, frozen=True, kw_only=True, tag="fee.added"):
-    """One line of cost (2204, 2301)."""
+    """One line of cost (2204, 2301, within 2102)."""
 
     mdtrt_id: str
     feedetl_sn: str

@@ -163,7 +163,7 @@ def test_a_pre_settlement_is_an_estimate(infno):
 @pytest.mark.parametrize("infno", ["2208", "2305", "2103"])
 def test_a_reversal_names_the_original_whatever_the_sign_of_its_amounts(infno):
     answer = {"setlinfo": {"setl_id": "S2", "setl_time": "2026-03-10 09:00:00", "medfee_sumamt": "-100.00"}}
-    fact = only(message(infno, {"data": {"psn_no": "P1", "setl_id": "S1", "mdtrt_id": "M1"}}, answer))
+    fact = read(message(infno, {"data": {"psn_no": "P1", "setl_id": "S1", "mdtrt_id": "M1"}}, answer))[0].fact
     assert isinstance(fact, facts.SettlementReversed)
     assert (fact.setl_id, fact.reversal_setl_id, fact.medins_setl_id) == ("S1", "S2", None)
     assert fact.occurred_at == at(9, 0)

@@ -12,12 +12,15 @@ from connectors.codec import decode_fact
 from connectors.intake import Edge, Sender, Taken, read_lines, split_lines
 from connectors.pseudonym import Pseudonyms
 from connectors.topology import Topics
-from risk.facts import Fact
+from risk.facts import Fact, FeeAdded, FeeReversed, SettlementCompleted, SettlementReversed
 from risk.local_time import local_day, to_date, to_ms
 from tests.oracle.rules_oracle import PersonOracle, SubjectOracle
 
-CASES = Path(__file__).parents[1] / "cases" / "national"
-DAYS = sorted(path.name.removesuffix(".expected.toml") for path in CASES.glob("*.expected.toml"))
+CASES = Path(__file__).parents[1] / "cases"
+DAYS = sorted(
+    str(path.relative_to(CASES)).removesuffix(".expected.toml") for path in CASES.glob("national*/*.expected.toml")
+)
+SALES = "national_sales/pharmacy_day"  # the pharmacy's day of a system that sends its lines inside the bill
 PERSONAL = ("某某", "SANDBOX", "某医师", "窗口", '00000000000"', "4305009900")
 NOW_MS = 1_780_000_000_000
 
@@ -28,7 +31,7 @@ def expected(day: str) -> dict[str, Any]:
 
 def taken(day: str, key: str | None = None) -> Taken:
     edge = Edge(Topics(), 4, Pseudonyms(key), AmountProfiles(), lambda: NOW_MS)
-    body = (CASES / expected(day)["file"]).read_bytes()
+    body = (CASES / f"{day}.jsonl").read_bytes()
     return read_lines(edge, split_lines(body), Sender("sample"), form="national", origin=f"file:{day}.jsonl")
 
 
@@ -49,7 +52,8 @@ def alerts_of(facts: list[Fact]) -> list[dict[str, Any]]:
 
 
 def test_there_is_a_day_of_a_hospital_of_a_pharmacy_and_of_a_county():
-    assert DAYS == ["county_day", "hospital_day", "pharmacy_day"]
+    assert DAYS == ["national/county_day", "national/hospital_day", "national/pharmacy_day", SALES]
+    assert [expected(day)["file"] for day in DAYS] == [f"{day.split('/')[1]}.jsonl" for day in DAYS]
 
 
 @pytest.mark.parametrize("day", DAYS)
@@ -81,19 +85,36 @@ def test_the_day_raises_exactly_the_expected_alerts(day):
 
 @pytest.mark.parametrize("last", range(4))
 def test_the_burst_is_found_in_whatever_order_the_shards_contribute(last):
-    sold = [record for record in taken("pharmacy_day").records if record.topic == "xinmai.events.v1"]
+    sold = [record for record in taken("national/pharmacy_day").records if record.topic == "xinmai.events.v1"]
     by_shard = sorted(sold, key=lambda record: (record.partition == last, record.partition))
-    (wanted,) = [alert for alert in expected("pharmacy_day")["alert"] if alert["rule"] == "D01"]
+    (wanted,) = [alert for alert in expected("national/pharmacy_day")["alert"] if alert["rule"] == "D01"]
     found = [alert for alert in alerts_of([decode_fact(each.value) for each in by_shard]) if alert["rule_id"] == "D01"]
     assert found
     assert {alert["crossing"] for alert in found} <= set(wanted["crossing"])
 
 
 def test_every_fact_of_the_samples_lies_on_their_local_day_and_has_an_id_of_its_own():
-    facts = [fact for day in DAYS for fact in facts_of(day)]
+    facts = [fact for day in DAYS if day != SALES for fact in facts_of(day)]
     assert {to_date(local_day(to_ms(fact.occurred_at))).isoformat() for fact in facts} == {"2026-03-10"}
     repeated = [event_id for event_id, count in Counter(fact.event_id for fact in facts).items() if count > 1]
     assert len(repeated) == 1  # one message of the hospital was sent twice, as it happens
+
+
+def test_lines_inside_a_bill_are_facts_before_it_and_change_nothing_else_of_the_day():
+    sold, plain = facts_of(SALES), facts_of("national/pharmacy_day")
+    assert [fact for fact in sold if not isinstance(fact, FeeAdded | FeeReversed)] == plain
+    bills = {fact.mdtrt_id: fact for fact in plain if isinstance(fact, SettlementCompleted)}
+    lines = [fact for fact in sold if isinstance(fact, FeeAdded)]
+    billed = Counter()
+    for line in lines:
+        bill = bills[line.mdtrt_id]
+        assert sold.index(line) < sold.index(bill)
+        assert (line.chrg_bchno, line.event_id.rpartition(":")[0]) == (bill.setl_id, bill.event_id.rpartition(":")[0])
+        billed[bill.mdtrt_id] += line.amount_fen
+    assert billed == {bill.mdtrt_id: bill.medfee_sumamt_fen for bill in bills.values()}
+    undone = {fact.setl_id for fact in plain if isinstance(fact, SettlementReversed) and fact.setl_id}
+    assert {fact.chrg_bchno for fact in sold if isinstance(fact, FeeReversed)} == undone
+    assert len({fact.event_id for fact in sold}) == len(sold)
 
 
 @pytest.mark.parametrize("day", DAYS)

@@ -17,6 +17,7 @@ from risk.facts import (
     BankOverdue,
     Fact,
     FeeAdded,
+    FeeReversed,
     SettlementCompleted,
     SettlementEstimated,
     SettlementReversed,
@@ -26,7 +27,7 @@ from risk.facts import (
 )
 from risk.local_time import local_day, to_date, to_ms
 from streams.city.canonical import facts_of
-from streams.city.happenings import PAPER
+from streams.city.happenings import PAPER, Happening
 from streams.city.misconduct import stages
 from streams.city.plan import CityPlan
 from streams.city.stream import Deliveries, expectations, facts, labels, national_lines, preencoded
@@ -151,8 +152,19 @@ def test_national_messages_map_to_the_same_facts_as_the_canonical_city():
     assert [reading.refused for reading in readings if reading.refused] == []
     mapped = [reading.fact for reading in readings]
     messages = (happening for _, happening in Deliveries(plan) if happening.infno != PAPER)
-    expected = [replace_credit(fact) for happening in messages for fact in facts_of(happening)]
+    expected = [replace_credit(fact) for happening in messages for fact in (*facts_of(happening), *unsold(happening))]
     assert mapped == expected
+    assert any(isinstance(fact, FeeReversed) and fact.event_id.startswith("2103:") for fact in mapped)
+
+
+def unsold(happening: Happening) -> list[Fact]:
+    """A national 2103 takes back the lines inside its bill as well; this city sends all of its lines as 2204."""
+    if happening.infno != "2103":
+        return []
+    (undone,) = facts_of(happening)
+    common = {"event_id": f"2103:{happening.msgid}:1", "occurred_at": undone.occurred_at, "psn_no": undone.psn_no}
+    bill = {"mdtrt_id": happening.visit.mdtrt_id, "chrg_bchno": happening.original_setl_id}
+    return [FeeReversed(**common, source="", **bill)]
 
 
 def replace_credit(fact: Fact) -> Fact:
