@@ -135,7 +135,7 @@ def insured_unverified(question: Question) -> Said | None:
 
 def out_of_area(question: Question) -> Said | None:
     """The insured place is one the policy covers."""
-    place, prefixes = place_of(question.context), question.context.terms["areas"].value
+    place, prefixes = insured_place(question.context), question.context.terms["areas"].value
     if not place or place.startswith(tuple(prefixes)):
         return None
     return _deny(ReasonCode.OUT_OF_AREA, place, "|".join(prefixes), "areas")
@@ -143,7 +143,7 @@ def out_of_area(question: Question) -> Said | None:
 
 def area_unverified(question: Question) -> Said | None:
     """An unknown place is treated as covered; it is noted."""
-    return None if place_of(question.context) else _PLACE_UNKNOWN
+    return None if insured_place(question.context) else _PLACE_UNKNOWN
 
 
 def listed_shixin(question: Question) -> Said | None:
@@ -272,6 +272,6 @@ def _passes_ms(question: Question) -> int:
     return max((each.frees_ms for each in failing), default=0)
 
 
-def place_of(context: Context) -> str:
+def insured_place(context: Context) -> str:
     """The insured place: from the visit, else last seen; "" = unknown."""
     return (context.visit.insuplc if context.visit is not None else "") or context.area

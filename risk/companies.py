@@ -72,7 +72,7 @@ NOBODY = Gathered()
 _at_ms = attrgetter("at_ms")
 
 
-def place_of(date: int) -> int:
+def slot_of(date: int) -> int:
     """Where a date lies."""
     return date % KEPT_DATES
 

@@ -2,7 +2,7 @@
 
 from connectors.state_codec import pack, unpack_gathered
 from connectors.store import Address
-from risk.companies import NOBODY, Gathered, company_of, company_told, heard, place_of
+from risk.companies import NOBODY, Gathered, company_of, company_told, heard, slot_of
 from risk.contributions import SILENT, Contribution
 from risk.local_time import local_day
 from risk.outputs import Output
@@ -21,7 +21,7 @@ class Companies:
         return [self._address(given, date) for date in {local_day(given.at_ms): None} | dict.fromkeys(given.dates)]
 
     def _address(self, given: Contribution, date: int) -> Address:
-        return self._values.address("r", given.subject_id, str(place_of(date)))
+        return self._values.address("r", given.subject_id, str(slot_of(date)))
 
     def contributed(self, given: Contribution, told: Heard, changed: dict[Address, bytes]) -> list[Output]:
         """A regular's settlement; the dates it needs wait in `changed` until their whole record is folded."""
