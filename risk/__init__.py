@@ -67,7 +67,8 @@ Reading order
                      stay_rules.py (P10, P11, P20), idle_days.py, heard.py (lines and admissions), bills.py,
                      bill_rules.py, insured.py (bills, and what was told of him whose they are); kept_lines.py and
                      event_ids.py: how little is kept of them
-5. credit            credit.py (the record), signed.py, watched.py; lifecycle.py (its life on one screen); then money:
+5. credit            credit.py (the record), signed.py, ordered.py, watched.py; lifecycle.py (its life on one
+                     screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,
                      attempts.py, order_answers.py → obligations.py, legs.py, kept.py, arrears.py → reversal.py; beside

@@ -1,8 +1,9 @@
 """When an attempt of an order may leave: the ladder from the first attempt, the hours of the day, so many a day."""
 
 from risk.bundles import by_day
-from risk.credit import Context, Order
+from risk.credit import Context
 from risk.local_time import day_start_ms, local_day
+from risk.ordered import Order
 
 
 def next_attempt_ms(order: Order, context: Context) -> int:

@@ -6,9 +6,10 @@ It knows when a bundle closes; what is done with a closed one is orders.py.
 from msgspec.structs import replace
 
 from risk.activity import Visit, visit_end_ms
-from risk.credit import Bundle, Context, Credit, FundingState, Obligation, Order
+from risk.credit import Context, Credit, Obligation
 from risk.exposure import latest_order
 from risk.local_time import DAY_MS, HOUR_MS, OFFSET_MS, day_start_ms, local_day
+from risk.ordered import Bundle, FundingState, Order
 from risk.outputs import derived_id
 from risk.policy_values import DebitHours
 from risk.signed import CREDIT_LINE

@@ -4,8 +4,9 @@ from typing import Any
 
 from risk.alerts import Crossing, alert
 from risk.answers import decision
-from risk.credit import Bundle, Context, Obligation, Order
+from risk.credit import Context, Obligation
 from risk.local_time import rfc3339
+from risk.ordered import Bundle, Order
 from risk.outputs import Output, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_body
 

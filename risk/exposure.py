@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from risk.credit import Credit, FundingState, HoldState, Obligation, Order
+from risk.credit import Credit, HoldState, Obligation
 from risk.local_time import local_day, to_date
+from risk.ordered import FundingState, Order
 from risk.signed import CREDIT_LINE
 
 _FORWARD = ("debit", "draw")

@@ -2,9 +2,10 @@
 
 from msgspec.structs import replace
 
-from risk.credit import Credit, FundingState, Obligation
+from risk.credit import Credit, Obligation
 from risk.exposure import Moved, moved, surplus_of, unfunded_of, used_of
 from risk.local_time import local_day
+from risk.ordered import FundingState
 
 MONEY_DAYS = 400
 

@@ -11,9 +11,10 @@ state into; absent = it may not change. Repayment itself is computed from sums (
 
 from enum import StrEnum
 
-from risk.credit import Credit, FundingState
+from risk.credit import Credit
 from risk.exposure import Repayment, repayment_of
 from risk.facts import BankCured, BankOrderResult, BankOverdue, BankRefunded, BankRepaid, Fact, TopupReceived
+from risk.ordered import FundingState
 
 
 class FundingAction(StrEnum):

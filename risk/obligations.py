@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from risk.answers import decision
 from risk.capture import with_obligation
-from risk.credit import Context, Credit, FundingState, Item, Move, Obligation, Order
+from risk.credit import Context, Credit, Move, Obligation
 from risk.exposure import latest_order, moved, unfunded_of, used_of
 from risk.facts import BankCured, BankOverdue, BankRefunded, BankRepaid, TopupReceived
 from risk.limits import agreement_of
+from risk.ordered import FundingState, Item, Order
 from risk.orders import cancel
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, reason_body

@@ -8,10 +8,11 @@ from risk.answers import decision
 from risk.attempts import next_attempt_ms
 from risk.bundles import enqueue, is_over
 from risk.capture import obligation_of, with_obligation
-from risk.credit import Context, Credit, FundingState, Item, Move, Obligation, Order
+from risk.credit import Context, Credit, Move, Obligation
 from risk.exposure import latest_order, moved, unfunded_of
 from risk.facts import BankOrderResult
 from risk.legs import FundingAction, funded_after
+from risk.ordered import FundingState, Item, Order
 from risk.orders import emit, with_order
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, reason_body

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from risk.attempts import counted, leaves_ms
 from risk.bundles import by_day, next_order_id, waiting_in
-from risk.credit import Bundle, Context, Credit, FundingState, Item, Move, Obligation, Order
+from risk.credit import Context, Credit, Move, Obligation
 from risk.decided import after_visit, order_output
 from risk.exposure import moved, surplus_of, unfunded_of
 from risk.kept import kept_by
 from risk.legs import FundingAction, funded_after
 from risk.limits import agreement_of
 from risk.local_time import day_of, day_start_ms, local_day
+from risk.ordered import Bundle, FundingState, Item, Order
 from risk.outputs import Output, Reply, derived_id
 from risk.policy_values import InstitutionTable
 from risk.reasons import Outcome

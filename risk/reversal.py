@@ -10,12 +10,13 @@ from risk.answers import decision
 from risk.bundles import bundle_key, enqueue, heard_of, heard_while_open, visit_ends_ms
 from risk.capture import with_obligation
 from risk.capture_decisions import captured
-from risk.credit import Authorization, Context, Credit, Ended, FundingState, HoldState, Move, Obligation, Order
+from risk.credit import Authorization, Context, Credit, Ended, HoldState, Move, Obligation
 from risk.exposure import Moved, held_fen, latest_order, moved
 from risk.facts import SettlementReinstated, SettlementReversed
 from risk.holds import HoldAction, after, as_placed, end, ended_hold, open_hold, with_hold, without_ended
 from risk.limits import agreement_of
 from risk.local_time import DAY_MS, day_start_ms, local_day
+from risk.ordered import FundingState, Order
 from risk.orders import cancel, emit
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from risk.alerts import Crossing, alert
-from risk.credit import Authorization, Context, Credit, FundingState, Move, Obligation
+from risk.credit import Authorization, Context, Credit, Move, Obligation
 from risk.exposure import exposure_fen
 from risk.facts import (
     AuthorizationRequested,
@@ -24,6 +24,7 @@ from risk.facts import (
 from risk.limits import agreement_of, pool_limit_fen
 from risk.local_time import DAY_MS, local_day
 from risk.order_answers import HARD_DECLINES
+from risk.ordered import FundingState
 from risk.outputs import Output, Reply
 from risk.policy_rules import Level
 from risk.requests import known_hold
@@ -179,8 +180,7 @@ def _lines(credit: Credit, context: Context) -> Move:
     clause = context.terms.get("F05")
     if clause is None:
         return credit, []
-    shared = (each.agreement_no for each in credit.agreements if each.shared)
-    count = sum(bool(exposure_fen(credit, agreement_no=number)) for number in shared)
+    count = sum(bool(exposure_fen(credit, agreement_no=each.agreement_no)) for each in credit.agreements if each.shared)
     return _episode(credit, "F05", clause, clause.value.levels[0], measure=(count, count), context=context)
 
 

@@ -5,9 +5,9 @@ from itertools import product
 import pytest
 
 from risk import facts
-from risk.credit import FundingState
 from risk.exposure import Repayment, funding_of, moved, repayment_of
 from risk.legs import EFFECTS, FUNDING, REPAYMENT, FundingAction, RepaymentAction, funded_after, may_become
+from risk.ordered import FundingState
 from tests.risk.credit_life import HOSPITAL, Life, shaoyang
 
 ANSWERS = [each for each in FundingAction if each is not FundingAction.RETRY]

@@ -13,7 +13,8 @@ from redis.retry import Retry
 from connectors.state_codec import pack, unpack_credit
 from connectors.store import KEY_PREFIX, PULSE_CHANNEL, Store
 from connectors.topology import partition_of, tags
-from risk.credit import Credit, FundingState, Item, Order
+from risk.credit import Credit
+from risk.ordered import FundingState, Item, Order
 from streams.liveness import Liveness
 from streams.open_orders import open_orders
 from streams.orders import PAUSES_KEY, Pause, PauseBoard, change_pauses, read_pauses, run_pause, run_resume

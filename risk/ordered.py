@@ -1,0 +1,70 @@
+"""What the bank is told to move: orders, their items and states, and captures that wait for their order (credit.py)."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class FundingState(StrEnum):
+    """Where the money to the institution stands."""
+
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    SETTLED = "settled"
+    PARTIAL = "partial"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+class Item(NamedTuple):
+    """One settlement's part of an order, and how much of it has moved."""
+
+    setl_id: str
+    amount_fen: int
+    moved_fen: int = 0
+
+
+class Order(NamedTuple):
+    """An instruction to the bank. `refused_ms`: last refused for the person's cause. `not_before_ms`: the attempt's.
+
+    `told`: what each attempt is known to have moved, (attempt, fen). `sent_count` attempts left on the day `sent_day`.
+    """
+
+    order_id: str
+    kind: str
+    bundle: str
+    agreement_no: str
+    bank_code: str
+    fixmedins_code: str
+    mdtrt_id: str
+    items: tuple[Item, ...]
+    original_order_id: str
+    attempt: int
+    state: FundingState
+    first_ms: int
+    due_ms: int
+    retry_ms: int = 0
+    refused_ms: int = 0
+    kept: str = ""
+    not_before_ms: int = 0
+    told: tuple[tuple[int, int], ...] = ()
+    sent_day: int = 0
+    sent_count: int = 0
+
+    @property
+    def in_flight(self) -> bool:
+        """The bank may still move this money."""
+        return self.state in (FundingState.SUBMITTED, FundingState.UNKNOWN)
+
+
+class Bundle(NamedTuple):
+    """Captures that wait for their order. `close_ms` 0: it closes at discharge; `emit_ms` 0: it is not closed."""
+
+    key: str
+    mdtrt_id: str
+    fixmedins_code: str
+    agreement_no: str
+    close_ms: int
+    emit_ms: int = 0
+    kept: str = ""
