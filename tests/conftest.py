@@ -4,7 +4,6 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -19,33 +18,15 @@ _SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast files first: what is pure, then what needs servers, the long files spread evenly among the short ones.
-
-    Who waits for a broker leaves the processor to a long test beside it, which measures how soon patients are answered;
-    and no process is left alone with a long one at the end. A file goes to one process as a whole, so it stands where
-    its dearest test belongs.
-    """
-    files: dict[Path, list[pytest.Item]] = {}
-    for item in items:
-        files.setdefault(item.path, []).append(item)
-    pure, short, long = list[list[pytest.Item]](), list[list[pytest.Item]](), list[list[pytest.Item]]()
-    for file in files.values():
-        kind = pure if not any(map(_cost, file)) else long if any(map(_is_long, file)) else short
-        kind.append(sorted(file, key=_cost))
-    spread = [(number / len(kind), file) for kind in (long, short) for number, file in enumerate(kind)]
-    spread.sort(key=lambda placed: placed[0])
-    items[:] = [item for file in [*pure, *(file for _, file in spread)] for item in file]
-
-
-def _is_long(item: pytest.Item) -> bool:
-    return item.get_closest_marker("slow") is not None or "e2e" in item.path.parts
+    """Fast things first: what is pure, then what needs Redis or the in-process broker, then what needs a real Kafka."""
+    items.sort(key=_cost)
 
 
 def _cost(item: pytest.Item) -> int:
     needs = set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("kafka") or "real_kafka" in needs:
         return 3
-    if _is_long(item):
+    if item.get_closest_marker("slow") or "e2e" in item.path.parts:
         return 2
     return 1 if needs & _SERVERS or item.get_closest_marker("cluster") else 0
 
