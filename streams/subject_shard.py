@@ -8,7 +8,6 @@ from connectors.state_codec import (
     ShardState,
     decode_contributed,
     pack,
-    unpack_baselines,
     unpack_history,
     unpack_subject,
 )
@@ -29,8 +28,6 @@ from risk.facts import (
 from risk.local_time import local_day, to_ms
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.peers import Baselines
-from risk.peers import heard as heard_of_peers
 from risk.policy import Policy
 from risk.second_hop import Heard, contribute, needs_history
 from risk.staff_standing import Standing, told
@@ -39,6 +36,7 @@ from risk.trace_codes import code_shard_key
 from streams.askers import Askers
 from streams.companies import Companies
 from streams.goods import GOODS, Goods, GoodsFact
+from streams.peers_heard import PeersHeard
 from streams.shards import (
     FIRST_FOLD,
     FUTURE_MS_MAX,
@@ -82,15 +80,14 @@ class SubjectShard:
         self._histories: dict[_Name, History] = {}
         self._changed: set[_Name] = set()
         self._changed_histories: set[_Name] = set()
-        self._peers_at = self.values.address("peers")
-        self._baselines: Baselines | None = None  # as the value says, once it was read
+        self._peers = PeersHeard(self.values)
 
     def restore(self, state: ShardState, policy: bytes, _hashes: Hashes, digest: str) -> None:
         """Stand where the store stands."""
         self.state = state
         self.values.digest = int(digest or "0", 16)
         self.policy = restored_policy(self.values, policy)
-        self._baselines = None
+        self._peers.restore()
 
     def decode(self, record: Record) -> Contributed | Fact | BadRecord:
         """The contributions, or a switch, or why it is neither."""
@@ -107,7 +104,7 @@ class SubjectShard:
 
     def addresses(self, decoded: Sequence[Contributed | Fact | BadRecord]) -> list[Address]:
         """The values these records need: each subject, and its history where a contribution is of another date."""
-        wanted: dict[Address, None] = {self._peers_at: None}
+        wanted: dict[Address, None] = {self._peers.address: None}
         for each in decoded:
             if not isinstance(each, Contributed):
                 wanted |= dict.fromkeys(self._goods.addresses(each))
@@ -151,7 +148,7 @@ class SubjectShard:
                 self.state = switched_fold(self.state, decoded, position)
                 return Effects(decoded.event_type, "applied")
             case PeersPublished():
-                return self._published(decoded)
+                return self._peers.published(decoded)
             case SubjectFact():
                 return self._told(record, decoded, position)
             case BadRecord():
@@ -169,7 +166,7 @@ class SubjectShard:
         fresh = given.contributions[last + 1 - given.first :]
         if not fresh:
             return Effects("subject.contributed", "duplicate")
-        heard_now = Heard(position, record.timestamp_ms, policy, self._known_baselines())
+        heard_now = Heard(position, record.timestamp_ms, policy, self._peers.known())
         subjects, histories, outputs = dict[_Name, Subject](), dict[_Name, History](), list[Output]()
         values: dict[Address, bytes] = {}
         for contribution in fresh:
@@ -199,21 +196,6 @@ class SubjectShard:
         heard[given.source] = last + len(fresh)
         self.state = self.state._replace(heard=tuple(heard), clock_ms=max(self.state.clock_ms, record.timestamp_ms))
         return Effects("subject.contributed", "applied", outputs)
-
-    def _published(self, fact: PeersPublished) -> Effects:
-        """What the peers had in common stands in every partition; the same day's, said again, changes nothing."""
-        baselines = heard_of_peers(self._known_baselines(), fact)
-        if baselines is None:
-            return Effects(fact.event_type, "duplicate")
-        self.values.set(self._peers_at, pack(baselines))
-        self._baselines = baselines
-        return Effects(fact.event_type, "applied")
-
-    def _known_baselines(self) -> Baselines:
-        if self._baselines is None:
-            value = self.values.get(self._peers_at)
-            self._baselines = unpack_baselines(value) if value else {}
-        return self._baselines
 
     def _told(self, record: Record, fact: SubjectFact, position: str) -> Effects:
         """What is told of an institution or a doctor, each on its own shard; a box stands on the shard of its code."""
@@ -288,7 +270,7 @@ class SubjectShard:
         if self.values.known_count > values_max:
             self._subjects.clear()
             self._histories.clear()
-            self.values.forget_all_but([self.values.address("policy"), self._peers_at])
+            self.values.forget_all_but([self.values.address("policy"), self._peers.address])
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:
         """Subjects have no timers yet."""
