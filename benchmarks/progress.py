@@ -83,12 +83,12 @@ class Progress:
         while not self.is_drained("p"):
             if time.monotonic() > until_s or not alive():
                 return None
-            time.sleep(0.02)
+            time.sleep(0.1)
         first_s = time.monotonic() - began_s
         while not self.is_drained("q"):
             if time.monotonic() > until_s or not alive():
                 return None
-            time.sleep(0.02)
+            time.sleep(0.1)
         both_s = time.monotonic() - began_s
         counted = total - already
         return Drain(counted / max(first_s, 0.001), counted / max(both_s, 0.001), counted, both_s)

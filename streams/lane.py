@@ -30,6 +30,7 @@ _CHECK_S = 1.0
 _WORKING_SET_MAX = 10_000  # values a shard; more of them cost more in cache misses than in reading again (measured)
 _WAITING_MAX = 20_000  # pausing throws away what the client has fetched, so it must be rare
 _DRAIN_S = 5.0
+_QUIET_S, _HELD_S = 0.02, 0.002  # held: another lane's shards are behind in business time, asked again so soon
 
 
 def wall_ms() -> int:
@@ -56,7 +57,7 @@ class Lane:
         self._ownership = Ownership(settings, self._store, tally=self.tally, tell=tell, checkpoint=checkpoint)
         self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
         self._pending: deque[list[Work]] = deque()
-        self._next_pulse = self._next_mark = self._next_check = 0.0
+        self._wait_s = self._next_pulse = self._next_mark = self._next_check = 0.0
         self._pace = Pace(self._store, self._ownership.people_tags, simulated=settings.clock == "log")
 
     # --- the loop ----------------------------------------------------------------------------------------------------
@@ -78,8 +79,7 @@ class Lane:
 
     def turn(self) -> None:
         """One pass: take in, decide, finish what is acknowledged, and keep house."""
-        busy = self._pending or any(owned.waiting for owned in self._ownership)
-        self._take_in(0.0 if busy else 0.02)
+        self._take_in(self._wait_s)
         self._ownership.claim_lost()
         batch = self._decide()
         if batch:
@@ -87,6 +87,8 @@ class Lane:
         if self._pending:
             self._publisher.serve(0.0 if batch else 0.001)
         self._finish()
+        is_waiting = any(owned.waiting for owned in self._ownership)
+        self._wait_s = 0.0 if batch or self._pending else _HELD_S if is_waiting else _QUIET_S
         self._append_timers()
         self._pulse()
 

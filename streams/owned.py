@@ -182,7 +182,8 @@ class Owned:
         last = min(count, len(self.waiting))
         size = bisect_right(self.waiting, max(until_ms, self.clock_ms), hi=last, key=_reach_ms)
         self.clock_ms = self._reached_ms(size)
-        taken, self.waiting = self.waiting[:size], self.waiting[size:]
+        taken = self.waiting[:size]
+        del self.waiting[:size]
         return taken
 
     def check(self, position: Position) -> None:

@@ -17,7 +17,6 @@ SKEW_MS = 10 * 60_000  # the second hop bears 15 minutes; the rest is for record
 BEHIND_RECORDS = 500
 CATCHING_UP = 4  # times a batch: a value that many records of one batch touch is packed, hashed and sent once
 _RUSH_MS = 60_000  # of simulated time: there a handful of records may be hours
-_WORD_S = 0.02
 _HOLD_MS = 30_000
 _FRESH_MS = 2_000
 _LIVE = "live"
@@ -55,8 +54,6 @@ class Pace:
         self._behind_since_ms = 0
         self._tags = frozenset(tags)
         self._told: set[str] = set()
-        self._heard: dict[bytes, bytes] = {}
-        self._next_word_s = 0.0
         self._unheard_ms: dict[str, int] = {}
 
     def until_ms(self, shards: Sequence[Owned], share: int) -> int:
@@ -69,11 +66,9 @@ class Pace:
             return _NO_BOUND
         bounds = [bound for owned in people if (bound := owned.share_ends_ms(share)) is not None]
         fronts = {owned.tag: owned.front_ms for owned in people if owned.waiting and owned.front_ms}
-        if not is_behind or time.monotonic() >= self._next_word_s:  # fronts only advance: an old word holds no less
-            self._next_word_s = time.monotonic() + _WORD_S
-            self._heard = self._told_by_all({tag: str(front_ms) for tag, front_ms in fronts.items() if is_behind})
-            self._told = set(fronts) if is_behind else set()
-        others = self._fronts(self._heard, self._tags - stopped - {owned.tag for owned in people})
+        heard = self._told_by_all({tag: str(front_ms) for tag, front_ms in fronts.items() if is_behind})
+        self._told = set(fronts) if is_behind else set()
+        others = self._fronts(heard, self._tags - stopped - {owned.tag for owned in people})
         return min([*bounds, *(front_ms + SKEW_MS for front_ms in others)], default=_NO_BOUND)
 
     def _rushes(self, owned: Owned) -> bool:
