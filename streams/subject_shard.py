@@ -260,7 +260,7 @@ class SubjectShard:
             self.values.set(self._address(name, "w"), pack(self._subjects[name]))
         for name in sorted(self._changed_histories):
             history = self._histories[name]
-            self.values.set(self._address(name, "h"), pack(history) if history.days else b"")
+            self.values.set(self._address(name, "h"), pack(history) if history.days or history.months else b"")
         self._changed.clear()
         self._changed_histories.clear()
         return self.values.take_changes()

@@ -53,6 +53,18 @@ def some_years(random: Random) -> tuple[list[Fact], Counter[int], int]:
     return facts, fees, newest
 
 
+def test_the_months_of_an_institution_that_was_closed_for_half_a_year_outlast_its_days() -> None:
+    facts: list[Fact] = [bill(number, day_start_ms(FIRST + 200 * number), 100) for number in range(3)]
+    whole, cut = Engine(Parameters()), Engine(Parameters())
+    whole.fold(facts)
+    cut.fold(facts, range(len(facts)))
+    assert cut.stored() == whole.stored()
+    stored, *_ = cut.stored()
+    history = unpack_history(stored[cut.subjects.values.address("i", HOSPITAL, "h")])
+    assert [day.date for day in history.days] == []
+    assert [month.month for month in history.months] == [month_of(FIRST + 200 * number) for number in range(2)]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_months_are_the_sums_of_their_bills_however_the_log_is_cut(seed: int) -> None:
     random = Random(seed)
