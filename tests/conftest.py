@@ -11,8 +11,6 @@ from connectors.embedded import MockKafka, RealKafka, RedisClusterServers, Redis
 from connectors.topology import Topics
 from tests.pens import pen
 
-# What runs for a minute is not worth the second compiler: a broker starts in half of the time without it.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 _prefixes = count(1)
 _SERVERS = {"redis_62", "redis_7", "redis_url", "redis_cluster", "mock_kafka"}
 
