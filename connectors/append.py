@@ -1,6 +1,7 @@
 """Appending to Kafka and knowing it: records go out together, and each is acknowledged before anybody is told."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +14,8 @@ GIVEN_UP_AFTER_S = 120.0
 """librdkafka retries without end, and was once seen to sit without a connection to a broker that was there."""
 _LET_GO_S = 0.5
 _POLL_S = 0.02
+LET_GO = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
+"""How the senders of a producer that was let go are told: the record is good, the same lines go to the next one."""
 _ANY_PARTITION = -1  # librdkafka: by the key's hash
 
 
@@ -59,7 +62,8 @@ class Pen:
     def __init__(self, connect: Callable[[], ProducerLike]) -> None:
         self._connect = connect
         self._producer = connect()
-        self._silent_since_s: float | None = None
+        self._heard_s = 0.0
+        self._unheard_s = 0.0  # how long was waited since anything was acknowledged
         self._lock = Lock()
 
     def append(
@@ -71,21 +75,30 @@ class Pen:
     ) -> None:
         """`append_all`. Without `timeout_s` it appends the same records again, by a new producer, until they are in."""
         within_s = GIVEN_UP_AFTER_S if timeout_s is None else timeout_s
+
+        def heard(topic: str, at: int, offset: int) -> None:
+            self._heard_s, self._unheard_s = monotonic(), 0.0
+            if delivered is not None:
+                delivered(topic, at, offset)
+
         while True:
             producer, begun_s = self._producer, monotonic()
             try:
-                append_all(producer, records, timeout_s=within_s, delivered=delivered)
+                append_all(producer, records, timeout_s=within_s, delivered=heard)
             except ConnectorError as error:
                 self._failed(producer, begun_s, error)
-                if timeout_s is not None or not error.retryable:
+                if timeout_s is not None or not (error.retryable or isinstance(error, ProducerFinished)):
                     raise
             else:
-                self._silent_since_s = None
                 return
 
     def poll(self) -> None:
         """Serve what was acknowledged."""
-        self._producer.poll(0)
+        producer, begun_s = self._producer, monotonic()
+        try:
+            _serve(producer, 0)
+        except ConnectorError as error:
+            self._failed(producer, begun_s, error)
 
     def close(self, wait_s: float) -> int:
         """Deliver what waits; how many records could not be."""
@@ -96,19 +109,20 @@ class Pen:
             if producer is not self._producer:
                 return  # another thread has a new one already
             if error.retryable:
-                self._silent_since_s = begun_s if self._silent_since_s is None else self._silent_since_s
-                if monotonic() - self._silent_since_s < GIVEN_UP_AFTER_S:
+                self._unheard_s += monotonic() - max(begun_s, self._heard_s)
+                if self._unheard_s < GIVEN_UP_AFTER_S:
                     return
             elif not isinstance(error, ProducerFinished):
                 return  # Kafka answers: it is the record that it does not want
-            self._producer, self._silent_since_s = self._connect(), None
-        let_go(producer)
+            let_go(producer)
+            self._producer, self._unheard_s = self._connect(), 0.0
 
 
 def let_go(producer: ProducerLike) -> None:
-    """Leave a producer so that nothing of it arrives behind what its successor sends; its senders are told."""
+    """Leave a producer: what waits is given up and its senders are told. What was sent just then may still arrive."""
     producer.purge()
-    producer.flush(_LET_GO_S)
+    with suppress(KafkaException):  # a fatal error, said once more
+        producer.flush(_LET_GO_S)
 
 
 class _Acks:
@@ -146,15 +160,23 @@ def append_all(
         _produce(producer, record, acks, end_s)
     while acks.missing:
         _check_time(end_s)
-        producer.poll(_POLL_S)
+        _serve(producer, _POLL_S)
     if acks.error is not None:
         raise _refusal(acks.error)
 
 
+def _serve(producer: ProducerLike, wait_s: float) -> None:
+    """Serve what was acknowledged. A fatal error is raised here, in nobody's name, and only once."""
+    try:
+        producer.poll(wait_s)
+    except KafkaException as error:
+        raise _refusal(error.args[0]) from error
+
+
 def _refusal(error: object) -> ConnectorError:
-    is_fatal = isinstance(error, KafkaError) and error.fatal()
-    kind = ProducerFinished if is_fatal else ConnectorError
-    return kind("kafka", f"a record was not accepted: {error}", retryable=False)
+    code = error.code() if isinstance(error, KafkaError) else None
+    kind = ProducerFinished if code == KafkaError._FATAL else ConnectorError
+    return kind("kafka", f"a record was not accepted: {error}", retryable=code in LET_GO)
 
 
 def _produce(producer: ProducerLike, record: Record, acks: _Acks, end_s: float | None) -> None:
@@ -165,7 +187,7 @@ def _produce(producer: ProducerLike, record: Record, acks: _Acks, end_s: float |
             return
         except BufferError:  # the local queue is full: let it drain
             _check_time(end_s)
-            producer.poll(_POLL_S)
+            _serve(producer, _POLL_S)
         except KafkaException as error:  # how a producer answers after a fatal error
             raise _refusal(error.args[0]) from error
 

@@ -12,6 +12,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from contextlib import suppress
 from ctypes import CDLL, c_char_p, c_int, c_int32, c_size_t, c_void_p, create_string_buffer
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -28,6 +29,7 @@ LIBRARIES = Path(__file__).resolve().parents[1] / ".cache" / "kafka" / "libs"
 _PRODUCER = 0
 
 
+@cache
 def _librdkafka() -> CDLL:
     """What of rdkafka_mock.h confluent_kafka does not hand on: its extension has the library among its own."""
     library = CDLL(cimpl.__file__)
@@ -45,9 +47,6 @@ def _librdkafka() -> CDLL:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
-
-
-_LIBRARY = _librdkafka()
 
 
 def kafka_missing(libraries: Path = LIBRARIES) -> str | None:
@@ -73,21 +72,21 @@ class MockKafka:
     def start(self) -> Self:
         # the broker lives in the background thread of a client, so the client lives as long as the broker
         said = create_string_buffer(512)
-        settings = _LIBRARY.rd_kafka_conf_new()
-        _LIBRARY.rd_kafka_conf_set(settings, b"log_level", b"3", said, len(said))
-        self._owner = _LIBRARY.rd_kafka_new(_PRODUCER, settings, said, len(said))
+        settings = _librdkafka().rd_kafka_conf_new()
+        _librdkafka().rd_kafka_conf_set(settings, b"log_level", b"3", said, len(said))
+        self._owner = _librdkafka().rd_kafka_new(_PRODUCER, settings, said, len(said))
         if self._owner is None:
             raise ConnectorError("kafka", said.value.decode(), retryable=False)
-        self._broker = _LIBRARY.rd_kafka_mock_cluster_new(self._owner, 1)
+        self._broker = _librdkafka().rd_kafka_mock_cluster_new(self._owner, 1)
         # as our real ones, it does not let a group's first member wait for others: three seconds of every start
-        _LIBRARY.rd_kafka_mock_group_initial_rebalance_delay_ms(self._broker, 0)
-        self.bootstrap = _LIBRARY.rd_kafka_mock_cluster_bootstraps(self._broker).decode()
+        _librdkafka().rd_kafka_mock_group_initial_rebalance_delay_ms(self._broker, 0)
+        self.bootstrap = _librdkafka().rd_kafka_mock_cluster_bootstraps(self._broker).decode()
         return self
 
     def stop(self) -> None:
         if self._owner is not None:
-            _LIBRARY.rd_kafka_mock_cluster_destroy(self._broker)
-            _LIBRARY.rd_kafka_destroy(self._owner)
+            _librdkafka().rd_kafka_mock_cluster_destroy(self._broker)
+            _librdkafka().rd_kafka_destroy(self._owner)
         self._owner = self._broker = None
 
     def __enter__(self) -> Self:

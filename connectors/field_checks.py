@@ -29,7 +29,7 @@ MOST_OF = {"points": POINTS_MOST, "age": AGE_MOST}
 """Whole numbers that end before an amount does."""
 CODE_SHAPES = {
     "med_type": (pattern("[0-9]{2,6}"), "2-6 digits"),
-    "insutype": (pattern("[0-9]{3}"), "3 digits"),
+    "insutype": (pattern("[0-9]{3,6}"), "3-6 digits"),
     "insuplc_admdvs": (pattern("[0-9]{6}"), "6 digits"),
 }
 """What a national code surely looks like (domain.md 2.1, 2.5). Which codes there are differs by province and year."""

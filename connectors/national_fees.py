@@ -5,6 +5,7 @@ A pharmacy's lines may stand inside its bill (2102 `drugdetail`). The bill's id 
 visit: the lines of a 2102 that it undoes stay, and those of a 2103 that it undoes stay away.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -53,7 +54,12 @@ def _unsold(message: Message) -> Fact:
 
 
 def _computed(message: Message, *names: str) -> dict[str | None, dict[str, Any]]:
-    return {Fields(line).text("feedetl_sn"): line for line in message.lines(message.output, *names)}
+    """What the platform answered of each line, by its serial number; one that is none is nobody's."""
+    found: dict[str | None, dict[str, Any]] = {}
+    for line in message.lines(message.output, *names):
+        with suppress(Refused):
+            found[Fields(line).text("feedetl_sn")] = line
+    return found
 
 
 def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None, dict[str, Any]]) -> Fact:

@@ -103,28 +103,21 @@ class Ownership:
                 },
             )
         )
+        # Spread by number: of two lanes that come one after the other one gets all people. Half of people and of
+        # subjects each drains a backlog more slowly: lanes of people keep together in business time (pace.py).
         consumer.subscribe(
-            [self.topics.events], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            [self.topics.events, self.topics.subjects],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._revoked,
         )
         return consumer
 
-    def _with_subjects(self, partitions: list[TopicPartition]) -> Iterator[Key]:
-        """What comes and goes with partitions of people: their share of the subjects' shards.
-
-        Kafka's group is asked for people only. It would spread the partitions of both logs by number, whatever they
-        are: a lane that joins a first one was seen to get all people, and the first kept all subjects.
-        """
-        people, subjects = self._counts[self.topics.events], self._counts[self.topics.subjects]
-        for given in partitions:
-            yield given.topic, given.partition
-            for subject in range(subjects):
-                if subject * people // subjects == given.partition:
-                    yield self.topics.subjects, subject
-
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Assigned at the applied offset; a shard that cannot be claimed now is assigned paused and claimed later."""
-        for key in self._with_subjects(partitions):
-            owned = Owned(key[0], self._maker(*key), self._store, self._identity[key[0]])
+        for given in partitions:
+            key = (given.topic, given.partition)
+            owned = Owned(given.topic, self._maker(*key), self._store, self._identity[given.topic])
             self.owned[key] = owned
             offset = self._try_claim(owned)
             consumer.incremental_assign([TopicPartition(*key, 0 if offset is None else offset)])
@@ -133,13 +126,12 @@ class Ownership:
         self._tell({"kind": "owned", "shards": sorted(owned.tag for owned in self.owned.values())})
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        keys = list(self._with_subjects(partitions))
-        for key in keys:
-            owned = self.owned.pop(key, None)
-            self._lost.pop(key, None)
+        for given in partitions:
+            owned = self.owned.pop((given.topic, given.partition), None)
+            self._lost.pop((given.topic, given.partition), None)
             if owned is not None:
                 owned.epoch = ""  # whatever is on its way is dropped: the next owner derives it again
-        consumer.incremental_unassign([TopicPartition(*key) for key in keys])
+        consumer.incremental_unassign(partitions)
 
     def _maker(self, topic: str, partition: int) -> Callable[[], Shard]:
         people, subjects = self._counts[self.topics.events], self._counts[self.topics.subjects]

@@ -64,7 +64,7 @@ class Sending:
         """Raise what went wrong: what the broker refuses for good stops the shard, anything else is a re-claim."""
         if self.error is None:
             return
-        if self.error.fatal():
+        if self.error.code() == KafkaError._FATAL:
             raise ProducerLost(str(self.error))
         if self.error.code() in _REFUSED_FOR_GOOD:
             raise ShardStopped(

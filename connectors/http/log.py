@@ -6,11 +6,10 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from connectors.append import GIVEN_UP_AFTER_S, let_go
+from connectors.append import GIVEN_UP_AFTER_S, LET_GO, let_go
 
 POLL_EVERY_S = 0.005
 STUCK_AFTER_S = 1.0
-_LET_GO = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 
 
 class LogFull(Exception):
@@ -79,6 +78,9 @@ class KafkaLog:
             self._producer.produce(topic, value, key, partition, on_delivery=delivered)
         except BufferError as error:
             raise LogFull from error
+        except KafkaException as error:  # how a producer answers after a fatal error; not renewed within its own report
+            self._loop.call_soon(self._renew_if, self._producer, str(error))
+            raise LogFull from error
         if self._unacknowledged == 0:
             self._progress_s = self._loop.time()
         self._unacknowledged += 1
@@ -86,24 +88,29 @@ class KafkaLog:
             self._timer = self._loop.call_later(POLL_EVERY_S, self._poll)
 
     def _poll(self) -> None:
-        self._producer.poll(0)
-        if self._unacknowledged > 0 and self._loop.time() - self._progress_s > GIVEN_UP_AFTER_S:
-            self._renew()
-        again = self._unacknowledged > 0
-        self._timer = self._loop.call_later(POLL_EVERY_S, self._poll) if again else None
+        self._timer = None
+        try:
+            self._producer.poll(0)
+            if self._unacknowledged > 0 and self._loop.time() - self._progress_s > GIVEN_UP_AFTER_S:
+                self._renew_if(self._producer, f"nothing was acknowledged for {GIVEN_UP_AFTER_S:.0f} s")
+        except KafkaException as error:  # a fatal error is raised here, once
+            self._renew_if(self._producer, str(error))
+        finally:
+            if self._unacknowledged > 0:
+                self._timer = self._loop.call_later(POLL_EVERY_S, self._poll)
 
-    def _renew(self) -> None:
-        old, given_up = self._producer, self._unacknowledged
+    def _renew_if(self, finished: Producer, why: str) -> None:
+        """A new producer for this one, unless there is one already."""
+        if finished is not self._producer:
+            return
+        given_up = self._unacknowledged
         self._producer, self._unacknowledged = self._connect(), 0
-        let_go(old)
-        self._report(f"nothing was acknowledged for {GIVEN_UP_AFTER_S:.0f} s: {given_up} records are given up")
+        let_go(finished)
+        self._report(f"{why}: {given_up} records are given up")
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self._unacknowledged = max(0, self._unacknowledged - 1)
         self._progress_s = self._loop.time()
-        if error is None or error.code() in _LET_GO:
+        if error is None or error.code() in LET_GO:
             return
         self._report(f"a record for {message.topic()} was not accepted: {error}")
-        if error.fatal():
-            # An idempotent producer is finished after a fatal error; a fresh one goes on. What failed was not answered.
-            self._producer, self._unacknowledged = self._connect(), 0

@@ -111,6 +111,7 @@ class Reads:
             "authorization_ref": asked.authorization_ref,
             "outcome": "allowed" if is_allowed else "denied",
         }
+        named = is_allowed and await self._names_authorization(psn_no, asked.authorization_ref, token)
         told = QueryLogged(
             event_id=query_id,
             occurred_at=to_datetime(asked_ms),
@@ -119,25 +120,27 @@ class Reads:
             person=person_of(psn_no),
             purpose=asked.purpose,
             outcome=outcome,
-            names_authorization=is_allowed and await self._names_authorization(psn_no, asked.authorization_ref, token),
+            names_authorization=named is not False,
         )
         await self._record(psn_no, orjson.dumps(record), told)
         if not is_allowed:
             raise Problem("FORBIDDEN_PURPOSE", "purpose")
+        if named is None:
+            raise Problem("STATE_AWAY", retry_after_s=2)
         body = await _read(self._people.credit(psn_no))
         return json_answer(200, masked_credit(body) if token.is_masked else body)
 
-    async def _names_authorization(self, psn_no: str, named: str | None, token: Token) -> bool:
+    async def _names_authorization(self, psn_no: str, named: str | None, token: Token) -> bool | None:
         """Whether what is named is an authorization of this person at an institution of the asker (T01).
 
-        Where the state cannot be read the asker is believed, for then nobody is told anything.
+        None where the state cannot be read: the asker is believed, and told nothing.
         """
         if named is None:
             return False
         try:
             return await self._people.knows_authorization(psn_no, named, token.institutions)
         except ConnectorError:
-            return True
+            return None
 
     async def funding_state(self, psn_no: str, order_id: str, wait_ms: int) -> str | None:
         """How the bank answered an order, waiting up to `wait_ms`; None when it cannot be read."""

@@ -10,12 +10,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from connectors.append import Pen, ProducerFinished, Record
 from connectors.embedded import MockKafka
 from connectors.errors import ConnectorError
-from connectors.http.log import KafkaLog
+from connectors.http.log import KafkaLog, LogFull
 from connectors.kafka import producer
 from connectors.topology import Topics
 
 NOWHERE = "127.0.0.1:1"
-WITHIN_S = 2.0  # a first connection takes some tenths
+WITHIN_S = 4.0  # a first connection takes some tenths
 
 
 @pytest.fixture
@@ -59,29 +59,67 @@ def test_whoever_waits_for_less_is_told_and_the_next_call_after_the_long_silence
     assert len(connected) == 2
 
 
-class _Finished:
-    """A producer after a fatal error, as confluent_kafka's answers then."""
+class _Fenced:
+    """A producer that meets a fatal error, as confluent_kafka tells it: poll() raises it, then produce() does."""
 
-    def produce(self, *given: Any, **named: Any) -> None:
-        raise KafkaException(KafkaError(KafkaError._FATAL, "fenced", fatal=True))
+    def __init__(self) -> None:
+        self._waiting: list[Any] = []
+        self._is_finished = False
+
+    def produce(self, topic: str, value: bytes, key: str, partition: int = -1, *, on_delivery: Any) -> None:
+        if self._is_finished:
+            raise KafkaException(KafkaError(KafkaError._FATAL, "fenced"))
+        self._waiting.append(on_delivery)
 
     def poll(self, timeout: float) -> int:
-        return 0
+        if self._is_finished:
+            return 0
+        self._is_finished = True
+        raise KafkaException(KafkaError(KafkaError._FATAL, "fenced"))
 
     def purge(self) -> None:
-        return
+        for told in self._waiting:
+            told(KafkaError(KafkaError._PURGE_QUEUE), None)
 
     def flush(self, timeout: float) -> int:
         return 0
 
 
 def test_a_finished_producer_is_followed_by_another(mock_kafka: MockKafka, topics: Topics):
-    producers: list[Any] = [producer(mock_kafka.bootstrap), _Finished()]
+    producers: list[Any] = [producer(mock_kafka.bootstrap), _Fenced()]
     pen = Pen(producers.pop)
     record = Record(topics.events, "a", b"1", 0)
     with pytest.raises(ProducerFinished):
         pen.append([record], timeout_s=10)
     pen.append([record], timeout_s=10)
+
+
+def test_without_a_limit_what_a_finished_producer_held_is_written_by_the_next(mock_kafka: MockKafka, topics: Topics):
+    producers: list[Any] = [producer(mock_kafka.bootstrap), _Fenced()]
+    delivered: list[tuple[str, int, int]] = []
+    Pen(producers.pop).append([Record(topics.events, "a", b"1", 0)], delivered=lambda *to: delivered.append(to))
+    assert len(delivered) == 1
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["told while polling", "told while appending"])
+def test_the_api_goes_on_after_a_fatal_error(mock_kafka: MockKafka, topics: Topics, is_known: bool):
+    fenced = _Fenced()
+    producers: list[Any] = [producer(mock_kafka.bootstrap), fenced]
+    told: list[str] = []
+
+    async def scenario() -> None:
+        log = KafkaLog(producers.pop, told.append)
+        if is_known:
+            fenced._is_finished = True
+        with pytest.raises(LogFull if is_known else KafkaException):
+            await asyncio.wait_for(log.append_durably(topics.events, 0, "a", b"1"), 10)
+        await asyncio.sleep(0)  # it is renewed after the report, not within it
+        assert await asyncio.wait_for(log.append_durably(topics.events, 0, "a", b"2"), 10) >= 0
+        assert log.close(5) == 0
+
+    asyncio.run(scenario())
+    assert len(told) == 1
+    assert "fenced" in told[0]
 
 
 def test_the_api_appends_by_a_new_producer_and_tells_whoever_waited_on_the_old_one(
@@ -99,4 +137,4 @@ def test_the_api_appends_by_a_new_producer_and_tells_whoever_waited_on_the_old_o
 
     asyncio.run(scenario())
     assert len(connected) == 2
-    assert told == ["nothing was acknowledged for 2 s: 1 records are given up"]
+    assert told == ["nothing was acknowledged for 4 s: 1 records are given up"]

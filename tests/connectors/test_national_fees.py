@@ -47,6 +47,12 @@ def test_a_price_limit_is_never_lower_than_sent(sent: object, limit_fen: int | N
     assert reading.fact.pric_uplmt_fen == limit_fen
 
 
+@pytest.mark.parametrize("serial", [1.5, {"a": 1}, "F" * 200], ids=["a number", "an object", "too long"])
+def test_a_serial_number_of_the_answer_that_is_none_costs_nothing_that_was_sent(serial: object):
+    (reading,) = read(message("2204", {"feedetail": [LINE]}, {"result": [{"feedetl_sn": serial}]}))
+    assert reading.refused is None
+
+
 def test_one_bad_fee_line_does_not_cost_the_others():
     sent = {"feedetail": [LINE | {"det_item_fee_sumamt": "1.005"}, LINE | {"feedetl_sn": "F2"}]}
     bad, good = read(message("2301", sent, {}))

@@ -165,7 +165,7 @@ def test_a_producer_that_never_connects_is_followed_by_one_that_does(settings, c
         return made[-1]
 
     monkeypatch.setattr("streams.ingest.producer", first_nowhere)
-    monkeypatch.setattr("connectors.append.GIVEN_UP_AFTER_S", 2.0)
+    monkeypatch.setattr("connectors.append.GIVEN_UP_AFTER_S", 5.0)
     path = tmp_path / "day.jsonl"
     path.write_text(visit() + visit(event_id="e2"))
     assert run_ingest(settings, str(path), format="canonical", as_json=True) == 0
