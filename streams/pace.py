@@ -34,15 +34,16 @@ def shares_of(shards: Iterable[Owned], batch_records_max: int) -> dict[str, int]
 
     Live shards of people go first: somebody waits for their answers, and what catches up gets what is left beside them.
     Where none of the lane's people are live nobody waits, and their batches are long. A record of the second hop is a
-    batch by itself.
+    batch by itself: where people are live it goes beside them, for whoever comes waits until the turn is over.
     """
     shards = list(shards)
     ready = [owned for owned in shards if owned.waiting]
     share = max(1, batch_records_max // max(1, len(ready)))
     if nobody_waits(shards):
         return {owned.tag: share * CATCHING_UP if owned.shard.family == "p" else share for owned in ready}
-    behind = share if nobody_waits(ready) else max(1, share // 4)
-    return {owned.tag: share if owned.is_live else behind for owned in ready}
+    beside = max(1, share // 4)
+    behind = share if nobody_waits(ready) else beside
+    return {owned.tag: beside if owned.shard.family == "q" else share if owned.is_live else behind for owned in ready}
 
 
 class Pace:

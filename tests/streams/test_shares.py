@@ -33,8 +33,10 @@ IDLE: list[int] = []
         ([Shard("p0", True), Shard("p1", True)], {"p0": 400, "p1": 400}),
         ([Shard("p0", True), Shard("p1", False)], {"p0": 400, "p1": 100}),
         ([Shard("p0", True), Shard("q0", False)], {"p0": 400, "q0": 100}),
-        # somebody may come at any moment: batches stay short, and have all of the time until then
-        ([Shard("p0", True, IDLE), Shard("p1", False), Shard("q0", True)], {"p1": 400, "q0": 400}),
+        ([Shard("p0", True), Shard("q0", True)], {"p0": 400, "q0": 100}),
+        # somebody may come at any moment: batches stay short, those of the second hop above all
+        ([Shard("p0", True, IDLE), Shard("p1", False), Shard("q0", True)], {"p1": 400, "q0": 100}),
+        ([Shard("p0", True, IDLE), Shard("q0", True)], {"q0": 200}),
         # nobody waits for an answer; subjects that are live hold nobody back
         ([Shard("p0", False), Shard("q0", True)], {"p0": 400 * CATCHING_UP, "q0": 400}),
         ([Shard("p0", False), Shard("p1", False, IDLE)], {"p0": 800 * CATCHING_UP}),
