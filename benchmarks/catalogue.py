@@ -116,8 +116,8 @@ def run(quick: bool) -> Report:
 
 
 def plans(quick: bool) -> dict[str, CityPlan]:
-    """Lanes meet every ten minutes of business time (streams/pace.py): the county's hold some thirty records by day,
-    the city's over a thousand.
+    """Lanes meet every ten minutes of business time (streams/pace.py): the county's hold some thirty records,
+    the city's a thousand.
     """
     people, institutions, days = (500, 20, 30) if quick else (20_000, 80, 45)
     spring, plants = day_of(date(2026, 3, 25)), 1 if quick else 4
