@@ -88,7 +88,6 @@ class KafkaLog:
             self._timer = self._loop.call_later(POLL_EVERY_S, self._poll)
 
     def _poll(self) -> None:
-        self._timer = None
         try:
             self._producer.poll(0)
             if self._unacknowledged > 0 and self._loop.time() - self._progress_s > GIVEN_UP_AFTER_S:
@@ -96,8 +95,8 @@ class KafkaLog:
         except KafkaException as error:  # a fatal error is raised here, once
             self._renew_if(self._producer, str(error))
         finally:
-            if self._unacknowledged > 0:
-                self._timer = self._loop.call_later(POLL_EVERY_S, self._poll)
+            again = self._unacknowledged > 0
+            self._timer = self._loop.call_later(POLL_EVERY_S, self._poll) if again else None
 
     def _renew_if(self, finished: Producer, why: str) -> None:
         """A new producer for this one, unless there is one already."""
