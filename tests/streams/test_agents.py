@@ -157,6 +157,8 @@ class World:
         await app.start()
         try:
             await self.until(lambda: len(app.consumer.assignment()) == 2 * PARTITIONS)
+            for place in app.consumer.assignment():  # what is sent before a stream knows where it begins is behind it
+                await asyncio.wait_for(app.consumer.position(place), 60)
             yield
         finally:
             await app.stop()
