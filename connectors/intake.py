@@ -19,7 +19,7 @@ from connectors.national_line import Reading, read_national
 from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
 from connectors.topology import Topics, partition_of
-from risk.facts import Fact, SettlementCompleted, StockMoved, SubjectFact, TopupReceived
+from risk.facts import Fact, SettlementCompleted, StockMoved, SubjectFact, TopupReceived, VisitOpened
 from risk.facts.stock import codes_moved
 from risk.senders import BANK, INSTITUTION, bound_source
 from risk.trace_codes import code_shard_key
@@ -165,8 +165,7 @@ def _line_result(line: int, readings: list[Reading]) -> LineResult:
 
 
 def _records(edge: Edge, arrival: Arrival, record: dict[str, Any] | None, readings: list[Reading]) -> Iterator[Record]:
-    # A bill goes behind the lines that it settles.
-    for event_id, fact, refused, _ in sorted(readings, key=lambda each: isinstance(each.fact, SettlementCompleted)):
+    for event_id, fact, refused, _ in sorted(readings, key=_turn):
         if refused is not None:
             yield letter_record(
                 edge.topics,
@@ -176,6 +175,11 @@ def _records(edge: Edge, arrival: Arrival, record: dict[str, Any] | None, readin
             )
         elif fact is not None:
             yield from fact_records(edge, fact)
+
+
+def _turn(reading: Reading) -> int:
+    """A visit goes before the lines that ask for its kind, a bill behind the lines that it settles."""
+    return isinstance(reading.fact, SettlementCompleted) - isinstance(reading.fact, VisitOpened)
 
 
 def fact_record(edge: Edge, fact: Fact) -> Record:

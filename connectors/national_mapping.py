@@ -26,6 +26,7 @@ from risk.facts.base import AGE_MOST
 
 _EMERGENCY_TYPES = ("13", "24")  # 急诊, 急诊转住院
 _PHARMACY_TYPE = "41"  # 定点药店购药: what 210x is when the message does not say
+_IN_A_BED = ("2", "52")  # 住院, 生育住院: an admission, which only a discharge ends
 
 
 def _place(message: Message) -> dict[str, Any]:
@@ -48,6 +49,22 @@ def _visit_opened(message: Message) -> Fact:
         insutype=message.both.text("insutype"),
         dr_code=message.both.text_as_sent("dr_code"),
         dept_code=message.both.text("dept_code"),
+        emergency=_is_emergency(med_type),
+    )
+
+
+def _visit_sold(message: Message, n: int) -> Fact:
+    """The visit of a bill that carries its lines, which nobody registers: a rule asks a line for its visit's kind. The
+    doctor is each line's own; a mistyped kind puts nobody in bed at a pharmacy.
+    """
+    med_type = _kind_settled(message)
+    return VisitOpened(
+        **head(message, message.output, "setl_time", n=n),
+        **institution(message),
+        **_place(message),
+        mdtrt_id=message.answered.required("mdtrt_id"),
+        med_type=None if med_type.startswith(_IN_A_BED) else med_type,
+        insutype=message.answered.text("insutype"),
         emergency=_is_emergency(med_type),
     )
 
@@ -120,11 +137,15 @@ def _estimated(message: Message) -> Fact:
     )
 
 
+def _kind_settled(message: Message) -> str:
+    """The kind of treatment; an empty one is filled from the visit by the lane."""
+    return message.answered.text("med_type") or (_PHARMACY_TYPE if message.infno.startswith("210") else "")
+
+
 def _settled(message: Message) -> Fact:
     answer = message.answered
     amounts: dict[str, Any] = _amounts(message)
-    # An empty med_type is filled from the visit by the lane.
-    med_type = answer.text("med_type") or (_PHARMACY_TYPE if message.infno.startswith("210") else "")
+    med_type = _kind_settled(message)
     return SettlementCompleted(
         **head(message, message.output, "setl_time"),
         **institution(message),
@@ -171,7 +192,10 @@ def _undone(message: Message) -> Fact:
 
 
 def _sold(message: Message) -> list[Making]:
-    return [partial(_settled, message), *fees_sold(message)]
+    """The bill is number 0, its lines follow from 1, and what opens their visit has the number after the last."""
+    lines = fees_sold(message)
+    opened = [partial(_visit_sold, message, len(lines) + 1)] if lines else []
+    return [partial(_settled, message), *lines, *opened]
 
 
 def _unsold(message: Message) -> list[Making]:

@@ -220,7 +220,7 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
         if done.result == "conflict":
             code = done.visit.fixmedins_code if done.visit is not None else ""
             said = [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)]
-        return Applied(Person(activity, credit), done.result, said, [])
+        return Applied(Person(activity, credit), "applied" if done.result == "undone" else done.result, said, [])
     told = visit_told(before, done.visit, moment) if done.visit is not None else []
     said = []
     if credit is not None:

@@ -127,7 +127,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(activity, "conflict", alerts, [])
 
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
-    early = bool(activity.tombstones) and _was_reversed(activity, setl, message)
+    early = bool(activity.tombstones) and was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
     marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms) | (EMERGENCY if fact.emergency else 0)
     more = beside(activity, fact, marks=marks, policy=moment.policy, terms=moment.terms)
@@ -238,12 +238,9 @@ def _by(moment: Moment) -> tuple[str, int]:
     return moment.event_id, moment.occurred_ms
 
 
-def _was_reversed(activity: Activity, setl: int, message: int) -> bool:
-    """Does a reversal wait for this settlement? It waits forty days."""
-    return any(
-        stone.key in (setl, message) and activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
-        for stone in activity.tombstones
-    )
+def was_reversed(activity: Activity, *names: int) -> bool:
+    """Does a reversal wait for this settlement, by the hash of its id or message? It waits forty days."""
+    return any(stone.key in names and activity.newest_ms - stone.at_ms <= TOMBSTONE_MS for stone in activity.tombstones)
 
 
 def is_reversed(activity: Activity, setl_id: str) -> bool:

@@ -20,7 +20,7 @@ from risk.facts import (
 from risk.item_limits import with_limited, without_limited
 from risk.line_counts import with_billed, with_noted, without_noted
 from risk.receipts import line_content, with_line
-from risk.settlements import message_of
+from risk.settlements import message_of, was_reversed
 from risk.terms import Terms
 from risk.visit_told import with_tallies, without_tallies
 
@@ -37,7 +37,9 @@ VisitFact = (
 
 
 class Visited(NamedTuple):
-    """`result` is applied, duplicate or conflict; the visit it concerned, if one is known."""
+    """`result` is applied, undone (a line that was taken back before it came), duplicate or conflict; the visit it
+    concerned, if one is known.
+    """
 
     activity: Activity
     result: str
@@ -69,10 +71,17 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
     known = line_content(visit, key)
     if known is not None:
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
+    if isinstance(fact, FeeAdded) and _is_undone(activity, fact):
+        return _kept(activity, with_line(visit, key, content), occurred_ms)._replace(result="undone")
     after = _applied(visit, fact, occurred_ms, terms)
     if after.tallies and isinstance(fact, FeeReversed | VisitCancelled):
         after = without_tallies(activity, after, fact)
     return _kept(activity, with_line(after, key, content), occurred_ms)
+
+
+def _is_undone(activity: Activity, fact: FeeAdded) -> bool:
+    """Does a reversal wait for the bill that this line came in (2102), whose id is its batch?"""
+    return bool(activity.tombstones and fact.chrg_bchno) and was_reversed(activity, hash64(fact.chrg_bchno or ""))
 
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:

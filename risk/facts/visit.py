@@ -6,7 +6,7 @@ from risk.facts.base import Fact, Whole
 
 
 class VisitOpened(Fact, frozen=True, kw_only=True, tag="visit.opened"):
-    """A patient registered (2201) or was admitted (2401)."""
+    """A patient registered (2201), was admitted (2401), or bought at a pharmacy whose bill carries its lines (2102)."""
 
     mdtrt_id: str
     fixmedins_code: str

@@ -12,7 +12,7 @@ from connectors.codec import decode_fact
 from connectors.intake import Edge, Sender, Taken, read_lines, split_lines
 from connectors.pseudonym import Pseudonyms
 from connectors.topology import Topics
-from risk.facts import Fact, FeeAdded, FeeReversed, SettlementCompleted, SettlementReversed
+from risk.facts import Fact, FeeAdded, FeeReversed, SettlementCompleted, SettlementReversed, VisitOpened
 from risk.local_time import local_day, to_date, to_ms
 from tests.oracle.rules_oracle import PersonOracle, SubjectOracle
 
@@ -97,15 +97,18 @@ def test_every_fact_of_the_samples_lies_on_their_local_day_and_has_an_id_of_its_
     assert len(repeated) == 1  # one message of the hospital was sent twice, as it happens
 
 
-def test_lines_inside_a_bill_are_facts_before_it():
+def test_lines_inside_a_bill_are_facts_before_it_and_behind_their_visit():
     sold = facts_of("pharmacy_day")
-    plain = [fact for fact in sold if not isinstance(fact, FeeAdded | FeeReversed)]
+    plain = [fact for fact in sold if not isinstance(fact, FeeAdded | FeeReversed | VisitOpened)]
+    opened = {fact.mdtrt_id: fact for fact in sold if isinstance(fact, VisitOpened)}
     bills = {fact.mdtrt_id: fact for fact in plain if isinstance(fact, SettlementCompleted)}
     lines = [fact for fact in sold if isinstance(fact, FeeAdded)]
     billed = Counter()
     for line in lines:
         bill = bills[line.mdtrt_id]
-        assert sold.index(line) < sold.index(bill)
+        visit = opened[line.mdtrt_id]
+        assert sold.index(visit) < sold.index(line) < sold.index(bill)
+        assert (visit.fixmedins_type, visit.med_type, visit.insutype) == ("2", bill.med_type, bill.insutype)
         assert (line.chrg_bchno, line.event_id.rpartition(":")[0]) == (bill.setl_id, bill.event_id.rpartition(":")[0])
         billed[bill.mdtrt_id] += line.amount_fen
     assert billed == {bill.mdtrt_id: bill.medfee_sumamt_fen for bill in bills.values()}

@@ -264,6 +264,7 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
             **common,
             mdtrt_id=line["visit"],
             feedetl_sn=f"L{number}",
+            chrg_bchno=f"S{line['in_bill']}" if "in_bill" in line else None,
             fixmedins_code=line["institution"],
             med_list_codg=line["dispense"],
             cnt_x10000=line.get("quantity_x10000", line.get("quantity", 1) * 10_000),

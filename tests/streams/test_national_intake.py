@@ -28,7 +28,7 @@ from streams.settings import Settings
 from tests.pens import pen
 
 DAY = (Path(__file__).parents[1] / "cases" / "national" / "county_day.jsonl").read_bytes().splitlines()
-FACTS, LETTERS = 52, 1
+FACTS, LETTERS = 53, 1
 
 
 @pytest.fixture

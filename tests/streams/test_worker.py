@@ -89,7 +89,7 @@ def test_the_raw_national_topic_goes_into_the_log_and_its_dead_letters_are_count
     for line in NATIONAL.read_bytes().splitlines():
         sender.produce(topics.national, line)
     sender.flush(10)
-    until(lambda: applied(probes) == 52, 120)
+    until(lambda: applied(probes) == 53, 120)
 
     def is_counted() -> bool:
         """The agents count from when they began, and nobody says when that was."""
