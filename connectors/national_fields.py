@@ -29,7 +29,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "mdtrtarea_admvs": ("mdtrtarea_admvs", "mdtrtarea_admdvs"),
     "insuplc_admdvs": ("insuplc_admdvs", "insuplc_admvs"),
     "fixmedins_code": ("fixmedins_code", "medins_code"),
-    "diag_code": ("diag_code", "dise_codg", "dise_code"),
+    "diag_code": ("diag_code", "dscg_maindiag_code", "dise_codg", "dise_code"),
     "drug_trac_codg": ("drug_trac_codg", "drugtracinfo"),
     "omsgid": ("omsgid", "orig_msgid"),
     "phar_code": ("phar_code", "phar_codg"),

@@ -38,8 +38,21 @@ def _is_emergency(med_type: str | None) -> bool:
     return med_type is not None and med_type.startswith(_EMERGENCY_TYPES)
 
 
+def _illness(message: Message) -> str | None:
+    """The group of the main diagnosis, which is enough for a rule: the disease is nobody's business. It is the row of
+    `diseinfo` that is flagged, else the first; where there is none, what the visit itself names.
+    """
+    told = message.lines(message.input, "diseinfo")
+    main = [each for each in told if Fields(each).raw("maindiag_flag") in ("1", 1)] or told
+    code = Fields(*main[:1], *message.both.blocks).text("diag_code")
+    return code and code[:3]
+
+
 def _visit_opened(message: Message) -> Fact:
     med_type = message.both.text("med_type")
+    illness = None
+    with suppress(Refused):  # an admission is one, however its diagnosis is spelled
+        illness = _illness(message)
     return VisitOpened(
         **head(message, message.input, "begntime"),
         **institution(message),
@@ -50,6 +63,7 @@ def _visit_opened(message: Message) -> Fact:
         dr_code=message.both.text_as_sent("dr_code"),
         dept_code=message.both.text("dept_code"),
         emergency=_is_emergency(med_type),
+        diag_group=illness,
     )
 
 
@@ -70,12 +84,11 @@ def _visit_sold(message: Message, n: int) -> Fact:
 
 
 def _visit_updated(message: Message) -> Fact:
-    diagnosis = message.both.text("diag_code")
     return VisitUpdated(
         **head(message, message.input, "begntime"),
         mdtrt_id=message.both.required("mdtrt_id"),
         med_type=message.both.text("med_type"),
-        diag_group=diagnosis and diagnosis[:3],  # the group is enough for a rule, the disease is nobody's business
+        diag_group=_illness(message),
         dr_code=message.both.text_as_sent("dr_code"),
         dept_code=message.both.text("dept_code"),
     )

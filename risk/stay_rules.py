@@ -1,8 +1,9 @@
 """The rules about admissions (P10, P11, P20): two at once, again soon after discharge, and handed on from hospital to
 hospital. Each speaks once of a stay.
 
-They are judged when an admission is registered, and when its record says more (diagnosis), over the admissions that
-began before it. Excluded stays (policy: `exclusions`) are neither judged nor counted.
+They are judged when an admission is registered, with the diagnosis that it names (2401), and when its record says more
+(2403), over the admissions that began before it. Excluded stays (policy: `exclusions`) are neither judged nor counted.
+An admission that names no diagnosis is judged as it stands: to wait for one would spare whoever never tells it.
 """
 
 from msgspec.structs import replace

@@ -147,6 +147,7 @@ def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
         dr_code=visit.dr_code or fact.dr_code or "",
         opened_ms=min(visit.opened_ms, occurred_ms),
         emergency=visit.emergency or fact.emergency,
+        diag_group=visit.diag_group or fact.diag_group or "",
         message=visit.message or hash64(message_of(fact.event_id)),
     )
 

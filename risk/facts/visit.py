@@ -18,6 +18,7 @@ class VisitOpened(Fact, frozen=True, kw_only=True, tag="visit.opened"):
     mdtrtarea_admvs: str | None = None
     insuplc_admdvs: str | None = None
     emergency: bool = False
+    diag_group: str | None = None
 
 
 class VisitUpdated(Fact, frozen=True, kw_only=True, tag="visit.updated"):

@@ -59,6 +59,7 @@ def _opened(happening: Happening, common: dict[str, Any], occurred_at: datetime)
             dept_code=visit.dept_code,
             mdtrtarea_admvs=visit.fixmedins_code[1:7],
             insuplc_admdvs=visit.insuplc_admdvs,
+            diag_group=diagnosis_of(visit) if admission else None,
         )
     ]
 

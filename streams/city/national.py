@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from risk.local_time import to_datetime
-from streams.city.happenings import CALLS, Bill, Happening, diagnosis_of
+from streams.city.happenings import CALLS, Bill, Happening, Visit, diagnosis_of
 
 Content = tuple[dict[str, Any], dict[str, Any]]
 """`input` and `output` of one transaction."""
@@ -72,22 +72,25 @@ def _admitted(happening: Happening, time: str) -> Content:
         "atddr_no": visit.dr_code,
         "adm_dept_codg": visit.dept_code,
     }
-    return {"mdtrtinfo": info}, {"result": {"mdtrt_id": visit.mdtrt_id}}
+    diagnosis = _diagnosis(visit, time) | {"maindiag_flag": "1"}
+    return {"mdtrtinfo": info, "diseinfo": [diagnosis]}, {"result": {"mdtrt_id": visit.mdtrt_id}}
 
 
 def _recorded(happening: Happening, time: str) -> Content:
     visit = happening.visit
     info = {"mdtrt_id": visit.mdtrt_id, "psn_no": visit.psn_no, "med_type": visit.med_type, "begntime": time}
-    diagnosis = {
+    return {"mdtrtinfo": info, "diseinfo": [_diagnosis(visit, time) | {"vali_flag": "1"}]}, {}
+
+
+def _diagnosis(visit: Visit, time: str) -> dict[str, Any]:
+    return {
         "diag_type": "1",
         "diag_srt_no": 1,
         "diag_code": f"{diagnosis_of(visit)}.900",
         "diag_dept": visit.dept_code,
         "dise_dor_no": visit.dr_code,
         "diag_time": time,
-        "vali_flag": "1",
     }
-    return {"mdtrtinfo": info, "diseinfo": [diagnosis]}, {}
 
 
 def _undone_visit(happening: Happening, time: str) -> Content:

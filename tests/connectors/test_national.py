@@ -108,6 +108,23 @@ def test_an_admission_opens_a_visit_with_its_kind():
     assert (type(fact), fact.med_type, fact.emergency) == (facts.VisitOpened, "24", True)
 
 
+@pytest.mark.parametrize(
+    ("named", "told", "illness"),
+    [
+        ({}, [{"diag_code": "I10.x00"}, {"diag_code": "Z51.100", "maindiag_flag": "1"}], "Z51"),  # the flagged one
+        ({}, [{"diag_code": "C50.900", "maindiag_flag": "0"}, {"diag_code": "I10.x00"}], "C50"),  # else the first
+        ({"dscg_maindiag_code": "K35.800"}, [{"diag_code": "C50.900"}], "C50"),
+        ({"dscg_maindiag_code": "K35.800"}, [], "K35"),
+        ({}, [{"diag_code": ["C50"]}], None),  # unreadable, and an admission all the same
+        ({}, [], None),
+    ],
+)
+def test_an_admission_names_the_group_of_its_main_diagnosis(named, told, illness):
+    admitted = {"mdtrtinfo": {"psn_no": "P1", "med_type": "21", **named}, "diseinfo": told}
+    fact = only(message("2401", admitted, {"result": {"mdtrt_id": "M1"}}))
+    assert (type(fact), fact.diag_group) == (facts.VisitOpened, illness)
+
+
 @pytest.mark.parametrize("infno", ["2203", "2203A"])
 def test_a_visit_upload_tells_doctor_kind_and_the_group_of_the_diagnosis_only(infno):
     fact = only(

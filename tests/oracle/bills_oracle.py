@@ -141,6 +141,7 @@ class BillsOracle:
                 self.filed.append(fact)
             case VisitOpened():
                 self.opened[fact.mdtrt_id] = at_ms
+                self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or fact.diag_group or ""
             case VisitUpdated():
                 self.diag[fact.mdtrt_id] = fact.diag_group or ""
             case SettlementReversed():
@@ -300,7 +301,8 @@ def bills_log(seed: int, moves: int = 20) -> list[Fact]:
         areas = draw.choice((("430500", "430502"), ("440100", "430502"), ("440100", "430502"), (None, "430502")))
         place = {"mdtrt_id": f"v{n}", "fixmedins_code": code, "fixmedins_type": kind, "med_type": med_type}
         if kind == "1" and draw.random() < 0.5:
-            said(VisitOpened, at_ms - draw.choice((0, MINUTE_MS, 5 * HOUR_MS)), **place)
+            told = (None, None, None, "C34")[n % 4]
+            said(VisitOpened, at_ms - draw.choice((0, MINUTE_MS, 5 * HOUR_MS)), **place, diag_group=told)
             if draw.random() < 0.5:
                 said(VisitUpdated, at_ms, mdtrt_id=f"v{n}", diag_group=draw.choice(("N18", "C34", "J06", "O80")))
         said(

@@ -72,6 +72,7 @@ class CareOracle:
         match fact:
             case VisitOpened():
                 self.opened[fact.mdtrt_id] = fact
+                self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or fact.diag_group or ""
                 return self._stay(index, fact.mdtrt_id)
             case VisitUpdated():
                 self.diag[fact.mdtrt_id] = fact.diag_group or ""
@@ -207,8 +208,9 @@ class CareOracle:
 
     def _stay(self, index: int, mdtrt_id: str) -> list[Said]:
         new = self.opened[mdtrt_id]
-        if new.med_type != "21" or mdtrt_id in self.cancelled or self._left_out(mdtrt_id) or self._sent(new):
+        if new.med_type != "21" or mdtrt_id in self.cancelled or new.emergency or self._sent(new):
             return []
+        left_out = self._left_out(mdtrt_id)  # by P11 and P20; in two beds at once (P10) one may be with any illness
         said, at_ms = [], to_ms(new.occurred_at)
         others = [
             each for each in self.opened.values()
@@ -230,11 +232,11 @@ class CareOracle:
         if overlapping and ("P10", mdtrt_id) not in self.told:
             self.told.add(("P10", mdtrt_id))
             said.append((index, "P10", 1, "opened", len(overlapping)))
-        if near and ("P11", mdtrt_id) not in self.told:
+        if near and not left_out and ("P11", mdtrt_id) not in self.told:
             self.told.add(("P11", mdtrt_id))
             said.append((index, "P11", 1, "opened", min(near) // DAY_MS))
         row = self._in_a_row(new, [each for each in others if not self._left_out(each.mdtrt_id)], at_ms - P20_MS)
-        if row >= P20 and ("P20", mdtrt_id) not in self.told:
+        if row >= P20 and not left_out and ("P20", mdtrt_id) not in self.told:
             self.told.add(("P20", mdtrt_id))
             said.append((index, "P20", 1, "opened", row))
         return said
@@ -299,9 +301,10 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
             part = draw.choice((None, None, 10_000))
             said(FeeReversed, at_ms, mdtrt_id=line.mdtrt_id, feedetl_sn=line.feedetl_sn, cnt_x10000=part)
         elif move == "admit":
-            said(VisitOpened, clock_ms, **here, fixmedins_type="1", med_type="21", emergency=draw.random() < 0.1)
+            of_kind = {"fixmedins_type": "1", "med_type": "21", "emergency": draw.random() < 0.1}
+            said(VisitOpened, clock_ms, **here, **of_kind, diag_group=diag if n % 2 else None)
             stays.append(visit)
-            if diag:
+            if diag and n % 4 != 1:  # some tell it twice, some at once only
                 said(VisitUpdated, clock_ms, mdtrt_id=visit, diag_group=diag)
         elif move == "file" and draw.random() < 0.5:
             said(TransferFiled, clock_ms, fixmedins_code="H9", to_fixmedins_code=code, valid_from=to_datetime(at_ms))
@@ -330,7 +333,7 @@ def moved_log(seed: int, moves: int = 40) -> list[Fact]:
         if move == "admit":
             here = {"mdtrt_id": f"v{n}", "fixmedins_code": code, "fixmedins_type": "1"}
             of_kind = {"med_type": draw.choice(("21", "21", "21", "21", "52")), "emergency": draw.random() < 0.05}
-            said(VisitOpened, at_ms, **here, **of_kind)
+            said(VisitOpened, at_ms, **here, **of_kind, diag_group={5: "J18", 25: "C34"}.get(n))
             lie.append(facts[-1])  # type: ignore[arg-type]
         elif move == "end" and lie:
             stay = lie.pop(draw.randrange(len(lie)))

@@ -9,6 +9,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", register = "V1" }           a visit is opened, a later `visit = "V1"` belongs to it
 
     { at = "2026-03-01 08:00", admit = "V1" }              admitted: a registration with med_type 21; `discharge = "V1"`
+    { at = "2026-03-01 08:00", admit = "V1", diagnosis = "I10" }    and the admission names the diagnosis group
     { at = "2026-03-01 08:00", record = "V1", diagnosis = "I10" }   the visit's diagnosis group
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { ..., signed = { prescription = "R1", pharmacist = "F1" } }   it is a prescription line, and who signed it
@@ -247,7 +248,7 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
     emergency = line.get("emergency", False)
     if "admit" in line:
         stay = {"mdtrt_id": line["admit"], "med_type": line.get("as", "21"), "emergency": emergency}
-        return VisitOpened(**common, **place, **stay)
+        return VisitOpened(**common, **place, **stay, diag_group=line.get("diagnosis"))
     if "discharge" in line:
         return VisitClosed(**common, mdtrt_id=line["discharge"])
     if "bed" in line:

@@ -165,8 +165,11 @@ class Town:
         code = self.draw.choice(("H1", "H1", "H1", "H2", "未知"))
         place = {"mdtrt_id": visit, "fixmedins_code": code, "fixmedins_type": "1"}
         med_type, emergency = self.draw.choice(("21", "21", "21", "52")), self.draw.random() < 0.08
-        stay = self.said(VisitOpened, self.clock_ms, psn_no, **place, med_type=med_type, emergency=emergency)
         told = self.draw.choice(("J18", "J18", "J18", "C34"))
+        at_once = told if len(self.facts) % 2 else None
+        stay = self.said(
+            VisitOpened, self.clock_ms, psn_no, **place, med_type=med_type, emergency=emergency, diag_group=at_once
+        )
         self.said(VisitUpdated, self.clock_ms, psn_no, mdtrt_id=visit, diag_group=told)
         self.stays.append(stay)
 

@@ -50,7 +50,7 @@ def city() -> SimpleNamespace:
         fees=of[FeeAdded],
         beds=beds,
         statuses=of[InsuredStatusChanged],
-        diag={fact.mdtrt_id: fact.diag_group for fact in of[VisitUpdated]},
+        diag={fact.mdtrt_id: fact.diag_group for fact in (*of[VisitOpened], *of[VisitUpdated]) if fact.diag_group},
         doctor={fact.mdtrt_id: fact.dr_code for fact in of[VisitOpened]},
         kind={fact.mdtrt_id: fact.med_type for fact in settled},
         at={fact.mdtrt_id: to_ms(fact.occurred_at) for fact in settled},
