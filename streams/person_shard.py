@@ -6,6 +6,7 @@ The decisions are risk/'s; this keeps the values.
 import heapq
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 
 from connectors.codec import BadRecord, decode_fact
 from connectors.state_codec import ShardState, pack, unpack_activity, unpack_credit
@@ -106,7 +107,7 @@ class PersonShard:
         strangers = {fact.psn_no for fact in facts if isinstance(fact, Fact) and fact.psn_no not in self._people}
         people = sorted(strangers)  # one order for all runs, so that reads compare
         homes = partitions_of([psn_no.encode() for psn_no in people], self._partitions)
-        self._homes = dict(zip(people, homes, strict=True))
+        self._homes |= zip(people, homes, strict=True)
         return [self.values.address(kind, psn_no) for psn_no in people for kind in "ac"]
 
     def room_for(self, _meaning: Fact | BadRecord) -> int:
@@ -154,6 +155,7 @@ class PersonShard:
             plain = ordinary(person.activity, fact, moment)
             if plain is not None:
                 activity, alerts, told = plain
+                self._people.pop(psn_no)
                 self._people[psn_no] = Person(activity)
                 self._changed_activities.add(psn_no)
                 self._clock_ms = clock_ms
@@ -186,6 +188,7 @@ class PersonShard:
         return person
 
     def _keep(self, psn_no: str, before: Person, after: Person, due_ms: int | None) -> None:
+        del self._people[psn_no]  # he goes to the end: who comes often is forgotten last
         self._people[psn_no] = after
         if after.activity is not before.activity:
             self._changed_activities.add(psn_no)
@@ -219,13 +222,14 @@ class PersonShard:
         return self.values.take_changes()
 
     def forget_beyond(self, people_max: int) -> None:
-        """Keep the working set small; only between commits. The two indexes stay: they are read from memory."""
-        if len(self._people) > people_max:
-            self._people.clear()
-            kept = [self.values.address("policy")]
-            kept += [self.values.address("schedule", "", psn_no) for psn_no in self._schedule]
-            kept += [self.values.address("orders", "", psn_no) for psn_no in self._with_orders]
-            self.values.forget_all_but(kept)
+        """Forget those who came longest ago; only between commits. The two indexes stay: they are read from memory."""
+        strangers = [psn_no for psn_no in self._homes if psn_no not in self._people]  # read, and of another shard
+        oldest = list(islice(self._people, max(0, len(self._people) - people_max)))
+        for psn_no in (*strangers, *oldest):
+            self._people.pop(psn_no, None)
+            for kind in "ac":
+                self.values.forget(self.values.address(kind, psn_no))
+        self._homes.clear()
 
     # --- the schedule ------------------------------------------------------------------------------------------------
 

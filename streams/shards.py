@@ -6,6 +6,7 @@ rebuild.py feed it.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
@@ -92,6 +93,11 @@ class Values:
         """
         return (f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"), field_name
 
+    def kind_and_name(self, address: Address) -> tuple[str, str]:
+        """Whose value it is; field names are the address's own."""
+        kind, _, name = address[0].removeprefix(self._prefix).partition(":")
+        return kind, name
+
     def missing(self, addresses: list[Address]) -> list[Address]:
         """Those that have to be read before a record can be applied."""
         return [address for address in addresses if address not in self._known]
@@ -107,7 +113,8 @@ class Values:
 
     def set(self, address: Address, value: bytes) -> None:
         """Change a value (b'' deletes it) and the digest with it; a value set to itself changes nothing."""
-        before = self._known.get(address, b"")
+        before = self._known.pop(address, b"")  # it goes to the end: what is used stays in memory longest
+        self._known[address] = value
         if value == before:
             return
         if before:
@@ -116,18 +123,12 @@ class Values:
         if value:
             self._hashes[address] = hashed = value_hash(*address, value)
             self.digest ^= hashed
-        self._known[address] = value
         self._changed[address] = value
 
     @property
     def changed_count(self) -> int:
         """How many values a commit would write."""
         return len(self._changed)
-
-    @property
-    def known_count(self) -> int:
-        """How many values are in memory, with those known to be nothing."""
-        return len(self._known)
 
     def take_changes(self) -> dict[Address, bytes]:
         """What changed since the last cut; the next range begins empty."""
@@ -138,11 +139,15 @@ class Values:
         """Every value in memory; all of the shard's where nothing was ever forgotten (a proof)."""
         return self._known.items()
 
-    def forget_all_but(self, kept: Iterable[Address]) -> None:
-        """Drop the working set, but for these addresses; only between commits."""
+    def beyond(self, count_max: int) -> list[Address]:
+        """What is in memory, with what is known to be nothing, beyond so many: those read or set longest ago."""
+        return list(islice(self._known, max(0, len(self._known) - count_max)))
+
+    def forget(self, address: Address) -> None:
+        """Drop one of the working set; only between commits."""
         assert not self._changed, "a changed value would be lost"
-        self._known = {address: self._known[address] for address in kept if address in self._known}
-        self._hashes = {}
+        del self._known[address]
+        self._hashes.pop(address, None)
 
 
 class Shard(Protocol):
@@ -183,7 +188,7 @@ class Shard(Protocol):
         """The timers to append now, each once."""
 
     def forget_beyond(self, count_max: int) -> None:
-        """Keep the working set small; only between commits."""
+        """Keep the working set small, a few at a time: whoever comes waits for it. Only between commits."""
 
 
 def position_of(tag: str, offset: int) -> str:

@@ -266,11 +266,13 @@ class SubjectShard:
         return self.values.take_changes()
 
     def forget_beyond(self, values_max: int) -> None:
-        """Keep the working set small; only between commits."""
-        if self.values.known_count > values_max:
-            self._subjects.clear()
-            self._histories.clear()
-            self.values.forget_all_but([self.values.address("policy"), self._peers.address])
+        """Forget what was used longest ago; only between commits."""
+        always = self.values.address("policy"), self._peers.address
+        for address in self.values.beyond(values_max):
+            if address not in always:
+                self.values.forget(address)
+                unpacked = self._histories if address[1] == "h" else self._subjects
+                unpacked.pop(self.values.kind_and_name(address), None)
 
     def due_timers(self, _now_ms: int) -> list[TimerDue]:
         """Subjects have no timers yet."""

@@ -109,7 +109,7 @@ def test_of_a_long_stay_the_newest_lines_are_held_and_each_of_them_can_be_taken_
 def test_an_item_that_is_only_read_is_forgotten_with_the_rest() -> None:
     engine = told_by([*MONTH, *(line(n, 30, f"X{n}", psn_no=f"p{n % 20}") for n in range(200))])
     engine.commit()
-    engine.subjects.forget_beyond(100)
+    engine.subjects.forget_beyond(0)
     assert len(list(engine.subjects.values.everything())) == 2  # the policy, and what peers have in common
 
 
