@@ -40,11 +40,14 @@ def _is_emergency(med_type: str | None) -> bool:
 
 def _illness(message: Message) -> str | None:
     """The group of the main diagnosis, which is enough for a rule: the disease is nobody's business. It is the row of
-    `diseinfo` that is flagged, else the first; where there is none, what the visit itself names.
+    `diseinfo` that is flagged, else the first, of those that are valid; where there is none, what the visit itself
+    names.
     """
     told = message.lines(message.input, "diseinfo")
-    main = [each for each in told if Fields(each).raw("maindiag_flag") in ("1", 1)] or told
-    code = Fields(*main[:1], *message.both.blocks).text("diag_code")
+    valid = [each for each in told if Fields(each).raw("vali_flag") not in ("0", 0)]
+    main = [each for each in valid if Fields(each).raw("maindiag_flag") in ("1", 1)] or valid
+    visit = [block for block in message.both.blocks if block not in told]
+    code = Fields(*main[:1], *visit).text("diag_code")
     return code and code[:3]
 
 

@@ -19,7 +19,7 @@ from risk.facts import (
 )
 from risk.item_limits import with_limited, without_limited
 from risk.line_counts import with_billed, with_noted, without_noted
-from risk.receipts import line_content, with_line
+from risk.receipts import line_content, receipt_of, with_line
 from risk.settlements import message_of, was_reversed
 from risk.terms import Terms
 from risk.visit_told import with_tallies, without_tallies
@@ -34,6 +34,9 @@ VisitFact = (
     | FeeReversed
     | SettlementEstimated
 )
+
+
+_SALE = "2102:"  # a visit that a pharmacy's bill opened; the message that opens one is its registration
 
 
 class Visited(NamedTuple):
@@ -71,7 +74,7 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
     known = line_content(visit, key)
     if known is not None:
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
-    if isinstance(fact, FeeAdded) and _is_undone(activity, fact):
+    if isinstance(fact, FeeAdded) and visit.fixmedins_type == "2" and _is_undone(activity, fact):
         return _kept(activity, with_line(visit, key, content), occurred_ms)._replace(result="undone")
     after = _applied(visit, fact, occurred_ms, terms)
     if after.tallies and isinstance(fact, FeeReversed | VisitCancelled):
@@ -80,8 +83,14 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
 
 
 def _is_undone(activity: Activity, fact: FeeAdded) -> bool:
-    """Does a reversal wait for the bill that this line came in (2102), whose id is its batch?"""
-    return bool(activity.tombstones and fact.chrg_bchno) and was_reversed(activity, hash64(fact.chrg_bchno or ""))
+    """Was the pharmacy's bill that this line stands in (2102), whose id is its batch, undone, or will it be when it
+    comes?
+    """
+    if not fact.chrg_bchno:
+        return False
+    setl = hash64(fact.chrg_bchno)
+    known = receipt_of(activity, setl)
+    return was_reversed(activity, setl) if known is None else known.state != COUNTED
 
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
@@ -148,7 +157,7 @@ def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
         opened_ms=min(visit.opened_ms, occurred_ms),
         emergency=visit.emergency or fact.emergency,
         diag_group=visit.diag_group or fact.diag_group or "",
-        message=visit.message or hash64(message_of(fact.event_id)),
+        message=visit.message or (0 if fact.event_id.startswith(_SALE) else hash64(message_of(fact.event_id))),
     )
 
 

@@ -115,6 +115,9 @@ def test_an_admission_opens_a_visit_with_its_kind():
         ({}, [{"diag_code": "C50.900", "maindiag_flag": "0"}, {"diag_code": "I10.x00"}], "C50"),  # else the first
         ({"dscg_maindiag_code": "K35.800"}, [{"diag_code": "C50.900"}], "C50"),
         ({"dscg_maindiag_code": "K35.800"}, [], "K35"),
+        ({}, [{"diag_code": "C50.900", "maindiag_flag": "1", "vali_flag": "0"}, {"diag_code": "I10.x00"}], "I10"),
+        ({"dscg_maindiag_code": "K35.800"}, [{"diag_code": "I10"}, {"maindiag_flag": "1"}], "K35"),  # of no other row
+        ({}, [{"diag_code": "C50.900", "vali_flag": "0"}], None),
         ({}, [{"diag_code": ["C50"]}], None),  # unreadable, and an admission all the same
         ({}, [], None),
     ],

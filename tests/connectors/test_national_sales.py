@@ -5,6 +5,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from connectors.amounts import AmountProfiles
 from connectors.codec import decode_fact
@@ -176,6 +177,32 @@ def test_an_undoing_that_comes_first_waits_for_the_lines_as_for_the_bill(named: 
     assert alerts("P21", undoing(**named), first, second) == []
     assert alerts("P21", undoing(**named), first, first, second) == []  # told again, they are the lines that were
     assert alerts("P21", undoing(**named), first, second, sale(SOLD, setl_id="S3")) == ["2102:P1S3:1"]
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_line_that_a_bill_sent_again_adds_is_undone_with_the_bill(early: bool):
+    first, mended = sale(SOLD), sale(SOLD, SOLD | {"feedetl_sn": "D2"})
+    told = [undoing(mdtrt_id="MS1"), first] if early else [first, undoing(mdtrt_id="MS1")]
+    assert alerts("P21", *told, mended, sale(SOLD, setl_id="S2")) == []
+    assert alerts("P21", first, mended) == ["2102:P1S1:2"]
+
+
+def test_an_undoing_that_waits_for_a_bill_takes_no_line_that_stands_in_none():
+    """A hospital may call a batch of its lines as somebody calls a bill."""
+    opened, line, _ = as_appended(sale(SOLD | {"cnt": "1.0000", "drug_trac_codg": BOX}))
+    assert isinstance(opened, facts.VisitOpened)
+    engine = folded(undoing())
+    engine.fold([replace(opened, fixmedins_type="1"), line])
+    assert [each.sign for each in engine.contributed if each.subject_kind == CODE] == [1]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_registration_is_cancelled_by_its_message_whether_the_bill_came_before_it_or_after(first: int):
+    told = [sale(PILLS), registered()]
+    cancelled = message("2601", {"data": {"psn_no": "P1", "omsgid": "P3S1", "oinfno": "2201"}}, {}, msgid="P4")
+    stored, _, _ = (engine := folded(told[first], told[1 - first], cancelled)).stored()
+    activity = unpack_activity(stored[engine.people.values.address("a", "P1")])
+    assert [visit.cancelled for visit in activity.visits] == [True]
 
 
 def bought(rule: str) -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ class BillsOracle:
                 self.opened[fact.mdtrt_id] = at_ms
                 self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or fact.diag_group or ""
             case VisitUpdated():
-                self.diag[fact.mdtrt_id] = fact.diag_group or ""
+                self.diag[fact.mdtrt_id] = fact.diag_group or self.diag.get(fact.mdtrt_id) or ""
             case SettlementReversed():
                 return self._reversed(index, fact.setl_id or "", at_ms)
             case SettlementCompleted():
@@ -304,7 +304,7 @@ def bills_log(seed: int, moves: int = 20) -> list[Fact]:
             told = (None, None, None, "C34")[n % 4]
             said(VisitOpened, at_ms - draw.choice((0, MINUTE_MS, 5 * HOUR_MS)), **place, diag_group=told)
             if draw.random() < 0.5:
-                said(VisitUpdated, at_ms, mdtrt_id=f"v{n}", diag_group=draw.choice(("N18", "C34", "J06", "O80")))
+                said(VisitUpdated, at_ms, mdtrt_id=f"v{n}", diag_group=draw.choice(("N18", "C34", "J06", "O80", None)))
         said(
             SettlementCompleted, at_ms, **place, **amounts, setl_id=f"s{n}", medfee_sumamt_fen=fen,
             insuplc_admdvs=areas[0], mdtrtarea_admvs=areas[1], emergency=draw.random() < 0.1,

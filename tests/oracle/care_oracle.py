@@ -75,7 +75,7 @@ class CareOracle:
                 self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or fact.diag_group or ""
                 return self._stay(index, fact.mdtrt_id)
             case VisitUpdated():
-                self.diag[fact.mdtrt_id] = fact.diag_group or ""
+                self.diag[fact.mdtrt_id] = fact.diag_group or self.diag.get(fact.mdtrt_id) or ""
                 return self._stay(index, fact.mdtrt_id)
             case TransferFiled():
                 self.filed.append(fact)
@@ -306,6 +306,8 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
             stays.append(visit)
             if diag and n % 4 != 1:  # some tell it twice, some at once only
                 said(VisitUpdated, clock_ms, mdtrt_id=visit, diag_group=diag)
+            elif diag:
+                said(VisitUpdated, clock_ms, mdtrt_id=visit, dept_code="another")  # and it stays what it was
         elif move == "file" and draw.random() < 0.5:
             said(TransferFiled, clock_ms, fixmedins_code="H9", to_fixmedins_code=code, valid_from=to_datetime(at_ms))
         elif move in ("end", "cancel") and stays:

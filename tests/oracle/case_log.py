@@ -257,7 +257,7 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
     if "cancel" in line:
         return VisitCancelled(**common, mdtrt_id=line["cancel"])
     if "record" in line:
-        return VisitUpdated(**common, mdtrt_id=line["record"], diag_group=line["diagnosis"])
+        return VisitUpdated(**common, mdtrt_id=line["record"], diag_group=line.get("diagnosis"))
     if "take_back" in line:
         return FeeReversed(**common, mdtrt_id=line["visit"], feedetl_sn=f"L{line['take_back']}")
     if "dispense" in line:

@@ -170,7 +170,8 @@ class Town:
         stay = self.said(
             VisitOpened, self.clock_ms, psn_no, **place, med_type=med_type, emergency=emergency, diag_group=at_once
         )
-        self.said(VisitUpdated, self.clock_ms, psn_no, mdtrt_id=visit, diag_group=told)
+        again = None if at_once and len(self.facts) % 3 else told
+        self.said(VisitUpdated, self.clock_ms, psn_no, mdtrt_id=visit, diag_group=again)
         self.stays.append(stay)
 
     def ward(self) -> None:

@@ -184,7 +184,7 @@ class PersonDays(PersonOracle):
                 opened = (fact.fixmedins_code, fact.med_type or "", fact.emergency, to_ms(fact.occurred_at))
                 self.visits.setdefault(fact.mdtrt_id, Care(fact.mdtrt_id, *opened, fact.dr_code, fact.diag_group or ""))
             case VisitUpdated() if fact.mdtrt_id in self.visits:
-                self.visits[fact.mdtrt_id].diagnosis = fact.diag_group or ""
+                self.visits[fact.mdtrt_id].diagnosis = fact.diag_group or self.visits[fact.mdtrt_id].diagnosis
             case VisitCancelled():
                 self.visits[fact.mdtrt_id or ""].cancelled = True
                 self._take_back(lambda line: line.fact.mdtrt_id == fact.mdtrt_id)
