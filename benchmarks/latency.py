@@ -114,8 +114,8 @@ def _one_load(report: Report, engine: Engine, load: int, seconds: tuple[int, int
 
 
 def waits_after(engine: Engine, size: int, sending: Callable[[], float], lead_s: int = 0) -> Waits | None:
-    """Send `size` events and wait for what comes of them, but for those of the first `lead_s`; None if they are not
-    drained a minute later.
+    """Send `size` events and wait for what comes of them; None if they are not drained a minute later. The waits leave
+    out the first `lead_s` of them, processor time and how far the generator was behind do not.
     """
     kafka, topics = engine.kafka, engine.topics
     starts = {topic: _ends(kafka, topic) for topic in (topics.events, topics.subjects, topics.alerts)}
@@ -126,7 +126,7 @@ def waits_after(engine: Engine, size: int, sending: Callable[[], float], lead_s:
     us_each = spent.us_each(size)
     sent, told = (_appended(kafka, topic, starts[topic]) for topic in (topics.events, topics.subjects))
     waits: dict[str, list[int]] = defaultdict(list)
-    causeless, counted_from_ms = 0, min(sent.values(), default=0) + lead_s * 1_000
+    causeless, counted_from_ms = 0, min(sent.values(), default=0) + lead_s * 1_000 if lead_s else 0
     for at_ms, body in bodies(kafka, topics.alerts, starts[topics.alerts]):
         cause_ms = cause_of(body["vola_evid"], sent, told)
         if body["episode"] == "opened" and cause_ms is not None and cause_ms >= counted_from_ms:

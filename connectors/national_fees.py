@@ -2,8 +2,8 @@
 
 A pharmacy's lines may stand inside its bill (2102 `drugdetail`). The bill's id is their batch, so that its undoing
 (2103), which is all that can, takes back these lines and none that came as 2204: those are billed anew. An undoing
-that comes before its bill waits for both. 2601 names no visit: the lines of a 2102 that it undoes stay, and those of a
-2103 that it undoes stay away.
+that comes before its bill waits for both. 2601 names no visit: of a 2102 that it undoes the lines that came before it
+stay, and those of a 2103 that it undoes stay away.
 """
 
 from contextlib import suppress

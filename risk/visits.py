@@ -74,7 +74,7 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
     known = line_content(visit, key)
     if known is not None:
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
-    if isinstance(fact, FeeAdded) and visit.fixmedins_type == "2" and _is_undone(activity, fact):
+    if isinstance(fact, FeeAdded) and visit.fixmedins_type != "1" and _is_undone(activity, fact):
         return _kept(activity, with_line(visit, key, content), occurred_ms)._replace(result="undone")
     after = _applied(visit, fact, occurred_ms, terms)
     if after.tallies and isinstance(fact, FeeReversed | VisitCancelled):
@@ -88,9 +88,9 @@ def _is_undone(activity: Activity, fact: FeeAdded) -> bool:
     """
     if not fact.chrg_bchno:
         return False
-    setl = hash64(fact.chrg_bchno)
-    known = receipt_of(activity, setl)
-    return was_reversed(activity, setl) if known is None else known.state != COUNTED
+    setl, message = hash64(fact.chrg_bchno), hash64(message_of(fact.event_id))
+    known = receipt_of(activity, setl, message)
+    return was_reversed(activity, setl, message) if known is None else known.state != COUNTED
 
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:

@@ -17,7 +17,7 @@ import orjson
 from connectors.errors import ConnectorError
 from connectors.kafka import producer
 from connectors.store import PULSE_CHANNEL, Store
-from streams.owned import Moved, Owned, Waiting, Work
+from streams.owned import Moved, Owned, Waiting, Work, on_the_way
 from streams.ownership import LaneSettings, Ownership
 from streams.pace import CATCHING_UP, Pace, nobody_waits, shares_of
 from streams.publisher import Publisher
@@ -27,7 +27,7 @@ from streams.tally import Tally
 _PULSE_S = 0.1
 _MARK_S = 0.2
 _CHECK_S = 1.0
-_WORKING_SET_MAX = 10_000  # values a shard; more of them cost more in cache misses than in reading again (measured)
+_WORKING_SET_MAX = 10_000  # a shard; more of them cost more in cache misses than in reading again (measured)
 _WAITING_MAX = 20_000  # pausing throws away what the client has fetched, so it must be rare
 _DRAIN_S = 5.0
 _QUIET_S, _HELD_S = 0.02, 0.002  # held: another lane's shards are behind in business time, asked again so soon
@@ -225,8 +225,7 @@ class Lane:
                 )
                 continue
             work.owned.committed = work.last_offset
-            if work.owned.committed == work.owned.decided:
-                work.owned.shard.forget_beyond(_WORKING_SET_MAX)
+            work.owned.shard.forget_beyond(_WORKING_SET_MAX, on_the_way(work.owned, self._pending))
             for reply in work.replies:
                 if reply.reply_to:
                     answer = {"attempt": reply.attempt, "status": reply.status, "body": reply.body}

@@ -8,7 +8,7 @@ unsaid, and it is claimed again.
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -20,7 +20,7 @@ from connectors.store import VALUES_PER_COMMIT, Commit, Position, Store
 from risk.outputs import Reply
 from risk.person_fold import FOLD_VERSION
 from streams.publisher import Sending
-from streams.shards import Effects, Record, Shard, ShardStopped, refuse_before_switch
+from streams.shards import Ahead, Effects, Record, Shard, ShardStopped, refuse_before_switch
 
 
 class Waiting(Struct, frozen=True, gc=False):
@@ -55,6 +55,12 @@ class Work:
     def replies(self) -> list[Reply]:
         """The answers that may go out once the commits are in."""
         return [reply for effects in self.said for reply in effects.replies]
+
+
+def on_the_way(owned: "Owned", pending: Iterable[Iterable[Work]]) -> Ahead:
+    """The changes of a shard that are decided and not committed yet."""
+    works = (work for batch in pending for work in batch if work.owned is owned)
+    return [commit.changes for work in works for commit in work.commits]
 
 
 class Owned:

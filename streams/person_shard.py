@@ -6,7 +6,6 @@ The decisions are risk/'s; this keeps the values.
 import heapq
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import islice
 
 from connectors.codec import BadRecord, decode_fact
 from connectors.state_codec import ShardState, pack, unpack_activity, unpack_credit
@@ -28,6 +27,7 @@ from streams.shards import (
     FIRST_FOLD,
     FUTURE_MS_MAX,
     IN_THE_FUTURE,
+    Ahead,
     Effects,
     Hashes,
     Numbered,
@@ -35,6 +35,7 @@ from streams.shards import (
     Rerouted,
     Values,
     activated,
+    beyond,
     dead_letter,
     in_force,
     position_of,
@@ -73,6 +74,7 @@ class PersonShard:
         self._schedule: dict[str, int] = {}
         self._with_orders: set[str] = set()
         self._due: list[tuple[int, str]] = []
+        self._emptied: set[Address] = set()
 
     # --- what the store gives ----------------------------------------------------------------------------------------
 
@@ -202,7 +204,7 @@ class PersonShard:
         is_open = credit is not None and any(order.in_flight for order in credit.orders)
         if is_open != (psn_no in self._with_orders):
             self._with_orders.symmetric_difference_update((psn_no,))
-            self.values.set(self.values.address("orders", "", psn_no), b"1" if is_open else b"")
+            self._index(self.values.address("orders", "", psn_no), b"1" if is_open else b"")
 
     @property
     def changed_count(self) -> int:
@@ -221,15 +223,20 @@ class PersonShard:
         self._changed_credits.clear()
         return self.values.take_changes()
 
-    def forget_beyond(self, people_max: int) -> None:
-        """Forget those who came longest ago; only between commits. The two indexes stay: they are read from memory."""
+    def forget_beyond(self, people_max: int, ahead: Ahead = ()) -> None:
+        """Forget those who came longest ago, and what left the two indexes; the rest of these is read from memory."""
         strangers = [psn_no for psn_no in self._homes if psn_no not in self._people]  # read, and of another shard
-        oldest = list(islice(self._people, max(0, len(self._people) - people_max)))
-        for psn_no in (*strangers, *oldest):
+        for psn_no in (*strangers, *beyond(self._people, people_max)):
+            addresses = [self.values.address(kind, psn_no) for kind in "ac"]
+            if any(address in changes for changes in ahead for address in addresses):
+                continue
             self._people.pop(psn_no, None)
-            for kind in "ac":
-                self.values.forget(self.values.address(kind, psn_no))
+            for address in addresses:
+                self.values.forget(address)
         self._homes.clear()
+        for address in self._emptied:
+            self.values.forget(address)
+        self._emptied.clear()
 
     # --- the schedule ------------------------------------------------------------------------------------------------
 
@@ -240,10 +247,18 @@ class PersonShard:
         address = self.values.address("schedule", "", psn_no)
         if due_ms is None:
             del self._schedule[psn_no]
-            self.values.set(address, b"")
+            self._index(address, b"")
         else:
-            self.values.set(address, str(due_ms).encode())
+            self._index(address, str(due_ms).encode())
             self._plan(psn_no, due_ms)
+
+    def _index(self, address: Address, value: bytes) -> None:
+        """Set an entry of an index. All there are were read at the claim: one that is not in memory is not there."""
+        self.values.set(address, value)
+        if value:
+            self._emptied.discard(address)
+        else:
+            self._emptied.add(address)
 
     def _plan(self, psn_no: str, due_ms: int) -> None:
         self._schedule[psn_no] = due_ms

@@ -4,10 +4,10 @@ A shard here is the fold over a working set of values. It reads no clock, no Kaf
 rebuild.py feed it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import orjson
 from msgspec import Struct
@@ -28,6 +28,9 @@ FUTURE_MS_MAX = 5 * 60_000
 """One record of 2090 would make every later one of its person, or of its item, late."""
 IN_THE_FUTURE = BadRecord("IN_THE_FUTURE", "occurred_at is more than five minutes after the log took it in")
 
+T = TypeVar("T")
+Ahead = Sequence[Mapping[Address, bytes]]
+"""Changes that are on their way to the store, one mapping a commit."""
 Hashes = Callable[[str], Iterable[tuple[str, bytes]]]
 """The fields of one of a shard's index hashes, by its name (`schedule`, `orders`)."""
 
@@ -73,6 +76,11 @@ class Effects(Struct):
 
 class ShardStopped(Exception):
     """This shard must not go on until a person has looked; the message says why and what to do."""
+
+
+def beyond(known: Collection[T], count_max: int) -> list[T]:
+    """The oldest of more than so many."""
+    return list(islice(known, max(0, len(known) - count_max)))
 
 
 class Values:
@@ -141,10 +149,10 @@ class Values:
 
     def beyond(self, count_max: int) -> list[Address]:
         """What is in memory, with what is known to be nothing, beyond so many: those read or set longest ago."""
-        return list(islice(self._known, max(0, len(self._known) - count_max)))
+        return beyond(self._known, count_max)
 
     def forget(self, address: Address) -> None:
-        """Drop one of the working set; only between commits."""
+        """Drop one of the working set; only between two batches."""
         assert not self._changed, "a changed value would be lost"
         del self._known[address]
         self._hashes.pop(address, None)
@@ -187,8 +195,10 @@ class Shard(Protocol):
     def due_timers(self, now_ms: int) -> list[TimerDue]:
         """The timers to append now, each once."""
 
-    def forget_beyond(self, count_max: int) -> None:
-        """Keep the working set small, a few at a time: whoever comes waits for it. Only between commits."""
+    def forget_beyond(self, count_max: int, ahead: Ahead = ()) -> None:
+        """Keep the working set small, a few at a time, for whoever comes waits; only between two batches. `ahead` is
+        what is decided and not committed yet: it stays, for it would be read again as it was.
+        """
 
 
 def position_of(tag: str, offset: int) -> str:

@@ -41,6 +41,7 @@ from streams.shards import (
     FIRST_FOLD,
     FUTURE_MS_MAX,
     IN_THE_FUTURE,
+    Ahead,
     Effects,
     Hashes,
     Record,
@@ -265,11 +266,11 @@ class SubjectShard:
         self._changed_histories.clear()
         return self.values.take_changes()
 
-    def forget_beyond(self, values_max: int) -> None:
-        """Forget what was used longest ago; only between commits."""
+    def forget_beyond(self, values_max: int, ahead: Ahead = ()) -> None:
+        """Forget what was used longest ago."""
         always = self.values.address("policy"), self._peers.address
         for address in self.values.beyond(values_max):
-            if address not in always:
+            if address not in always and not any(address in changes for changes in ahead):
                 self.values.forget(address)
                 unpacked = self._histories if address[1] == "h" else self._subjects
                 unpacked.pop(self.values.kind_and_name(address), None)

@@ -187,6 +187,15 @@ def test_a_line_that_a_bill_sent_again_adds_is_undone_with_the_bill(early: bool)
     assert alerts("P21", first, mended) == ["2102:P1S1:2"]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2)], ids=str)
+def test_a_line_of_an_undone_bill_is_undone_though_its_visit_is_not_known(order: tuple[int, ...]):
+    told = as_appended(sale(SOLD | {"cnt": "1.0000", "drug_trac_codg": BOX}))
+    assert [type(fact).__name__ for fact in told] == ["VisitOpened", "FeeAdded", "SettlementCompleted"]
+    engine = folded(undoing())
+    engine.fold([told[n] for n in order])
+    assert engine.contributed == []
+
+
 def test_an_undoing_that_waits_for_a_bill_takes_no_line_that_stands_in_none():
     """A hospital may call a batch of its lines as somebody calls a bill."""
     opened, line, _ = as_appended(sale(SOLD | {"cnt": "1.0000", "drug_trac_codg": BOX}))
