@@ -109,7 +109,10 @@ def verify(*, outputs: bool = False, json: Json = False) -> int:
 
 @app.command
 def rebuild(*, json: Json = False) -> int:
-    """Fill an empty Redis from the log; publishes nothing."""
+    """Empty each shard in Redis and fill it from the log, up to where its outputs are out; publishes nothing.
+
+    Stop the workers first; what waits in the log is theirs when they start.
+    """
     from streams.rebuild import rebuild as run
 
     return _code(run(settings(), as_json=json))

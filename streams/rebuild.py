@@ -1,5 +1,7 @@
 """Empty each shard and fill it again by the same fold the lanes run, publishing nothing; one process a core.
 
+It ends at the published mark: what waits behind it was never said, and is the lanes' to fold and to say.
+
 Lanes must not be running, and while they do it refuses: a rebuilt shard is claimed, so a lane that still ran would be
 fenced and would claim it back.
 """
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from connectors.errors import ConnectorError
-from connectors.kafka import cluster_identity, group_has_members, is_mock
+from connectors.kafka import cluster_identity, group_has_members, is_mock, published_marks
 from connectors.log_reader import log_end, read_log
 from connectors.store import Store
 from streams.owned import Moved, Owned
@@ -28,13 +30,15 @@ from streams.verify import Log, logs
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-_NEVER = 2**62  # a published mark no record reaches: all of the log is the past, and the past is folded silently
+_NEVER = 2**62  # a business time that no record reaches
 _RECORDS_PER_STEP = 2_000
 _NOTICED_WITHIN_S = 3.0
 
 
-def rebuild_log(kafka: str, redis: str, log: Log, *, topology: str, snapshots: Path | None = None) -> int:
-    """Empty a shard and fold its partition, from its snapshot if there is one; returns how many records were folded."""
+def rebuild_log(kafka: str, redis: str, log: Log, mark: int, *, topology: str, snapshots: Path | None = None) -> int:
+    """Empty a shard and fold its partition up to the mark, from its snapshot if there is one; returns how many records
+    were folded.
+    """
     store = Store(redis, writes=True, timeout_s=30)
     snapshot = newest_snapshot(snapshots, log.tag, topology=topology)
     begins_at, end = log_end(kafka, log.topic, log.partition)
@@ -50,9 +54,9 @@ def rebuild_log(kafka: str, redis: str, log: Log, *, topology: str, snapshots: P
     if snapshot is not None:
         load_snapshot(store, snapshot, owned.epoch)
         start = owned.claim()
-    owned.published_mark = _NEVER
+    owned.published_mark = mark  # nothing it reads reaches it: the past is folded silently
     folded = 0
-    for batch in read_log(kafka, log.topic, log.partition, (start, end)):
+    for batch in read_log(kafka, log.topic, log.partition, (start, min(end, mark))):
         for each in batch:
             owned.offer(Record(*each))
         while owned.waiting:
@@ -75,11 +79,33 @@ def _step(store: Store, owned: Owned) -> int:
     return len(work.said)
 
 
-def _rebuild_partition(settings: "Settings", index: int) -> tuple[str, int]:
+def _rebuild_partition(settings: "Settings", index: int, mark: int) -> tuple[str, int]:
     """In a process of its own."""
     log = logs(settings.kafka, settings.topics, settings.clock)[index]
     topology = topology_of(settings.kafka, settings.topics, settings.clock)[0][log.topic]
-    return log.tag, rebuild_log(settings.kafka, settings.redis, log, topology=topology, snapshots=settings.snapshots)
+    return log.tag, rebuild_log(
+        settings.kafka, settings.redis, log, mark, topology=topology, snapshots=settings.snapshots
+    )
+
+
+def _marks(settings: "Settings", wanted: list[Log]) -> list[int]:
+    """The published mark of each partition; without it nobody knows what was said, so nothing is emptied."""
+    known = {
+        (topic, partition): mark
+        for topic in {log.topic for log in wanted}
+        for partition, mark in published_marks(settings.kafka, settings.group, topic).items()
+    }
+    missing = ", ".join(f"{log.topic}[{log.partition}]" for log in wanted if (log.topic, log.partition) not in known)
+    if missing:
+        raise Stop(
+            f"{missing} 没有发布位点（消费组 {settings.group}），无法得知哪些输出已经发布，Redis 未改动；"
+            "请把该消费组的位点设到输出已发布之处（kafka-consumer-groups --reset-offsets；尚无记录的日志："
+            "xinmai topics create），再重新运行",
+            f"{missing} has no published mark (group {settings.group}), so nobody knows which outputs are out; Redis "
+            "is left as it is. Set the group's offsets to where its outputs ended (kafka-consumer-groups "
+            "--reset-offsets; for a log without records: xinmai topics create), then run xinmai rebuild again",
+        )
+    return [known[log.topic, log.partition] for log in wanted]
 
 
 def _refuse_beside_lanes(settings: "Settings") -> None:
@@ -103,10 +129,10 @@ def rebuild(settings: "Settings", *, as_json: bool) -> int:
         return 2
     _refuse_beside_lanes(settings)
     started = time.monotonic()
-    count = len(logs(settings.kafka, settings.topics, settings.clock))
+    marks = _marks(settings, logs(settings.kafka, settings.topics, settings.clock))
     records = 0
     with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as pool:
-        for running in [pool.submit(_rebuild_partition, settings, index) for index in range(count)]:
+        for running in [pool.submit(_rebuild_partition, settings, *each) for each in enumerate(marks)]:
             tag, folded = running.result()
             records += folded
             print(f"{tag} 已重建 {folded} 条 / rebuilt from {folded} records", file=sys.stderr, flush=True)

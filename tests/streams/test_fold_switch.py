@@ -38,7 +38,8 @@ class Engine:
         kafka, topics = self.settings.kafka, self.settings.topics
         remembered, _ = topology_of(kafka, topics, "log")
         for log in logs(kafka, topics, "log"):
-            rebuild_log(kafka, self.settings.redis, log, topology=remembered[log.topic], snapshots=snapshots)
+            _, end = log_end(kafka, log.topic, log.partition)
+            rebuild_log(kafka, self.settings.redis, log, end, topology=remembered[log.topic], snapshots=snapshots)
 
     def proof(self, snapshots: Path | None = None) -> Findings:
         where = (self.settings.kafka, self.settings.redis, self.settings.topics)

@@ -1,12 +1,16 @@
-"""A rebuild beside running lanes is refused before anything is emptied; lanes that have just ended are waited for."""
+"""A rebuild beside running lanes, or without published marks, is refused before anything is emptied; lanes that have
+just ended are waited for.
+"""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from streams import rebuild as rebuilding
 from streams.settings import Settings, Tuning
 from streams.stop import Stop
+from streams.verify import Log
 
 SETTINGS = Settings(kafka="nowhere:1", redis="redis://nowhere:1/0", tuning=Tuning(session_timeout_ms=1))
 
@@ -40,4 +44,18 @@ def test_a_rebuild_beside_running_lanes_is_refused(lanes: list[bool]):
 def test_lanes_that_have_just_ended_are_waited_for(lanes: list[bool]):
     lanes += [True, False]
     with pytest.raises(AssertionError, match="it went on to the logs"):
+        rebuilding.rebuild(SETTINGS, as_json=False)
+
+
+def test_a_partition_without_a_published_mark_is_refused_before_any_is_emptied(
+    lanes: list[bool], monkeypatch: pytest.MonkeyPatch
+):
+    def make() -> Any:
+        raise AssertionError("it began to fold")
+
+    found = [Log(topic, each, "{p}", make) for topic in ("xinmai.events.v1", "xinmai.subjects.v1") for each in range(2)]
+    lanes.append(False)
+    monkeypatch.setattr(rebuilding, "logs", lambda *_: found)
+    monkeypatch.setattr(rebuilding, "published_marks", lambda *at: {0: 5, 1: 7} if "events" in at[2] else {0: 0})
+    with pytest.raises(Stop, match=r"subjects\.v1\[1\] has no published mark.*Redis is left as it is"):
         rebuilding.rebuild(SETTINGS, as_json=False)
