@@ -48,12 +48,10 @@ def dead_letter(
     event_id: str | None = None,
     pseudonym: Callable[[str], str],
 ) -> DeadLetter:
-    """The letter for one refusal. `record` is the parsed line, `fact` what could be made of it.
+    """The letter for one refusal. `record` is the parsed line, `fact` what could be made of it, bound to its sender.
 
     What was forbidden carries no event: a retry is made with the operator's rights, not with the sender's.
     """
-    if fact is None and record is not None and arrival.form == "canonical" and refused.result == "refused":
-        fact = _schema_fact(record, arrival.source, pseudonym)
     digest = sha256(arrival.data).hexdigest()
     body = {
         "deadletter_id": derived_id("dl_", arrival.origin, arrival.line, digest, event_id or ""),
@@ -90,16 +88,16 @@ def _letter(origin: str, body: dict[str, Any]) -> DeadLetter:
     return DeadLetter(origin, orjson.dumps({name: value for name, value in body.items() if value is not None}))
 
 
-def _schema_fact(record: dict[str, Any], source: str, pseudonym: Callable[[str], str]) -> Fact | None:
-    """What remains of a line without its unknown fields, whatever the clock says; None if that is no fact."""
+def schema_fact(record: dict[str, Any], **told: Any) -> Fact | None:
+    """What remains of a line without its unknown fields, whatever the clock says; None if that is no fact. `told` as in
+    check_record.
+    """
     event_type = record.get("event_type")
     if not isinstance(event_type, str) or event_type not in CHECKS:
         return None
     known = {name: value for name, value in record.items() if name in CHECKS[event_type].checks}
     try:
-        return check_record(
-            {"event_type": event_type, **known}, source=source, now_ms=None, allowed_types=None, pseudonym=pseudonym
-        )
+        return check_record({"event_type": event_type, **known}, now_ms=None, **told)
     except Refused:
         return None
 

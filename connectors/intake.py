@@ -14,7 +14,7 @@ from connectors.amounts import AmountProfiles
 from connectors.append import Pen, Record
 from connectors.canonical_line import check_record, parse_object
 from connectors.codec import encode_fact
-from connectors.deadletters import Arrival, DeadLetter, Form, dead_letter
+from connectors.deadletters import Arrival, DeadLetter, Form, dead_letter, schema_fact
 from connectors.national_line import Reading, read_national
 from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
@@ -110,18 +110,19 @@ def _readings(edge: Edge, record: dict[str, Any], sender: Sender, arrival: Arriv
             pseudonym=edge.pseudonyms.of,
         )
         return [_own(reading, sender, record.get("fixmedins_code")) for reading in found]
+    told_code = record.get("x_fixmedins_code")
+    told: dict[str, Any] = {
+        "source": sender.source, "allowed_types": sender.allowed_types, "pseudonym": edge.pseudonyms.of,
+    }  # fmt: skip
     try:
-        fact = check_record(
-            record,
-            source=sender.source,
-            now_ms=now_ms,
-            allowed_types=sender.allowed_types,
-            pseudonym=edge.pseudonyms.of,
-        )
-        return [_own(Reading(fact.event_id, fact), sender, record.get("x_fixmedins_code"))]
+        fact = check_record(record, now_ms=now_ms, **told)
+        return [_own(Reading(fact.event_id, fact), sender, told_code)]
     except Refused as refused:
         event_id = record.get("event_id")
-        return [Reading(event_id if isinstance(event_id, str) and len(event_id) <= 128 else None, refused=refused)]
+        event_id = event_id if isinstance(event_id, str) and len(event_id) <= 128 else None
+        # kept for a retry, which an operator makes: as bound to its sender as it would be in the log
+        kept = _own(Reading(event_id, schema_fact(record, **told)), sender, told_code)
+        return [Reading(event_id, kept.fact, refused)]
 
 
 def _own(reading: Reading, sender: Sender, told_code: object = None) -> Reading:

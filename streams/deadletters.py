@@ -138,7 +138,7 @@ def _retry_chunk(letters: list[dict[str, Any]], intake: Intake, retried: Retried
 def _judged(letter: dict[str, Any], edge: Edge) -> Any:
     return check_record(
         letter["event"],
-        source=letter["source"],
+        source=letter["event"].get("source", letter["source"]),  # it names the bank or institution it is bound to
         now_ms=edge.now_ms() if edge.refuses_future else None,
         pseudonym=edge.pseudonyms.of,
     )

@@ -264,6 +264,18 @@ def test_the_same_lines_sent_again_are_the_same_events():
 # --- who may send what -----------------------------------------------------------------------------------------------
 
 
+PAID = {name: visit()[name] for name in ("event_id", "occurred_at", "psn_no", "mdtrt_id")} | {
+    "event_type": "topup.received", "amount_fen": 500, "channel": "counter", "ref": "R1",
+}  # fmt: skip
+CURED = {name: visit()[name] for name in ("event_id", "occurred_at", "psn_no")} | {
+    "event_type": "bank.cured", "agreement_no": "A", "bank_ref": "R",
+}  # fmt: skip
+SIGNED = {name: visit()[name] for name in ("event_id", "occurred_at", "psn_no")} | {
+    "event_type": "agreement.signed", "agreement_no": "A", "bank_code": "B1", "funding_mode": "card_withhold",
+    "services": ["visit_first"],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("record", "sender", "reason"),
     [
@@ -294,19 +306,9 @@ def test_a_reversal_in_another_institutions_envelope_is_forbidden():
 
 
 def test_a_bank_cannot_sign_for_another_bank():
-    signed = {
-        "event_type": "agreement.signed",
-        "event_id": "e1",
-        "occurred_at": "2026-03-10T07:00:00+08:00",
-        "psn_no": "P1",
-        "agreement_no": "A",
-        "bank_code": "B1",
-        "funding_mode": "card_withhold",
-        "services": ["visit_first"],
-    }
-    _, (result,) = take(signed, sender=Sender("b2", bank_code="B2"))
+    _, (result,) = take(SIGNED, sender=Sender("b2", bank_code="B2"))
     assert (result.result, result.reason) == ("forbidden", "BANK_FORBIDDEN")
-    assert take(signed, sender=Sender("b1", bank_code="B1"))[1][0].result == "accepted"
+    assert take(SIGNED, sender=Sender("b1", bank_code="B1"))[1][0].result == "accepted"
 
 
 ENDED = {name: visit()[name] for name in ("event_id", "occurred_at", "psn_no", "mdtrt_id")} | {
@@ -347,31 +349,18 @@ def test_a_national_envelope_that_names_nobody_of_the_token_is_forbidden(code):
         (Sender("chain", institutions={"H1", "H2"}), visit(), "institution:H1/chain"),
         (Sender("chain", institutions={"H1", "H2"}), ENDED | {"x_fixmedins_code": "H2"}, "institution:H2/chain"),
         (Sender("h1", institutions={"H1"}), ENDED, "institution:H1/h1"),
-        (Sender("b1", bank_code="B1"), {"agreement_no": "A", "bank_ref": "R"}, "bank:B1/b1"),
-        (SENDER, {"agreement_no": "A", "bank_ref": "R"}, "token-7"),
+        (Sender("b1", bank_code="B1"), CURED, "bank:B1/b1"),
+        (SENDER, CURED, "token-7"),
     ],
     ids=["one institution", "several", "several, told", "one, not told", "a bank", "bound to nothing"],
 )
 def test_a_fact_says_whose_token_sent_it(sender, record, source):
-    if "bank_ref" in record:
-        record = {name: visit()[name] for name in ("event_id", "occurred_at", "psn_no")} | record
-        record["event_type"] = "bank.cured"
     producer, _ = take(record, sender=sender)
     assert decode_fact(producer.records[0][2]).source == source
 
 
 def test_a_payment_at_the_counter_is_stamped_with_the_only_institution_of_its_token():
-    paid = {
-        "event_type": "topup.received",
-        "event_id": "e1",
-        "occurred_at": "2026-03-10T07:00:00+08:00",
-        "psn_no": "P1",
-        "mdtrt_id": "M1",
-        "amount_fen": 500,
-        "channel": "counter",
-        "ref": "R1",
-    }
-    producer, _ = take(paid, sender=Sender("h1", institutions={"H1"}))
+    producer, _ = take(PAID, sender=Sender("h1", institutions={"H1"}))
     fact = decode_fact(producer.records[0][2])
     assert isinstance(fact, TopupReceived)
     assert fact.fixmedins_code == "H1"
@@ -436,6 +425,48 @@ def test_valid_canonical_json_is_carried_so_that_it_can_be_retried():
 
 def test_what_was_forbidden_is_never_retried_with_somebody_elses_rights():
     producer, _ = take(visit(), sender=Sender("bank", allowed_types={"bank.repaid"}))
+    (letter,) = letters(producer)
+    assert not letter["can_retry"]
+    assert "event" not in letter
+
+
+@pytest.mark.parametrize(
+    ("sender", "record"),
+    [
+        (Sender("h1", institutions={"H1"}), visit()),
+        (Sender("h1", institutions={"H1"}), PAID),
+        (Sender("chain", institutions={"H1", "H2"}), PAID | {"x_fixmedins_code": "H2"}),
+        (Sender("b1", bank_code="B1"), CURED),
+        (Sender("b1", bank_code="B1"), SIGNED),
+        (SENDER, CURED),
+    ],
+    ids=["a visit", "a payment", "a payment, told", "a bank", "an agreement", "bound to nothing"],
+)
+@pytest.mark.parametrize(
+    "fault", [{"note": "x"}, {"occurred_at": "2026-03-10T09:00:00+08:00"}], ids=["unknown", "early"]
+)
+def test_what_a_letter_keeps_for_a_retry_is_bound_to_its_sender_as_in_the_log(sender, record, fault):
+    sent, _ = take(record, sender=sender)
+    producer, _ = take(record | fault, sender=sender)
+    (letter,) = letters(producer)
+    assert letter["can_retry"]
+    at = {"occurred_at": letter["event"]["occurred_at"]}
+    assert letter["event"] == json.loads(sent.records[0][2]) | at
+
+
+@pytest.mark.parametrize(
+    ("sender", "record"),
+    [
+        (Sender("h1", institutions={"H1"}), visit(fixmedins_code="H2")),
+        (Sender("h1", institutions={"H1"}), ENDED | {"x_fixmedins_code": "H2"}),
+        (Sender("chain", institutions={"H1", "H2"}), PAID),
+        (Sender("b2", bank_code="B2"), SIGNED),
+        (Sender("b2", bank_code="B2", allowed_types={"bank.repaid"}), SIGNED),
+    ],
+    ids=["another's visit", "told another's", "of two, not told", "another bank's", "a type not its own"],
+)
+def test_a_line_refused_for_its_form_is_not_kept_for_a_retry_where_its_sender_may_not_say_it(sender, record):
+    producer, _ = take(record | {"note": "x"}, sender=sender)
     (letter,) = letters(producer)
     assert not letter["can_retry"]
     assert "event" not in letter

@@ -13,9 +13,11 @@ import pytest
 from confluent_kafka import Producer
 from redis import Redis
 
+from connectors.append import Pen
 from connectors.canonical_line import LINE_BYTES_MAX
 from connectors.codec import decode_fact
 from connectors.embedded import MockKafka, RedisServer
+from connectors.intake import Intake, Sender
 from connectors.kafka import consumer, producer
 from connectors.store import PULSE_CHANNEL
 from connectors.topology import Topics
@@ -122,6 +124,33 @@ def test_a_retry_sends_what_has_become_good_once(settings, capsys, tmp_path):
     assert json.loads(capsys.readouterr().out)["accepted"] == []
     assert len(values(settings, settings.topics.events, 2)) == 2
     assert len(read_letters(settings.kafka, settings.topics.deadletter).resolved) == 2
+
+
+@pytest.mark.usefixtures("lane")
+@pytest.mark.parametrize(
+    ("sender", "told"),
+    [
+        (
+            Sender("h1", institutions={"H1"}),
+            {"event_type": "topup.received", "mdtrt_id": "M1", "amount_fen": 10_000, "channel": "counter", "ref": "R1"},
+        ),
+        (
+            Sender("b2", bank_code="B2"),
+            {"event_type": "bank.repaid", "agreement_no": "of B1", "amount_fen": 100, "bank_ref": "R1"},
+        ),
+    ],
+    ids=["a payment", "a repayment"],
+)
+def test_a_retry_says_what_its_sender_would_have_said_and_nothing_more(settings, capsys, sender, told):
+    told = {"event_id": "e1", "occurred_at": "2026-03-10T07:00:00+08:00", "psn_no": "P1"} | told
+    intake = Intake(Pen(lambda: pen(settings.kafka)), open_edge(settings))
+    lines = [(1, json.dumps(told | {"note": "x"}).encode()), (2, json.dumps(told).encode())]
+    results = intake.take(lines, sender, "canonical", "http:token")
+    assert [result.reason for result in results] == ["UNKNOWN_FIELD", None]
+    assert run_retry(settings, (), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["accepted"] == ["e1"]
+    first, again = values(settings, settings.topics.events, 2)
+    assert again == first  # the same business key, so a duplicate; the same sender, so judged as one
 
 
 def test_the_letter_of_a_lane_is_listed_by_its_position_in_the_log(settings, capsys):
