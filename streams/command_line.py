@@ -111,7 +111,8 @@ def verify(*, outputs: bool = False, json: Json = False) -> int:
 def rebuild(*, json: Json = False) -> int:
     """Empty each shard in Redis and fill it from the log, up to where its outputs are out; publishes nothing.
 
-    Stop the workers first; what waits in the log is theirs when they start.
+    Stop the workers first; what waits in the log is theirs when they start. Pauses of bank orders are in no log: if
+    Redis was emptied, set them again with `xinmai orders pause` before the workers start.
     """
     from streams.rebuild import rebuild as run
 

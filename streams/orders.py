@@ -1,14 +1,15 @@
 """Pausing orders to the bank: which may not leave now, by word of an operator. An order that waits is only later.
 
-The pauses stand in Redis, one field per scope, and are never deleted, only ended: so a worker that remembers a pause
-which Redis has forgotten (flushed, fallen back) writes it again. Who cannot read them lets no order leave.
+The pauses stand in Redis, one field per scope, and are never deleted, only ended; what was said last of a scope stands.
+So a worker writes again what Redis has forgotten (flushed) or knows older (fallen back). No log has them: a Redis that
+is emptied while no worker lives forgets them, and `rebuild` says so. Who cannot read them lets no order leave.
 """
 
 import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from getpass import getuser
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,7 @@ class PauseBoard:
         self._read_s = float("-inf")
 
     async def refresh(self) -> None:
-        """Read them; what Redis forgot is written again."""
+        """Read them; what Redis forgot, or fell back behind, is written again."""
         try:
             self._pauses = await asyncio.to_thread(self._reconciled)
             self._read_s = self._clock()
@@ -83,9 +84,10 @@ class PauseBoard:
     def _reconciled(self) -> dict[str, Pause]:
         found = read_pauses(self._client)
         for scope, pause in self._pauses.items():
-            if scope not in found:
+            if scope not in found or found[scope].at_ms < pause.at_ms:
                 write_pause(self._client, pause)
-        return self._pauses | found
+                found[scope] = pause
+        return found
 
 
 def run_pause(settings: "Settings", *, bank: str | None, institution: str | None, as_json: bool) -> int:
@@ -115,8 +117,21 @@ def _say(settings: "Settings", bank_code: str, institution: str, *, active: bool
 
 def change_pauses(client: Any, said: Pause) -> Mapping[str, Pause]:
     """Apply what the operator said; resuming `*` ends every pause. Gives what stands afterwards."""
-    if not said.active and said.scope == "*":
-        for pause in read_pauses(client).values():
-            write_pause(client, Pause(pause.bank_code, pause.institution, False, said.at_ms, said.by))
-    write_pause(client, said)
+    standing = read_pauses(client)
+    ended = standing.values() if not said.active and said.scope == "*" else ()
+    for pause in (*(replace(said, bank_code=each.bank_code, institution=each.institution) for each in ended), said):
+        before = standing.get(pause.scope)
+        # what is said now comes last, also where this machine's clock is behind that of who spoke before
+        write_pause(client, pause if before is None else replace(pause, at_ms=max(pause.at_ms, before.at_ms + 1)))
     return read_pauses(client)
+
+
+def pauses_told(client: Any) -> tuple[str, str]:
+    """What a rebuild says of the pauses, which no log gives back."""
+    standing = ", ".join(sorted(pause.scope for pause in read_pauses(client).values() if pause.active))
+    return (
+        f"暂停扣款指令：{standing or '无'}。暂停只存于 Redis；若 Redis 被清空，此前的暂停已丢失，"
+        "请在启动 worker 之前用 xinmai orders pause 重新设置",
+        f"orders paused: {standing or 'nothing'}. Pauses stand in Redis only: if it was emptied, earlier ones are "
+        "gone; set them again with xinmai orders pause before the workers start",
+    )

@@ -20,6 +20,7 @@ from connectors.errors import ConnectorError
 from connectors.kafka import cluster_identity, group_has_members, is_mock, published_marks
 from connectors.log_reader import log_end, read_log
 from connectors.store import Store
+from streams.orders import pauses_told
 from streams.owned import Moved, Owned
 from streams.ownership import topology_of
 from streams.shards import Record
@@ -137,6 +138,9 @@ def rebuild(settings: "Settings", *, as_json: bool) -> int:
             records += folded
             print(f"{tag} 已重建 {folded} 条 / rebuilt from {folded} records", file=sys.stderr, flush=True)
     seconds = time.monotonic() - started
+    store = Store(settings.redis)
+    print(*pauses_told(store.client), sep="\n", file=sys.stderr)
+    store.close()
     answer = {"records": records, "seconds": round(seconds, 2), "records_per_second": round(records / seconds)}
     print(orjson.dumps(answer).decode() if as_json else f"rebuilt: {records} records in {seconds:.1f} s")
     return 0

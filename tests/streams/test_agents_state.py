@@ -17,7 +17,16 @@ from risk.credit import Credit
 from risk.ordered import FundingState, Item, Order
 from streams.liveness import Liveness
 from streams.open_orders import open_orders
-from streams.orders import PAUSES_KEY, Pause, PauseBoard, change_pauses, read_pauses, run_pause, run_resume
+from streams.orders import (
+    PAUSES_KEY,
+    Pause,
+    PauseBoard,
+    change_pauses,
+    read_pauses,
+    run_pause,
+    run_resume,
+    write_pause,
+)
 
 PARTITIONS = 4
 
@@ -136,8 +145,8 @@ def test_pulses_are_heard_through_redis_and_shards_of_institutions_are_others(st
         liveness.stop()
 
 
-def pause(bank="", institution="", *, active=True) -> Pause:
-    return Pause(bank, institution, active, 1, "tester")
+def pause(bank="", institution="", *, active=True, at_ms=1) -> Pause:
+    return Pause(bank, institution, active, at_ms, "tester")
 
 
 def board(store: Store) -> PauseBoard:
@@ -175,6 +184,29 @@ def test_a_pause_that_redis_forgot_is_written_again_by_who_remembers_it(store):
     asyncio.run(seen.refresh())
     assert seen.is_paused("ICBC", "H1")
     assert board(store).is_paused("ICBC", "H1")
+
+
+def test_a_pause_that_redis_fell_back_behind_is_written_again_by_who_remembers_it(store):
+    store.client.delete(PAUSES_KEY)
+    write_pause(store.client, pause(bank="ICBC", active=False))
+    before = store.client.hgetall(PAUSES_KEY)
+    change_pauses(store.client, pause(bank="ICBC", at_ms=2_000))
+    seen = board(store)
+    store.client.hset(PAUSES_KEY, mapping=before)  # a fail-over that lost the last write
+    asyncio.run(seen.refresh())
+    assert seen.is_paused("ICBC", "H1")
+    assert board(store).is_paused("ICBC", "H1")
+
+
+@pytest.mark.parametrize("scope", [{"bank": "ICBC"}, {}], ids=["of the scope", "of everything"])
+def test_what_was_said_last_stands_although_its_clock_is_behind(store, scope):
+    store.client.delete(PAUSES_KEY)
+    change_pauses(store.client, pause(bank="ICBC", at_ms=2_000))
+    seen = board(store)
+    change_pauses(store.client, pause(**scope, active=False, at_ms=1_500))
+    asyncio.run(seen.refresh())
+    assert not seen.is_paused("ICBC", "H1")
+    assert not board(store).is_paused("ICBC", "H1")
 
 
 def test_who_cannot_read_the_pauses_lets_no_order_leave():
