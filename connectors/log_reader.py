@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from connectors.errors import ConnectorError
 from connectors.kafka import consumer_settings
@@ -46,6 +47,17 @@ def offset_at(bootstrap: str, topic: str, partition: int, instant_ms: int) -> in
         raise ConnectorError("kafka", str(error.args[0]), retryable=True) from error
     finally:
         client.close()
+
+
+def retention_ms(bootstrap: str, topic: str) -> int:
+    """How long a topic keeps its records; -1: for ever."""
+    wanted = ConfigResource(ResourceType.TOPIC, topic)
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # by name: one that is collected never answers
+    try:
+        found = admin.describe_configs([wanted], request_timeout=_TIMEOUT_S)[wanted].result()
+        return int(found["retention.ms"].value)
+    except KafkaException as error:
+        raise ConnectorError("kafka", str(error.args[0]), retryable=True) from error
 
 
 def read_log(

@@ -34,6 +34,7 @@ class Findings:
     shards: int = 0
     values: int = 0
     outputs: int = 0
+    expired: int = 0
     differences: list[str] = field(default_factory=list)
     unproved: list[str] = field(default_factory=list)
 
@@ -92,15 +93,15 @@ def begun(shard: Shard, snapshot: Snapshot | None) -> int:
     return snapshot.offset + 1
 
 
-def folded(kafka: str, log: Log, shard: Shard, span: tuple[int, int]) -> Iterator[list[Effects]]:
-    """Fold a stretch of a partition in memory; yields what each batch says."""
+def folded(kafka: str, log: Log, shard: Shard, span: tuple[int, int]) -> Iterator[list[tuple[Record, Effects]]]:
+    """Fold a stretch of a partition in memory; yields what each record of a batch says."""
     for batch in read_log(kafka, log.topic, log.partition, span):
         records = [Record(*each) for each in batch]
         decoded = [shard.decode(record) for record in records]
         refuse_before_switch(shard.state, records[0], decoded[0], log.tag)
         for address in shard.values.missing(shard.addresses(decoded)):
             shard.values.load(address, None)
-        yield [shard.apply(record, meaning) for record, meaning in zip(records, decoded, strict=True)]
+        yield [(record, shard.apply(record, meaning)) for record, meaning in zip(records, decoded, strict=True)]
         shard.take_changes()
 
 
@@ -200,6 +201,7 @@ def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
         "records": findings.records,
         "values": findings.values,
         "outputs": findings.outputs,
+        "expired": findings.expired,
         "seconds": round(time.monotonic() - started, 1),
         "differences": findings.told[:100],
     }
@@ -211,6 +213,10 @@ def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
             f"{word}: {findings.records} records, {findings.shards} shards, "
             f"{findings.values} values, {findings.outputs} outputs"
         )
+        if findings.expired:
+            print(
+                f"  {findings.expired} 条输出已超过主题的保留期，不再核对 / outputs older than their topics keep them"
+            )
         for difference in findings.told[:100]:
             print(f"  {difference}")
     return 0 if answer["equal"] else 1

@@ -49,7 +49,7 @@ def _replayed(world: World, topic: str) -> set[tuple[str, str]]:
             begun(shard, None)
             end = log_end(world.kafka.bootstrap, log.topic, log.partition)
             for batch in folded(world.kafka.bootstrap, log, shard, end):
-                bodies = [output.body for effects in batch for output in effects.outputs if output.topic == "alerts"]
+                bodies = [output.body for _, effects in batch for output in effects.outputs if output.topic == "alerts"]
                 said |= {(str(body["alert_id"]), str(body["episode"])) for body in bodies}
     return said
 
