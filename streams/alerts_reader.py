@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,7 +15,7 @@ from risk.local_time import local_day, to_date, to_ms
 from risk.policy_parameters import RULES, rule_called
 from streams.handling_board import read_acts
 from streams.stop import Stop
-from streams.topic_reader import stamped_bodies
+from streams.topic_reader import Stamped, past_then_coming, stamped_bodies
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -37,8 +38,14 @@ def run_alerts(settings: "Settings", wanted: Wanted, *, follow: bool, limit: int
     topic = settings.topics.alerts
     is_wanted = _choice(settings, wanted)
     is_any = wanted == Wanted()
-    past = stamped_bodies(settings.kafka, topic, newest=limit * 4 if is_any else None)  # a rare one is found too
-    newest = sorted(_once(past, is_wanted, set()), key=lambda alert: (alert["detected_at"], alert["alert_id"]))[-limit:]
+    reach = limit * 4 if is_any else None  # a rare one is found too
+    read: Iterator[Stamped | None] = (past_then_coming if follow else stamped_bodies)(
+        settings.kafka, topic, newest=reach
+    )
+    until_none = partial(next, read, None)
+    seen: set[tuple[str, str]] = set()
+    past = _once(iter(until_none, None), is_wanted, seen)
+    newest = sorted(past, key=lambda alert: (alert["detected_at"], alert["alert_id"]))[-limit:]
     if not follow:  # what came late belongs where it happened
         newest.sort(key=lambda alert: (datetime.fromisoformat(alert["occurred_at"]), alert["alert_id"]))
     for alert in newest:
@@ -46,10 +53,8 @@ def run_alerts(settings: "Settings", wanted: Wanted, *, follow: bool, limit: int
     if not newest and not as_json:
         print("没有这样的预警 / there is no such alert" + (" yet" if follow else ""), file=sys.stderr)
     if follow:
-        seen = {(alert["alert_id"], alert["episode"]) for alert in newest}
         with suppress(KeyboardInterrupt):  # the reader has seen enough
-            coming = stamped_bodies(settings.kafka, topic, newest=0, follow=True)
-            for alert in _once(coming, is_wanted, seen):
+            for alert in _once(iter(until_none, None), is_wanted, seen):
                 _say(alert, as_json)
     return 0
 
@@ -92,7 +97,7 @@ def _members(acts: list[Act], notice_id: str) -> frozenset[str]:
     )
 
 
-def _once(alerts: Iterable[tuple[Any, int]], is_wanted: Choice, seen: set[tuple[str, str]]) -> Iterator[Any]:
+def _once(alerts: Iterable[Stamped], is_wanted: Choice, seen: set[tuple[str, str]]) -> Iterator[Any]:
     for alert, appended_ms in alerts:
         key = (alert["alert_id"], alert["episode"])
         if key not in seen and is_wanted(alert, appended_ms):

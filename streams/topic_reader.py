@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from connectors.errors import ConnectorError
 from connectors.topology import partition_of
 
 TIMEOUT_S = 10.0
 _BATCH = 500
+
+Stamped = tuple[dict[str, Any], int]
 
 
 def bodies(
@@ -39,8 +41,26 @@ def stamped_bodies(
     follow: bool = False,
     is_stopped: Callable[[], bool] = lambda: False,
     key: str | None = None,
-) -> Iterator[tuple[dict[str, Any], int]]:
+) -> Iterator[Stamped]:
     """The same, each with the instant in milliseconds at which the topic took it in."""
+    read = _read(bootstrap, topic, newest=newest, follow=follow, is_stopped=is_stopped, key=key)
+    return (each for each in read if each is not None)
+
+
+def past_then_coming(bootstrap: str, topic: str, *, newest: int | None = None) -> Iterator[Stamped | None]:
+    """The past as it stood when asked, then None, then each record as it comes, for ever; none falls in between."""
+    return _read(bootstrap, topic, newest=newest, follow=True)
+
+
+def _read(
+    bootstrap: str,
+    topic: str,
+    *,
+    newest: int | None,
+    follow: bool,
+    is_stopped: Callable[[], bool] = lambda: False,
+    key: str | None = None,
+) -> Iterator[Stamped | None]:
     client = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -52,23 +72,38 @@ def stamped_bodies(
     try:
         ends = _assign(client, topic, newest, key)
         missing = {partition: end - start for partition, (start, end) in ends.items() if start < end}
-        while (missing or follow) and not is_stopped():
+        early: list[Message] = []  # came while other partitions are still in the past
+        while missing and not is_stopped():
             # asked for more than there is, it would wait out its time
-            for message in client.consume(min(_BATCH, sum(missing.values()) or 1), 0.3):
-                if message.error() is not None:
-                    continue
+            for message in _consumed(client, min(_BATCH, sum(missing.values()))):
                 partition = message.partition() or 0
-                if partition in missing:
-                    missing[partition] = ends[partition][1] - (message.offset() or 0) - 1
-                    if missing[partition] <= 0:
-                        del missing[partition]
-                value = message.value()
-                if value is not None:
-                    yield orjson.loads(value), message.timestamp()[1]
+                if partition not in missing:
+                    early.append(message)
+                    continue
+                missing[partition] = ends[partition][1] - (message.offset() or 0) - 1
+                if missing[partition] <= 0:
+                    del missing[partition]
+                yield from _stamped(message)
+        yield None
+        for message in early:
+            yield from _stamped(message)
+        while follow and not is_stopped():
+            for message in _consumed(client, 1):
+                yield from _stamped(message)
     except KafkaException as error:
         raise ConnectorError("kafka", str(error.args[0]), retryable=True) from error
     finally:
         client.close()
+
+
+def _consumed(client: Consumer, count: int) -> list[Message]:
+    return [message for message in client.consume(count, 0.3) if message.error() is None]
+
+
+def _stamped(message: Message) -> Iterator[Stamped]:
+    value = message.value()
+    if value is not None:
+        yield orjson.loads(value), message.timestamp()[1]
 
 
 def _assign(client: Consumer, topic: str, newest: int | None, key: str | None) -> dict[int, tuple[int, int]]:
