@@ -250,7 +250,7 @@ class Lane:
                     self.tally.timers += len(timers)
 
     def _pulse(self) -> None:
-        """Tell where each shard stands: the API's deadline, the pacing of bulk intake and the probes go by it."""
+        """Tell where each shard stands, the parent of unserved ones too: deadlines, pacing and probes go by it."""
         now = time.monotonic()
         if now >= self._next_mark:
             self._next_mark = now + _MARK_S
@@ -259,10 +259,10 @@ class Lane:
             return
         self._next_pulse = now + _PULSE_S
         self._check_idle()
-        pulses = [self._pulse_of(owned) for owned in self._ownership]
+        pulses = [self._pulse_of(owned) for owned in self._ownership.owned.values()]
         self._tell({"kind": "pulse", "shards": pulses, "tally": self.tally.take()})
         with contextlib.suppress(ConnectorError):  # the API sees no pulse and answers fallback: that is the message
-            self._store.publish((PULSE_CHANNEL, orjson.dumps(pulse)) for pulse in pulses)
+            self._store.publish((PULSE_CHANNEL, orjson.dumps(pulse)) for pulse in pulses if pulse["serving"])
             self._pace.note_live(list(self._ownership.owned.values()))
 
     def _check_idle(self) -> None:
@@ -296,4 +296,5 @@ class Lane:
             "at_ms": wall_ms(),
             "lag": lag,
             "live": owned.is_live,
+            "serving": owned.serves,
         }

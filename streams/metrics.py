@@ -41,6 +41,7 @@ class Metrics:
         self.alert_deliveries_total = counter("alert_deliveries_total", "Alerts told to a target.", "target", "result")
         self.event_lag_seconds = gauge("event_lag_seconds", "Age of the record applied last.", "partition")
         self.consumer_lag_records = gauge("consumer_lag_records", "Records not yet applied.", "partition")
+        self.shard_unserved = gauge("shard_unserved", "1: owned and not served, stopped or not claimed.", "partition")
         self.commit_duration_seconds = histogram("commit_duration_seconds", "One commit script, there and back.")
         self.reclaims_total = counter("reclaims_total", "Shards claimed again.", "cause")
         self.batch_events = histogram("batch_events", "Records in one batch of a lane.", _SIZES)
@@ -96,6 +97,7 @@ class Metrics:
             del self.clocks_ms[shard]
             self.event_lag_seconds.remove(shard)
             self.consumer_lag_records.remove(shard)
+            self.shard_unserved.remove(shard)
 
     def policies_seen(self, policies: Collection[Policy], day: int) -> None:
         """These are the policies in force on the shards, on this local day."""
@@ -114,9 +116,11 @@ class Metrics:
             case {"kind": "pulse", "shards": shards, "tally": tally}:
                 self._owns(message.get("lane", 0), frozenset(shard["shard"] for shard in shards))
                 for shard in shards:
-                    age_s = max(0, shard["at_ms"] - shard["record_ms"]) / 1000 if shard["lag"] else 0.0
+                    is_behind = shard["lag"] and shard["record_ms"]  # 0: none applied since the claim, so no age known
+                    age_s = max(0, shard["at_ms"] - shard["record_ms"]) / 1000 if is_behind else 0.0
                     self.event_lag_seconds.labels(shard["shard"]).set(age_s)
                     self.consumer_lag_records.labels(shard["shard"]).set(shard["lag"])
+                    self.shard_unserved.labels(shard["shard"]).set(not shard["serving"])
                     self.clocks_ms[shard["shard"]] = shard.get("clock_ms", 0)
                 for phase, spent_s in tally["seconds"].items():
                     self.lane_seconds_total.labels(phase).inc(spent_s)

@@ -101,6 +101,11 @@ class Owned:
         return 0 if self.decided is None else self.decided + 1
 
     @property
+    def serves(self) -> bool:
+        """Is this lane its writer right now? Not while it waits to be claimed, and not once it was stopped."""
+        return bool(self.epoch) and not self.stopped
+
+    @property
     def is_live(self) -> bool:
         """Has it applied everything that was in the log when it was claimed?"""
         return not self.stopped and self.committed is not None and self.committed + 1 >= self.live_from

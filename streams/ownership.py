@@ -88,7 +88,7 @@ class Ownership:
 
     def __iter__(self) -> Iterator[Owned]:
         """The shards whose writer this lane is right now."""
-        return (owned for owned in list(self.owned.values()) if owned.epoch and not owned.stopped)
+        return (owned for owned in list(self.owned.values()) if owned.serves)
 
     def _make_consumer(self) -> Consumer:
         consumer = Consumer(

@@ -9,7 +9,8 @@ of the event loop half alive.
 | `stopped`, a shard | this shard goes no further before a person has looked | paged once, not ready, the others go on |
 | `stopped`, `*` | the lane cannot start, and trying again would not help | paged once, not ready, not started again |
 | `waiting` | the lane cannot start now: Redis or Kafka is away | paged once, started again for ever, ever later |
-| `pulse`, `owned` | where its shards stand, which shards Kafka gave it | |
+| `pulse` | where its shards stand, and which of them it does not serve | not ready while there is one |
+| `owned` | which shards Kafka gave it | |
 """
 
 import asyncio
@@ -48,6 +49,7 @@ class LaneState:
     failures: int = 0
     waits_for: str = ""  # what it could not start without
     shards_stopped: dict[str, str] = field(default_factory=dict)
+    shards_unserved: list[str] = field(default_factory=list)  # stopped, or waiting to be claimed
 
     @property
     def pid(self) -> int | None:
@@ -106,7 +108,7 @@ class LaneSupervisor:
             process.join(1.0)
 
     def health(self) -> dict[str, Any]:
-        """For /readyz: `ready` when every lane runs, has been heard lately, and no shard was stopped."""
+        """For /readyz: `ready` when every lane runs, has been heard lately, and serves every shard it owns."""
         now_s = monotonic()
         lanes = [
             {
@@ -117,10 +119,13 @@ class LaneSupervisor:
                 "silent_s": round(now_s - lane.heard_s, 1) if lane.heard_s else None,
                 "waits_for": lane.waits_for,
                 "shards_stopped": dict(lane.shards_stopped),
+                "shards_unserved": list(lane.shards_unserved),
             }
             for lane in self.lanes
         ]
-        ready = all(lane.status == "running" and not lane.shards_stopped for lane in self.lanes)
+        ready = all(
+            lane.status == "running" and not lane.shards_stopped and not lane.shards_unserved for lane in self.lanes
+        )
         return {"ready": ready and not self._ending, "lanes": lanes}
 
     def _start(self, lane: LaneState) -> None:
@@ -138,6 +143,7 @@ class LaneSupervisor:
         lane.status, lane.started_s, lane.heard_s = "starting", monotonic(), 0.0
         lane.waits_for = ""
         lane.shards_stopped.clear()
+        lane.shards_unserved.clear()
         loop = asyncio.get_running_loop()
         loop.add_reader(ours.fileno(), self._hear, lane)
         loop.add_reader(process.sentinel, self._died, lane)
@@ -166,8 +172,10 @@ class LaneSupervisor:
                     del lane.shards_stopped[shard]  # another lane has it now, and says what becomes of it
             case {"kind": "pulse", "shards": pulses}:
                 self._paged.pop(f"lane {lane.index}", None)
+                lane.shards_unserved = [pulse["shard"] for pulse in pulses if not pulse["serving"]]
                 for pulse in pulses:
-                    self._paged.pop(pulse["shard"], None)  # it goes on: should it stop again, that is news
+                    if pulse["serving"]:
+                        self._paged.pop(pulse["shard"], None)  # it goes on: should it stop again, that is news
         if lane.status == "starting" and not lane.waits_for and WHOLE_LANE not in lane.shards_stopped:
             lane.status = "running"
         self._listener(lane.index, message)

@@ -21,7 +21,9 @@ POLICY = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 
 PULSE = {
     "kind": "pulse",
-    "shards": [{"shard": "p3", "offset": 9, "record_ms": 1_000, "at_ms": 1_250, "lag": 2, "live": True}],
+    "shards": [
+        {"shard": "p3", "offset": 9, "record_ms": 1_000, "at_ms": 1_250, "lag": 2, "live": True, "serving": True},
+    ],
     "tally": {
         "counts": [
             ["event", "settlement.completed", "applied", 10],
@@ -61,6 +63,23 @@ def test_a_shard_shows_how_far_it_is_behind_and_none_when_nothing_waits():
     assert 'xinmai_consumer_lag_records{partition="p3"} 2.0' in shown(metrics)
     idle = [{**PULSE["shards"][0], "lag": 0, "at_ms": 9_999_999}]
     metrics.heard({**PULSE, "shards": idle})
+    assert 'xinmai_event_lag_seconds{partition="p3"} 0.0' in shown(metrics)
+
+
+def test_a_shard_that_is_owned_and_not_served_stays_in_sight_and_is_called_so():
+    metrics = Metrics()
+    metrics.heard(PULSE)
+    assert 'xinmai_shard_unserved{partition="p3"} 0.0' in shown(metrics)
+    stopped = [{**PULSE["shards"][0], "at_ms": 61_000, "serving": False}]
+    metrics.heard({**PULSE, "shards": stopped})
+    assert 'xinmai_shard_unserved{partition="p3"} 1.0' in shown(metrics)
+    assert 'xinmai_event_lag_seconds{partition="p3"} 60.0' in shown(metrics)
+    assert 'xinmai_consumer_lag_records{partition="p3"} 2.0' in shown(metrics)
+
+
+def test_a_shard_that_has_applied_nothing_since_its_claim_is_not_half_a_century_behind():
+    metrics = Metrics()
+    metrics.heard({**PULSE, "shards": [{**PULSE["shards"][0], "record_ms": 0, "serving": False}]})
     assert 'xinmai_event_lag_seconds{partition="p3"} 0.0' in shown(metrics)
 
 
@@ -136,6 +155,7 @@ def test_every_metric_of_a_worker_is_set_by_something_it_hears():
     metrics = Metrics()
     counts = [["order", "debit", "emitted", 1], *PULSE["tally"]["counts"]]
     metrics.heard({**PULSE, "tally": {**PULSE["tally"], "counts": counts}})
+    metrics.heard({**PULSE, "lane": 1, "shards": [{**PULSE["shards"][0], "shard": "p4", "serving": False}]})
     metrics.alert_appended("2026-01-02T08:00:00.000+08:00", 1_767_312_000.5)
     metrics.policies_seen([parse_policy(read_policy_dir(POLICY))], day_of(date(2026, 1, 2)))
     metrics.holds_seen([1.0])

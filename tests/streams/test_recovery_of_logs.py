@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from threading import Thread
 
+import orjson
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -10,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from connectors.embedded import RealKafka, RedisServer
 from connectors.errors import ConnectorError
 from connectors.kafka import cluster_identity, create_topics, set_published_mark
-from connectors.store import Store
+from connectors.store import PULSE_CHANNEL, Store
 from connectors.topology import Topics, tags
 from streams.lane import Lane
 from streams.ownership import ConsumerLost
@@ -95,6 +96,21 @@ def test_a_log_that_ends_before_the_state_stops_its_shard(world: World):
     lane = world.lane()
     world.turn(lane, until=lambda: bool(_stopped(world)))
     assert "lost its tail" in _stopped(world)[P0.strip("{}")]
+
+
+def test_the_parent_goes_on_hearing_of_a_stopped_shard_and_nobody_else_does(world: World):
+    _drained_and_ended(world)
+    with world.redis.client() as client:
+        client.hset(f"xm:{P0}:meta", "offset", _end(world, 0) + 5)
+        subscription = client.pubsub(ignore_subscribe_messages=True)
+        subscription.subscribe(PULSE_CHANNEL)
+        lane = world.lane()
+        world.turn(lane, until=lambda: bool(_stopped(world)) and bool(world.told("pulse")[-1]["shards"]))
+        messages = [subscription.get_message(timeout=0.01) for _ in range(100)]
+    published = {orjson.loads(message["data"])["shard"] for message in messages if message}
+    serving = {shard["shard"]: shard["serving"] for shard in world.told("pulse")[-1]["shards"]}
+    assert serving == {tag.strip("{}"): tag != P0 for _, _, tag in world.logs()}
+    assert published == {shard for shard, is_served in serving.items() if is_served}
 
 
 @pytest.mark.parametrize("remembered", ["other-cluster", "other-topic", "other-count", "other-clock"])

@@ -112,6 +112,31 @@ def test_a_shard_stopped_on_purpose_pages_and_makes_the_worker_unready_while_the
     assert watched.pages == ["lane 0 stopped shard p3: rule P01 raised ZeroDivisionError at p3@17"]
 
 
+def test_a_shard_that_is_owned_and_not_served_makes_the_worker_unready_and_takes_back_no_page():
+    pages: list[str] = []
+    supervisor = LaneSupervisor(lane_main, lambda _: None, lanes=1, page=pages.append)
+    (lane,) = supervisor.lanes
+
+    def hear(**message: object) -> None:
+        supervisor._heard(lane, message)
+
+    def pulse(*, p3_serves: bool) -> None:
+        hear(kind="pulse", shards=[{"shard": "p2", "serving": True}, {"shard": "p3", "serving": p3_serves}])
+
+    pulse(p3_serves=True)
+    assert supervisor.health()["ready"]
+    pulse(p3_serves=False)  # Redis is away: lost, and not claimed again yet
+    assert not supervisor.health()["ready"]
+    assert supervisor.health()["lanes"][0]["shards_unserved"] == ["p3"]
+    for _ in range(2):  # claimed again after a rebalance, and stopped for the same reason: no news
+        hear(kind="stopped", shard="p3", detail="the log was cut")
+        pulse(p3_serves=False)
+    assert pages == ["lane 0 stopped shard p3: the log was cut"]
+    hear(kind="owned", shards=["{p2}"])
+    pulse(p3_serves=True)
+    assert supervisor.health()["ready"]
+
+
 def test_a_lane_that_stopped_on_purpose_is_not_started_again(tmp_path):
     watched = Watched(tmp_path, fake_lanes.lane_that_gives_up)
 
@@ -175,7 +200,7 @@ def test_a_real_lane_started_while_redis_is_down_comes_up_when_redis_comes_back(
         assert not supervisor.health()["ready"]
         redis_62.start()
         await seen(lambda: any(message["kind"] == "pulse" and message["shards"] for message in heard))
-        assert supervisor.health()["ready"]
+        await seen(lambda: supervisor.health()["ready"])
 
     redis_62.stop()
     supervise(supervisor, scene)
