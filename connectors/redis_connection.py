@@ -5,8 +5,10 @@ from typing import Any
 
 import hiredis
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
 
 from connectors.append_only_file import FileProof, redis_failure
 from connectors.errors import ConnectorError
@@ -31,7 +33,12 @@ def connected(url: str, timeout_s: float, proof: FileProof | None) -> Any:
                     if each is not node
                 ]
                 return RedisCluster.from_url(
-                    node.url, startup_nodes=others, socket_timeout=timeout_s, redis_connect_func=later
+                    node.url,
+                    startup_nodes=others,
+                    socket_timeout=timeout_s,
+                    redis_connect_func=later,
+                    # a writer comes again by itself; redis-py's ten times more would be as many time-outs in one call
+                    retry=Retry(NoBackoff(), 0) if proof else None,
                 )
         except RedisError as error:
             refused = error

@@ -51,7 +51,7 @@ class Lane:
         self._settings = settings
         self._tell = tell
         self._checkpoint = checkpoint
-        self._store = Store(settings.redis, writes=True)
+        self._store = Store(settings.redis, writes=True, timeout_s=settings.redis_within_s)
         self._store.check_policy_of_memory()
         self.tally = Tally()
         self._ownership = Ownership(settings, self._store, tally=self.tally, tell=tell, checkpoint=checkpoint)

@@ -38,6 +38,9 @@ class LaneSettings:
     batch_records_max: int = 1000
     group: str = GROUP
     session_timeout_ms: int = 6_000
+    redis_within_s: float = 2.0
+    """A turn may ask Redis half a dozen times before it polls Kafka, which takes the shards away after 15 s. What it
+    asks for takes milliseconds: a script has 250 values at most."""
 
 
 def topology_of(kafka: str, topics: Topics, clock: str) -> tuple[dict[str, str], dict[str, int]]:
@@ -114,12 +117,19 @@ class Ownership:
         return consumer
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Assigned at the applied offset; a shard that cannot be claimed now is assigned paused and claimed later."""
+        """Assigned at the applied offset; a shard that cannot be claimed now is assigned paused and claimed later.
+
+        One that is waited for in vain is enough: nobody polls Kafka meanwhile, and it takes back what it gave.
+        """
+        must_wait = False
         for given in partitions:
             key = (given.topic, given.partition)
             owned = Owned(given.topic, self._maker(*key), self._store, self._identity[given.topic])
             self.owned[key] = owned
-            offset = self._try_claim(owned)
+            if must_wait:
+                self._lost[key] = time.monotonic() + _RETRY_S
+            offset = None if must_wait else self._try_claim(owned)
+            must_wait = key in self._lost
             consumer.incremental_assign([TopicPartition(*key, 0 if offset is None else offset)])
             if offset is None:
                 consumer.pause([TopicPartition(*key)])
@@ -174,12 +184,18 @@ class Ownership:
         return offset
 
     def claim_lost(self) -> None:
-        """Claim again what was lost, as long as Kafka still assigns it to this lane."""
+        """Claim again what was lost, as long as Kafka still assigns it to this lane, until one has to wait: then all
+        do, and it comes last the next time.
+        """
         now = time.monotonic()
         for key in [key for key, not_before in self._lost.items() if not_before <= now]:
             owned = self.owned[key]
             del self._lost[key]
             offset = self._try_claim(owned)
+            if key in self._lost:
+                not_before = self._lost[key]
+                self._lost = {other: max(at, not_before) for other, at in self._lost.items()}
+                return
             if offset is None:
                 continue
             self.consumer.seek(TopicPartition(*key, offset))

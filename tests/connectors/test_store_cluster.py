@@ -117,6 +117,31 @@ def test_a_cluster_is_found_by_whichever_named_node_answers(redis_cluster: Redis
     store.close()
 
 
+def test_a_node_that_hangs_costs_a_writer_one_time_out_and_the_shards_of_the_others_nothing(
+    redis_cluster: RedisClusterServers,
+):
+    store = Store(redis_cluster.url, writes=True, timeout_s=0.3)
+    by_node = {_owner(redis_cluster, slot_of(meta_key(tag))).port: tag for tag in tags("p", 12)}
+    hanging, *others = by_node
+    for tag in by_node.values():
+        store.claim(tag, 1)
+    (node,) = (each for each in redis_cluster.masters if each.port == hanging)
+    node.pause()
+    try:
+        begun_s = time.monotonic()
+        with pytest.raises(ConnectorError) as failed:
+            store.claim(by_node[hanging], 1)
+        assert time.monotonic() - begun_s < 1.0
+        assert failed.value.retryable
+        for other in others:
+            store.claim(by_node[other], 1)
+    finally:
+        node.resume()
+        redis_cluster.wait_ok()
+    store.claim(by_node[hanging], 1)
+    store.close()
+
+
 def test_one_primary_that_would_evict_is_enough_to_refuse(redis_cluster: RedisClusterServers):
     store = Store(redis_cluster.url)
     store.check_policy_of_memory()

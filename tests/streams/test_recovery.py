@@ -72,6 +72,26 @@ def test_a_slow_redis_only_makes_the_lane_slow(world: World, redis: RedisServer)
     world.assert_proved()
 
 
+@pytest.mark.slow
+def test_a_redis_that_hangs_for_longer_than_kafka_waits_for_a_poll_costs_the_lane_no_shard(
+    world: World, redis: RedisServer
+):
+    world.append(settlements(100))
+    lane = world.lane()
+    world.drain(lane)
+    world.append(settlements(50, seed=7))
+    redis.pause()  # it accepts and says nothing
+    hangs_until, longest_s = time.monotonic() + 17.0, 0.0
+    while (begun_at := time.monotonic()) < hangs_until:
+        lane.turn()
+        longest_s = max(longest_s, time.monotonic() - begun_at)
+    redis.resume()
+    world.drain(lane)
+    assert longest_s < 15.0  # max.poll.interval.ms
+    assert len(world.told("owned")) == 1, "it was thrown out of the group and came back"
+    world.assert_proved()
+
+
 def test_a_redis_that_restarts_empty_is_filled_again_and_nothing_is_said_twice(world: World, redis: RedisServer):
     world.append(settlements(300) + rush(150))
     lane = world.lane()
