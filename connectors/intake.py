@@ -5,7 +5,7 @@ it. The same lines sent twice are the same event ids: the lanes count them as du
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from connectors.append import Pen, Record
 from connectors.canonical_line import check_record, parse_object
 from connectors.codec import encode_fact
 from connectors.deadletters import Arrival, DeadLetter, Form, dead_letter, schema_fact
+from connectors.errors import ConnectorError
 from connectors.national_line import Reading, read_national
 from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
@@ -230,10 +231,25 @@ class Intake:
         self._ack_within_s = ack_within_s
         self._delivered = delivered
 
-    def take(self, lines: Iterable[tuple[int, bytes]], sender: Sender, form: Form, origin: str) -> list[LineResult]:
-        """Judge, append, wait for the acknowledgements; then the results. Raises ConnectorError if Kafka fails."""
+    def take(
+        self,
+        lines: Iterable[tuple[int, bytes]],
+        sender: Sender,
+        form: Form,
+        origin: str,
+        *,
+        asked_s: float | None = None,
+    ) -> list[LineResult]:
+        """Judge, append, wait for the acknowledgements; then the results. ConnectorError if Kafka fails, at the latest
+        `ack_within_s` after `asked_s` (time.monotonic), where the caller had to wait for its thread.
+        """
+        within_s = self._ack_within_s
+        if within_s is not None and asked_s is not None:
+            within_s -= monotonic() - asked_s
+            if within_s <= 0:
+                raise ConnectorError("kafka", "it was not its turn in time; send the same lines again", retryable=True)
         taken = read_lines(self.edge, lines, sender, form=form, origin=origin)
-        self.append(taken.records)
+        self._pen.append(taken.records, timeout_s=within_s, delivered=self._delivered)
         return taken.results
 
     def append(self, records: list[Record]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -65,6 +65,8 @@ class Route:
     body_max: int = BODY_MAX
     body_within_s: float = BODY_WITHIN_S
     kind: Kind = Kind.OTHER
+    room: Callable[[Mapping[bytes, bytes]], AbstractContextManager[object]] = nullcontext
+    """By the call's headers: what it holds from before its body is read until it is answered. Problem: none left."""
 
 
 class Application:
@@ -137,11 +139,12 @@ class Application:
             self._rate_limit.take(token.name, rate_per_s, arrived_s)
         if route.roles is not None or route.method == "POST":  # probes are answered whatever comes
             self._shedding.check_process(route.kind, self.in_flight, arrived_s)
-        body = b""
-        if route.method == "POST":
-            body = await _read_within(scope, receive, headers, route)
-        query = _query(scope["query_string"])
-        return await route.handler(Call(token, ids, query, headers, body, arrived_s))
+        with route.room(headers):
+            body = b""
+            if route.method == "POST":
+                body = await _read_within(scope, receive, headers, route)
+            query = _query(scope["query_string"])
+            return await route.handler(Call(token, ids, query, headers, body, arrived_s))
 
     def _find(self, scope: Mapping[str, Any]) -> tuple[Route, Sequence[str]]:
         raw: bytes = scope.get("raw_path") or scope["path"].encode()

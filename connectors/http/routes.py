@@ -14,8 +14,8 @@ from connectors.http.probes import Probes
 from connectors.http.reads import Reads
 from connectors.http.shedding import Kind
 from connectors.http.tokens import COUNTERS, ROLES
+from connectors.intake import BODY_BYTES_MAX
 
-EVENTS_BODY_MAX = 8 * 1024 * 1024
 EVENTS_BODY_WITHIN_S = 60.0  # 8 MiB over a line of 1 Mbit/s
 SUPERVISORS = frozenset({"authority", "audit"})
 MAY_LOOK = COUNTERS | SUPERVISORS | {"person"}
@@ -62,8 +62,9 @@ def routes(calls: Calls) -> list[Route]:
             path="/v1/events",
             handler=calls.events.post,
             roles=MAY_POST,
-            body_max=EVENTS_BODY_MAX,
+            body_max=BODY_BYTES_MAX,
             body_within_s=EVENTS_BODY_WITHIN_S,
+            room=calls.events.room,
         ),
         # open to everyone who can sign as a bank
         Route(method="POST", path=NOTICES_PATH, handler=calls.bank_notices.post, roles=None),

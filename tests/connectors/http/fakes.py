@@ -130,7 +130,9 @@ class FakeIntake:
         self.rooms = 0
         self.away = False
 
-    def take(self, lines: Iterable[tuple[int, bytes]], sender: Sender, form: str, origin: str) -> list[LineResult]:
+    def take(
+        self, lines: Iterable[tuple[int, bytes]], sender: Sender, form: str, origin: str, *, asked_s: float | None
+    ) -> list[LineResult]:
         if self.away:
             raise ConnectorError("kafka", "away", retryable=True)
         taken = list(lines)
@@ -204,13 +206,15 @@ def _alert_acts(log: FakeLog, pseudonyms: Pseudonyms) -> AlertActs:
 class Api:
     """Everything of one API process but its server, and a client that speaks to it."""
 
+    make_intake: Callable[[], Any] = FakeIntake
+
     def __init__(
         self, lane: Lane = lambda fact: (200, APPROVED), *, key: str | None = None, limits: Limits | None = None
     ) -> None:
         self.replies = Replies()
         self.log = FakeLog(self.replies, lane)
         self.people, self.metrics = FakePeople(), Metrics()
-        self.intake, self.handling = FakeIntake(), FakeHandling()
+        self.intake, self.handling = self.make_intake(), FakeHandling()
         self.errors: list[BaseException] = []
         self.shedding = Shedding(limits or Limits(), note=self.metrics.note_shed, draw=lambda: 0.0)
         pseudonyms = Pseudonyms(key)
