@@ -58,12 +58,20 @@ class AlertDesk:
         self._read_ms = 0
 
     async def run_once(self) -> None:
-        """Summarise, then escalate. ConnectorError when somebody could not be told; then it is all told again."""
+        """Summarise, then escalate. ConnectorError when somebody could not be told: he alone is told again then, and
+        nobody else waits for him.
+        """
         if not self._board.is_fresh():
             raise ConnectorError("handling", "not read to its end lately", retryable=True)
+        failure: ConnectorError | None = None
         for suppression in self._board.handling.unsummarised(self._now_ms()):
-            await self._summarise(suppression)
+            try:
+                await self._summarise(suppression)
+            except ConnectorError as error:
+                failure = error
         await self._escalate()
+        if failure is not None:
+            raise failure
 
     async def _summarise(self, suppression: AlertSuppressed) -> None:
         """One summary of everything that came meanwhile, closed since or not: each member can be looked up."""
@@ -92,8 +100,13 @@ class AlertDesk:
             step = self._step_due(heard, now_ms)
             if step:
                 due.setdefault(step, []).append(heard)
+        failure: ConnectorError | None = None
         for step, members in sorted(due.items()):
-            route = await self._router.escalate([each.alert for each in members], step)
+            try:
+                route = await self._router.escalate([each.alert for each in members], step)
+            except ConnectorError as error:  # each step has a chat of its own
+                failure = error
+                continue
             for each in members if route is not None else ():
                 escalated = AlertEscalated(
                     at=to_datetime(self._now_ms()),
@@ -103,6 +116,8 @@ class AlertDesk:
                     route=str(route),
                 )
                 await self._board.add(escalated)
+        if failure is not None:
+            raise failure
 
     async def _follow(self, now_ms: int) -> None:
         """Know what is grave and open: openings since the look-back, without what has closed."""

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import time_ns
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -23,6 +23,7 @@ from streams.alert_outbox import AlertName, Outbox, Pacing, messages_of, name_of
 from streams.handling_board import HandlingBoard
 
 REMEMBERED_MAX = 100_000
+Name = TypeVar("Name", str, AlertName)
 _log = logging.getLogger(__name__)
 
 
@@ -56,7 +57,8 @@ class _Line:
         self.route = route
         self.told: OrderedDict[AlertName, None] = OrderedDict()
         self.outbox = None if route.pacing is None else Outbox(route.target.name, route.pacing)
-        self.recorded = ""
+        self.recorded: OrderedDict[str, None] = OrderedDict()
+        self.noticed: OrderedDict[str, None] = OrderedDict()  # summaries and escalations that it was told
 
     def owes(self, alert: Alert) -> bool:
         """Also no opening whose closing was told: it must not be opened again."""
@@ -104,17 +106,26 @@ class AlertRouter:
         return any(line.owes(each.alert) for each in heard for line in self._lines)
 
     async def summarise(self, alerts: Sequence[Alert], closed: frozenset[str], suppression_id: str) -> None:
-        """Tell every route of those that it wants and that were withheld. ConnectorError: tell them all again.
+        """Tell every route of those that it wants and that were withheld. ConnectorError when one could not be told
+        now: ask again; the others were told, and this process tells them no second time.
 
         `closed`: the ids whose episode has ended since; who is told at once keeps a list of what is open.
         """
+        failure: ConnectorError | None = None
         async with self._turn:
             for line in self._lines:
                 wanted = [alert for alert in alerts if line.route.wants(alert)]
-                if line.outbox is not None:
-                    await self._send_all(line, wanted, "suppression", suppression_id)
-                elif still_open := [alert for alert in wanted if str(alert["alert_id"]) not in closed]:
-                    await self._send(line, still_open, None)
+                still_open = [alert for alert in wanted if str(alert["alert_id"]) not in closed]
+                try:
+                    if line.outbox is not None:
+                        await self._send_all(line, wanted, "suppression", suppression_id)
+                    elif still_open and suppression_id not in line.noticed:
+                        await self._send(line, still_open, None)
+                        self._remember(line.noticed, [suppression_id])
+                except ConnectorError as error:
+                    failure = error
+        if failure is not None:
+            raise failure
 
     async def escalate(self, alerts: Sequence[Alert], step: int) -> str | None:
         """Tell the next chat, or the last again; its name, None when there is no chat. Alertmanager repeats by itself.
@@ -130,8 +141,10 @@ class AlertRouter:
         return line.route.target.name
 
     async def _send_all(self, line: _Line, alerts: Sequence[Alert], cause: Cause, occasion: object) -> None:
-        for message in messages_of(line.route.target.name, cause, alerts, occasion):
-            await self._send(line, message.alerts, message.notice)
+        for notice, members in messages_of(line.route.target.name, cause, alerts, occasion):
+            if notice.notice_id not in line.noticed:
+                await self._send(line, members, notice)
+                self._remember(line.noticed, [notice.notice_id])
 
     async def _take(self, line: _Line, heard: Sequence[Heard]) -> None:
         news = [each for each in heard if line.owes(each.alert)]
@@ -174,7 +187,7 @@ class AlertRouter:
 
         Whoever must be woken is woken all the same when Kafka takes nothing: it may be what he is woken for.
         """
-        if self._board is None or line.recorded == notice.notice_id:
+        if self._board is None or notice.notice_id in line.recorded:
             return
         members = tuple(name_of(alert) for alert in alerts)
         act = NoticePrepared(
@@ -189,16 +202,18 @@ class AlertRouter:
             await self._board.add(act)
         except ConnectorError as error:
             _log.warning("members of %s not recorded: %s", notice.notice_id, error)
-        line.recorded = notice.notice_id
+        self._remember(line.recorded, [notice.notice_id])
 
     def _settle(self, line: _Line, alerts: Sequence[Alert], result: str | None) -> None:
         """These are owed no longer."""
-        for alert in alerts:
-            line.told[name_of(alert)] = None
-        while len(line.told) > self._remembered_max:
-            line.told.popitem(last=False)
+        self._remember(line.told, map(name_of, alerts))
         if result is not None and alerts:
             self._count(line.route.target.name, result, len(alerts))
+
+    def _remember(self, known: OrderedDict[Name, None], names: Iterable[Name]) -> None:
+        known.update(dict.fromkeys(names))
+        while len(known) > self._remembered_max:
+            known.popitem(last=False)
 
 
 def decode_alert(value: bytes | None) -> dict[str, Any] | None:

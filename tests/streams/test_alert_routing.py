@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 
+import msgspec
 import orjson
 import pytest
 from confluent_kafka import TopicPartition
@@ -234,6 +235,33 @@ def test_a_summary_that_a_route_does_not_take_is_told_again_under_the_same_id(wo
     world.work(AT_ONCE)
     assert world.chat.messages == [("suppression", ["al_1"])]
     assert len({act.notice_id for act in world.acts(NoticePrepared)}) == 1
+
+
+def test_a_chat_that_is_dead_costs_the_others_no_repetition_and_no_escalation(world):
+    world.act(suppression())
+    world.act(msgspec.structs.replace(suppression(rule_id="P03"), suppression_id="su_2"))
+    world.warn(alert(1), alert(2, rule_id="P03"), alert(3, rule_id="P17"))
+    world.work(AT_ONCE)
+    assert world.chat.messages == [("group", ["al_3"])]
+    world.later_ms = 5 * HOUR_MS
+    world.chat.is_deaf = True
+
+    async def scene(parts: Parts) -> None:
+        await parts.board.refresh()
+        for _ in range(3):
+            with pytest.raises(ConnectorError, match="deaf"):
+                await parts.desk.run_once()
+        world.chat.is_deaf = False
+        await parts.desk.run_once()
+
+    with world.parts(AT_ONCE) as parts:
+        asyncio.run(scene(parts))
+    assert world.list.told == ["al_1", "al_2", "al_3"]  # the list of what is open is told each once
+    assert world.boss.messages[0] == ("escalation", ["al_3"])  # though nobody could say what was withheld
+    assert sorted(world.chat.messages[1:]) == [("suppression", ["al_1"]), ("suppression", ["al_2"])]
+    assert len(world.acts(SuppressionSummarised)) == 2
+    summaries = [act.notice_id for act in world.acts(NoticePrepared) if act.cause == "suppression"]
+    assert len(summaries) == 2, "each is written down once, however often it is tried"
 
 
 def test_a_flood_loses_nobody_when_the_worker_dies_before_the_end_of_the_minute(world):
