@@ -188,14 +188,13 @@ def compose_agents(
         is_paused=pauses.is_paused,
         now_ms=bank_clock(settings.clock, liveness, shard_of),
         count=lambda kind, result: metrics.orders_total.labels(kind, result).inc(),
+        unanswered=metrics.order_unanswered_seconds.set,
     )
     office = open_office(settings, facts, metrics)
     redrive = AlertRedrive(settings.kafka, topics.alerts, office.router)
-    submitter = OrderSubmitter(gateway, around)
-    walk = open_orders(Store(settings.redis), partitions, lambda: sorted(owned_shards()))
     parts = Parts(
-        submitter=submitter,
-        open_orders=walk,
+        submitter=OrderSubmitter(gateway, around),
+        open_orders=open_orders(Store(settings.redis), partitions, lambda: sorted(owned_shards())),
         router=office.router,
         alert_redrive=redrive,
         board=office.board,

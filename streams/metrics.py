@@ -46,6 +46,7 @@ class Metrics:
         self.reclaims_total = counter("reclaims_total", "Shards claimed again.", "cause")
         self.batch_events = histogram("batch_events", "Records in one batch of a lane.", _SIZES)
         self.orders_total = counter("orders_total", "Orders to the bank, by what became of them.", "kind", "result")
+        self.order_unanswered_seconds = gauge("order_unanswered_seconds", "The longest a bank has given no answer.")
         self.deadletters_total = counter("deadletters_total", "Input that was refused.", "reason")
         self.event_loop_lag_seconds = gauge("event_loop_lag_seconds", "How late the event loop wakes.")
         self.policy_info = gauge("policy_info", "The policy in force.", "version")

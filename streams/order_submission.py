@@ -48,6 +48,8 @@ class Surroundings:
     is_paused: Callable[[str, str], bool]
     now_ms: Callable[[str, OrderBody], int]
     count: Callable[[str, str], None]
+    unanswered: Callable[[float], None] = lambda age_s: None
+    """Hears of each redrive for how many seconds the oldest open order has had no clear answer from its bank."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class _Memory:
     answered_s: float = float("-inf")
     tries: int = 0
     not_before_s: float = float("-inf")
+    unclear_since_s: float | None = None  # it was asked, and nobody knows what the bank did
 
 
 class OrderSubmitter:
@@ -71,6 +74,7 @@ class OrderSubmitter:
         self._in_flight: set[str] = set()
         self._stuck: dict[str, str] = {}
         self._held_back: set[tuple[str, str]] = set()
+        self._unclear_for_s = 0.0
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def submit(self, psn_no: str, body: OrderBody, *, is_new: bool) -> str:
@@ -101,6 +105,7 @@ class OrderSubmitter:
         """Submit or ask after every open order of our shards that has no result yet; how many were looked at."""
         self._stuck.clear()
         self._held_back.clear()
+        self._unclear_for_s = 0.0
         slots = asyncio.Semaphore(AT_ONCE_MAX)
         seen = 0
         people: list[tuple[str, list[OrderBody]]] = []
@@ -117,18 +122,27 @@ class OrderSubmitter:
                 people = []
             people.append((psn_no, [body]))
         await asyncio.gather(*(self._redrive_person(slots, *person) for person in people))
+        self._around.unanswered(self._unclear_for_s)
         return seen
 
     async def _redrive_person(self, slots: asyncio.Semaphore, psn_no: str, bodies: list[OrderBody]) -> None:
         async with slots:
             for body in bodies:
                 memory = self._memories.get(f"{body.get('order_id')}:{body.get('attempt')}")
+                self._note_unclear(memory, body)
                 if memory is not None and self._clock() < memory.not_before_s:
                     # It was asked a moment ago. What follows it waits too, unless the bank has taken it in.
                     if memory.result != "accepted":
                         self._stuck.setdefault(str(body.get("agreement_no")), f"{body['order_id']}:{body['attempt']}")
                     continue
                 await self.submit(psn_no, body, is_new=False)
+
+    def _note_unclear(self, memory: _Memory | None, body: OrderBody) -> None:
+        """An order that a pause holds back is nobody's to wonder about."""
+        if memory is None or memory.unclear_since_s is None:
+            return
+        if not self._around.is_paused(str(body.get("bank_code")), str(body.get("payee_fixmedins_code"))):
+            self._unclear_for_s = max(self._unclear_for_s, self._clock() - memory.unclear_since_s)
 
     def _waits(self, psn_no: str, order: BankOrder) -> str | None:
         """Why the order does not leave now, if so."""
@@ -167,15 +181,19 @@ class OrderSubmitter:
             self._counted(order.kind, answer.result)
         memory.result = answer.result
         if answer.is_final:
-            memory.answered_s = self._clock()
+            memory.answered_s, memory.unclear_since_s = self._clock(), None
             memory.tries = 0
         else:
             self._postpone(order, memory)
         return answer.result
 
     def _postpone(self, order: BankOrder, memory: _Memory) -> None:
-        if memory.result != "accepted":
+        if memory.result == "accepted":
+            memory.unclear_since_s = None
+        else:
             self._stuck.setdefault(order.agreement_no, order.key)
+            if memory.unclear_since_s is None:
+                memory.unclear_since_s = self._clock()
         memory.not_before_s = self._clock() + PATIENCE_S[min(memory.tries, len(PATIENCE_S)) - 1]
 
     def _remembered(self, key: str) -> _Memory:

@@ -48,6 +48,7 @@ class Engine:
         self.paused: set[str] = set()
         self.now_s = 0.0
         self.appends_fail = False
+        self.unanswered_s: list[float] = []
 
     async def append(self, fact):
         if self.appends_fail:
@@ -69,6 +70,7 @@ class Engine:
             is_paused=lambda bank_code, institution: bool({bank_code, institution} & self.paused),
             now_ms=lambda *_: 1_767_312_000_000,
             count=lambda kind, result: self.counted.append((kind, result)),
+            unanswered=self.unanswered_s.append,
         )
         return OrderSubmitter(gateway, around, clock=lambda: self.now_s)
 
@@ -215,6 +217,40 @@ def test_an_unknown_answer_is_told_once_and_then_asked_after_until_known(bank):
     run(bank, engine, insist, IMPATIENT_S)
     assert engine.results == [("or_1", "unknown"), ("or_1", "settled")]
     assert bank.book.moved_fen("or_1") == 10_000
+
+
+def test_it_is_said_for_how_long_the_oldest_order_has_had_no_clear_answer(bank):
+    engine = Engine(order(1), order(2, agreement_no="AG2", bank_code="CCB"))
+    bank.script("timeout_before", times=5)
+    bank.script("accept", times=1)
+
+    async def follow(submitter, _):
+        for _ in range(3):
+            await submitter.redrive(engine.open_orders)
+            engine.now_s += 100
+        engine.paused = {"ICBC", "CCB"}
+        await submitter.redrive(engine.open_orders)
+        engine.paused = set()
+        for _ in range(5):
+            engine.now_s += 100
+            await submitter.redrive(engine.open_orders)
+
+    run(bank, engine, follow, IMPATIENT_S)
+    assert engine.unanswered_s[:4] == [0.0, 100.0, 200.0, 0.0]
+    assert (engine.open, engine.unanswered_s[-1]) == ({}, 0.0)
+
+
+def test_an_order_that_its_bank_has_taken_in_is_no_unclear_one(bank):
+    engine = Engine(order())
+    bank.script("accept", times=1)
+
+    async def follow(submitter, _):
+        for _ in range(2):
+            await submitter.redrive(engine.open_orders)
+            engine.now_s += 1
+
+    run(bank, engine, follow)
+    assert set(engine.unanswered_s) == {0.0}
 
 
 def test_a_time_out_after_success_is_settled_without_a_second_submission(bank):

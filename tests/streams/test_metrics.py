@@ -160,7 +160,8 @@ def test_every_metric_of_a_worker_is_set_by_something_it_hears():
     metrics.policies_seen([parse_policy(read_policy_dir(POLICY))], day_of(date(2026, 1, 2)))
     metrics.holds_seen([1.0])
     asyncio.run(watched_for_a_moment(metrics))
-    by_the_agents = {"xinmai_alert_deliveries", "xinmai_deadletters"}  # tests/streams/test_agents.py, test_worker.py
+    # tests/streams/test_agents.py, test_worker.py, test_agents_orders.py
+    by_the_agents = {"xinmai_alert_deliveries", "xinmai_deadletters", "xinmai_order_unanswered_seconds"}
     unset = {family.name for family in metrics.registry.collect() if not is_set(family)}
     assert unset == by_the_agents
 
