@@ -108,7 +108,9 @@ def covers(bundle: Bundle, obligation: Obligation) -> bool:
 
 
 def visit_ended(credit: Credit, visit: Visit, context: Context) -> Credit:
-    """The visit was closed or cancelled: its bundles close now."""
+    """The visit was closed or cancelled: its bundles close now. A place without credit has none, and no hours."""
+    if not credit.bundles:
+        return credit
     emit_ms = by_day(context.now_ms, context.terms["debit_hours"].value)
     return _with_bundles(
         credit,
@@ -123,6 +125,8 @@ def visit_ended(credit: Credit, visit: Visit, context: Context) -> Credit:
 
 def visit_reopened(credit: Credit, visit: Visit, context: Context) -> Credit:
     """A discharge was undone: bundles that were not ordered yet wait for the next one."""
+    if not credit.bundles:
+        return credit
     close_ms = visit_ends_ms(credit, visit.mdtrt_id, context)
     return _with_bundles(
         credit,

@@ -151,12 +151,16 @@ def test_any_later_event_of_the_visit_moves_the_debit_of_its_first_bill(register
     assert patient.left == [("debit", "2024-03-03T08:00", left_fen)]
 
 
-def test_where_no_credit_is_offered_a_bill_is_undone_all_the_same():
+def test_where_no_credit_is_offered_a_bill_is_undone_and_a_stay_ends_all_the_same():
     files = {name: text for name, text in read_policy_dir(POLICIES / "shaoyang").items() if name in PLAIN}
     life = Life(policy=parse_policy(files))
     life.tell(facts.InsuredStatusChanged, status="normal")
     life.settle(10_000)
     assert life.reverse() + life.reinstate() == []
+    life.visit("M2", med_type="21")
+    assert life.close("M2") == []
+    life.visit("M2", ended_ms=0)
+    assert life.tell(facts.VisitReopened, mdtrt_id="M2") == []
 
 
 def test_a_capture_at_the_counter_tells_of_the_bill_before_its_event_comes():
