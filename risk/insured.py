@@ -58,9 +58,23 @@ def told(insured: Insured | None, fact: Fact, at_ms: int, floor_ms: int) -> Insu
 
 
 def _with_status(before: Insured, at_ms: int, status: int, floor_ms: int) -> tuple[tuple[int, int], ...]:
+    """What was over by the floor goes: all before the run in force then, but for what that run followed.
+
+    A repetition is kept, for a word between the two may still come late; among too many, the ends of runs say most.
+    """
     changes = sorted((*before.statuses, (at_ms, status)), key=lambda change: change[0])
-    in_force = [place for place, (since_ms, _) in enumerate(changes) if since_ms <= floor_ms]
-    return tuple(changes[in_force[-1] if in_force else 0 :][-_MOST:])
+    first = sum(since_ms <= floor_ms for since_ms, _ in changes) - 1  # in force at the floor
+    while first > 0 and changes[first][1]:
+        first -= 1
+    changes = changes[max(first, 0) :]
+    return tuple(changes if len(changes) <= _MOST else _ends_of_runs(changes)[-_MOST:])
+
+
+def _ends_of_runs(changes: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The first and the last of each row of words that say alike that he is insured, or that he is not."""
+    usual = [not status for _, status in changes]
+    neighbours = zip([None, *usual], usual, [*usual[1:], None], strict=False)
+    return [change for change, (left, own, right) in zip(changes, neighbours, strict=True) if not left == own == right]
 
 
 def without_past(insured: Insured, floor_ms: int) -> Insured | None:
@@ -80,9 +94,12 @@ def is_told_against(insured: Insured | None) -> bool:
 
 
 def abnormal_since(insured: Insured | None, at_ms: int) -> int | None:
-    """Since when the status then in force was not the usual one; None if it was, or nobody said otherwise."""
-    told = [change for change in insured.statuses if change[0] <= at_ms] if insured is not None else []
-    return told[-1][0] if told and told[-1][1] else None
+    """Since when he was not insured as usual then, whatever was said of it since; None if he was, or nobody said so."""
+    began_ms = None
+    for since_ms, status in insured.statuses if insured is not None else ():
+        if since_ms <= at_ms:
+            began_ms = (since_ms if began_ms is None else began_ms) if status else None
+    return began_ms
 
 
 def failed_checks(insured: Insured | None, after_ms: int, until_ms: int, place: str) -> int:
