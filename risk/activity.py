@@ -35,6 +35,11 @@ def hash32(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=4).digest())
 
 
+def is_admission(med_type: str) -> bool:
+    """Is it a kind of treatment for which one is admitted?"""
+    return med_type.startswith(("2", "52"))
+
+
 class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A part of a value as the store keeps it: an array in the order of its fields. One more than known is refused: a
     newer release wrote it, and an older one would write it back without.
@@ -102,7 +107,7 @@ class Visit(Stored, frozen=True):
     @property
     def admission(self) -> bool:
         """An inpatient stay ends by discharge only, never by midnight."""
-        return self.med_type.startswith(("2", "52"))
+        return is_admission(self.med_type)
 
 
 class Tombstone(Stored, frozen=True):

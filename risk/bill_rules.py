@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from risk.activity import COUNTED, Activity, Row, visit_of_row
+from risk.admissions import admission_of
 from risk.bills import OF_A_COUNT, admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
 from risk.heard import is_nobody, rules_of
 from risk.insured import abnormal_since, failed_checks
@@ -98,7 +99,7 @@ def _not_insured(activity: Activity, row: Row) -> bool:
     since_ms = abnormal_since(activity.insured, row.at_ms)
     if since_ms is None:
         return False
-    visit = visit_of_row(activity, row)
+    visit = admission_of(activity, visit_of_row(activity, row), row.mdtrt, row.med_type)
     return visit is None or visit.opened_ms >= since_ms
 
 

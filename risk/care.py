@@ -138,11 +138,11 @@ def _named(fact: FeeReversed, settled_ms: int) -> Callable[[Line], bool]:
     return lambda line: line.mdtrt_id == visit and line.at_ms > settled_ms
 
 
-def stay_of(care: Care, mdtrt_id: str) -> Stay | None:
-    """The admission of that number, if it is still remembered."""
+def stay_of(care: Care, mdtrt_id: str | int) -> Stay | None:
+    """The admission of that number (or of its hash), if it is still remembered."""
     if not care.stays:
         return None
-    mdtrt = hash64(mdtrt_id)
+    mdtrt = hash64(mdtrt_id) if isinstance(mdtrt_id, str) else mdtrt_id
     return next((stay for stay in care.stays if stay.mdtrt_id == mdtrt), None)
 
 

@@ -60,7 +60,9 @@ def kept(policy: Policy) -> Reach:
                 lines = max(lines, *(row.days * DAY_MS for row in rule.rows))
             if not isinstance(rule, MeasuredRule):
                 continue
-            any_rule |= rule.counts in ("fee_line", "admission")
+            asks_back = rule.counts == "settlement" and (bool(rule.exclusions) or rule.measure.kind == "not_insured")
+            unsettled = max(unsettled, UNSETTLED_MS if asks_back else 0)  # how the stay began, whenever it is settled
+            any_rule |= asks_back or rule.counts in ("fee_line", "admission")
             for level in rule.levels:
                 if rule.counts == "fee_line":
                     lines = max(lines, level.window_ms, _days_back(rule) * DAY_MS)

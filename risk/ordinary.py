@@ -5,6 +5,7 @@ is, both ways give the same bytes and the same contributions (tests/risk/test_or
 """
 
 from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, visit_of, with_settlement
+from risk.admissions import admission_of
 from risk.bills import marks_of_bill
 from risk.contributions import EMERGENCY, Contribution, contributions
 from risk.facts import SettlementCompleted
@@ -36,13 +37,12 @@ def ordinary(activity: Activity, fact: SettlementCompleted, moment: Moment) -> O
     setl = hash64(fact.setl_id)
     if activity.receipts and receipt_of(activity, setl) is not None:
         return None
-    visit = None
-    if activity.visits:
-        visit = visit_of(activity, fact.mdtrt_id)
-        fact = filled(fact, visit)
+    visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
+    known = admission_of(activity, visit, fact.mdtrt_id, fact.med_type) if activity.care else visit
+    fact = filled(fact, known)
     marks = marks_of(fact.fixmedins_code, fact.dr_code, terms) | (EMERGENCY if fact.emergency else 0)
     more = beside(activity, fact, marks=marks, policy=policy, terms=terms)
-    bill_marks = marks_of_bill(fact, visit, terms, at_ms=at_ms, insured=activity.insured)
+    bill_marks = marks_of_bill(fact, known, terms, at_ms=at_ms, insured=activity.insured)
     row = row_of_settlement(fact, at_ms, setl, marks=marks, bill_marks=bill_marks, state=COUNTED, beside=more)
     receipt = Receipt(
         setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED

@@ -23,6 +23,7 @@ from risk.activity import (
     visit_of,
     visit_of_row,
 )
+from risk.admissions import admission_of
 from risk.boxes import BoxFact, with_boxes
 from risk.business_key import business_key
 from risk.care_rules import cared
@@ -154,7 +155,7 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if credit is not None and not speaks_for(fact.source, INSTITUTION, institution_of(credit, None, fact.setl_id)):
         return _refused(person, fact, moment)
     visit = visit_of(person.activity, fact.mdtrt_id) if person.activity.visits else None
-    as_told, fact = fact, filled(fact, visit)
+    as_told, fact = fact, filled(fact, admission_of(person.activity, visit, fact.mdtrt_id, fact.med_type))
     counted = count_settlement(fact.psn_no, person.activity, fact, moment)
     said: list[Output] = counted.outputs
     if counted.result == "conflict":

@@ -6,8 +6,9 @@ It is kept in the settlement's row, so that its reversal takes away the same.
 from collections.abc import Iterator
 
 from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
+from risk.admissions import admission_of
 from risk.bills import is_interim
-from risk.care import Stay, comes_back, stay_of, unpacked
+from risk.care import Stay, comes_back, unpacked
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, Beside
 from risk.counters import place_of
 from risk.facts import SettlementCompleted
@@ -59,10 +60,8 @@ def _of_a_stay(
     if is_interim(fact):
         return
     care = unpacked(activity.care)
-    admission: Visit | Stay | None = visit
-    if visit is None or not visit.fixmedins_type:  # forgotten, or there by a line alone: its stay is remembered
-        admission = stay_of(care, fact.mdtrt_id)
-    if admission is None:
+    admission = admission_of(activity, visit, fact.mdtrt_id, fact.med_type)
+    if admission is None or not admission.fixmedins_type:  # nobody registered it
         return
     if _is_day_off(local_day(admission.opened_ms), policy):
         yield _HOLIDAY, 1
@@ -78,7 +77,7 @@ def _is_day_off(day: int, policy: Policy) -> bool:
         return False
 
 
-def _is_readmission(admission: Visit | Stay, earlier: Stay, terms: Terms) -> bool:
+def _is_readmission(admission: Visit, earlier: Stay, terms: Terms) -> bool:
     """Discharged here within fifteen days before, neither stay among what P11 leaves out (dialysis, oncology ...)."""
     clause = terms.get("P11")
     left_out = clause.value.exclusions if clause is not None else ()

@@ -29,6 +29,7 @@ from risk.activity import (
     with_settlement,
     with_year_sum,
 )
+from risk.admissions import admission_of
 from risk.bills import bad_codes_of, marks_of_bill, with_bad_codes
 from risk.contributions import (
     BAD_DOCTOR_CODE,
@@ -132,6 +133,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms) | (EMERGENCY if fact.emergency else 0)
     more = beside(activity, fact, marks=marks, policy=moment.policy, terms=moment.terms)
     visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
+    visit = admission_of(activity, visit, fact.mdtrt_id, fact.med_type)
     bill_marks = marks_of_bill(fact, visit, moment.terms, at_ms=moment.occurred_ms, insured=activity.insured)
     row = row_of_settlement(
         fact, moment.occurred_ms, setl, marks=marks, bill_marks=bill_marks, state=state, beside=more

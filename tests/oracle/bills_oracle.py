@@ -8,6 +8,7 @@ rules.md's, with the exclusions of a city; rules_oracle.py knows them without.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import takewhile
 from random import Random
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from risk.facts import (
     SettlementCompleted,
     SettlementReversed,
     TransferFiled,
+    VisitClosed,
     VisitOpened,
     VisitUpdated,
 )
@@ -127,6 +129,7 @@ class BillsOracle:
     filed: list[TransferFiled] = field(default_factory=list)
     opened: dict[str, int] = field(default_factory=dict)
     diag: dict[str, str] = field(default_factory=dict)
+    urgent: set[str] = field(default_factory=set)
     open: dict[tuple[str, str, int], int] = field(default_factory=dict)
     newest_ms: int = 0
 
@@ -141,6 +144,7 @@ class BillsOracle:
                 self.filed.append(fact)
             case VisitOpened():
                 self.opened[fact.mdtrt_id] = at_ms
+                self.urgent |= {fact.mdtrt_id} if fact.emergency else set()
                 self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or fact.diag_group or ""
             case VisitUpdated():
                 self.diag[fact.mdtrt_id] = fact.diag_group or self.diag.get(fact.mdtrt_id) or ""
@@ -154,7 +158,7 @@ class BillsOracle:
                     and (each.valid_to is None or fact.occurred_at < each.valid_to)
                     for each in self.filed
                 )
-                left_out = fact.emergency or fact.med_type == "13" or ill
+                left_out = fact.emergency or fact.mdtrt_id in self.urgent or fact.med_type == "13" or ill
                 return self._settled(index, Bill(fact, at_ms, left_out, left_out or sent_here))
         return []
 
@@ -228,8 +232,8 @@ class BillsOracle:
         ]
         if faces:
             said.append((index, "P14", "", "opened", len(faces)))
-        began_before = bool(told) and self.opened.get(fact.mdtrt_id, 2**60) < to_ms(told[-1].occurred_at)
-        if told and told[-1].status != "normal" and not began_before:
+        uninsured = list(takewhile(lambda each: each.status != "normal", reversed(told)))
+        if uninsured and self.opened.get(fact.mdtrt_id, 2**60) >= to_ms(uninsured[-1].occurred_at):
             said.append((index, "P16", "", "opened", 1))
         return said
 
@@ -262,52 +266,87 @@ PLACES = (
 )
 
 
+MOVES = ("bill",) * 8 + ("undo", "undo", "status", "ahead", "face", "transfer", "admit", "leave", "settle")
+STATUSES = ("normal", "normal", "suspended", "suspended", "terminated", "deceased")
+STAY = {"fixmedins_code": "H5", "fixmedins_type": "1", "med_type": "21"}
+
+
 def bills_log(seed: int, moves: int = 20) -> list[Fact]:
     """A small log of one person."""
-    draw, clock_ms = Random(seed), START_MS
-    facts: list[Fact] = []
-    bills: list[str] = []
-    (code, kind, med_type), fen = PLACES[0], 9_900
-
-    def said(kind: type[Any], at_ms: int, **more: Any) -> None:
-        facts.append(kind(event_id=f"e{len(facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
-
+    life = _Life(Random(seed))
     for n in range(moves):
-        clock_ms += draw.choice((0, 20_000, HOUR_MS, HOUR_MS, HOUR_MS, 7 * HOUR_MS, 7 * HOUR_MS, DAY_MS, 6 * DAY_MS))
-        at_ms = clock_ms - draw.choice((0, 0, 0, 30_000, 10 * HOUR_MS, LATE_MS, LATE_MS + 1))
-        move = draw.choice(("bill",) * 8 + ("undo", "undo", "status", "ahead", "face", "transfer"))
-        if move == "face":
-            where = {"fixmedins_code": draw.choice((None, "H1", "P1"))}
-            said(IdentityChecked, at_ms, **where, result=draw.choice(("passed", "failed", "failed")))
-            continue
-        if move == "transfer":
-            until = draw.choice((None, to_datetime(at_ms + 3 * DAY_MS)))
-            there = {"fixmedins_code": "H9", "to_fixmedins_code": draw.choice((None, "H1", "P1", "P2"))}
-            said(TransferFiled, at_ms, **there, valid_from=to_datetime(at_ms - HOUR_MS), valid_to=until)
-            continue
-        if move == "status":
-            said(InsuredStatusChanged, at_ms, status=draw.choice(("normal", "normal", "suspended", "deceased")))
-            continue
-        if move == "undo":
-            if bills:
-                said(SettlementReversed, at_ms, setl_id=draw.choice(bills[-5:]))
-            continue
-        if move == "ahead":
-            said(SettlementReversed, at_ms, setl_id=f"s{n}")
+        life.moves(n)
+    return life.facts
+
+
+@dataclass
+class _Life:
+    """`lies`, `left`: stays that have not ended, and those that have and are not settled."""
+
+    draw: Random
+    clock_ms: int = START_MS
+    facts: list[Fact] = field(default_factory=list)
+    bills: list[str] = field(default_factory=list)
+    lies: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    last: tuple[tuple[str, str, str], int] = (PLACES[0], 9_900)
+
+    def said(self, kind: type[Any], at_ms: int, **more: Any) -> None:
+        self.facts.append(kind(event_id=f"e{len(self.facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
+
+    def moves(self, n: int) -> None:
+        draw = self.draw
+        waits_ms = (0, 20_000, HOUR_MS, HOUR_MS, HOUR_MS, 7 * HOUR_MS, 7 * HOUR_MS, DAY_MS, 6 * DAY_MS)
+        self.clock_ms += draw.choice(waits_ms)
+        at_ms = self.clock_ms - draw.choice((0, 0, 0, 30_000, 10 * HOUR_MS, LATE_MS, LATE_MS + 1))
+        match draw.choice(MOVES):
+            case "face":
+                where = {"fixmedins_code": draw.choice((None, "H1", "P1"))}
+                self.said(IdentityChecked, at_ms, **where, result=draw.choice(("passed", "failed", "failed")))
+            case "transfer":
+                until = draw.choice((None, to_datetime(at_ms + 3 * DAY_MS)))
+                there = {"fixmedins_code": "H9", "to_fixmedins_code": draw.choice((None, "H1", "P1", "P2"))}
+                since = to_datetime(at_ms - HOUR_MS)
+                self.said(TransferFiled, at_ms, **there, valid_from=since, valid_to=until)
+            case "status":
+                self.said(InsuredStatusChanged, at_ms, status=draw.choice(STATUSES))
+            case "undo":
+                if self.bills:
+                    self.said(SettlementReversed, at_ms, setl_id=draw.choice(self.bills[-5:]))
+            case "admit":
+                self.lies.append(f"v{n}")
+                told = {"diag_group": draw.choice((None, None, "C34", "J06")), "emergency": draw.random() < 0.2}
+                self.said(VisitOpened, self.clock_ms, mdtrt_id=f"v{n}", **STAY, **told)
+            case "leave":
+                if self.lies:
+                    self.left.append(self.lies.pop())
+                    self.said(VisitClosed, self.clock_ms, mdtrt_id=self.left[-1])
+            case "settle" if self.left:  # a stay, however long after its discharge
+                self.billed(n, at_ms, self.left.pop())
+            case move:
+                if move == "ahead":
+                    self.said(SettlementReversed, at_ms, setl_id=f"s{n}")
+                self.billed(n, at_ms)
+
+    def billed(self, n: int, at_ms: int, stay: str = "") -> None:
+        draw = self.draw
         if draw.random() < 0.8:  # else one like the last
-            code, kind, med_type = draw.choice(PLACES)
-            fen = draw.choice((9_900, 9_900, 10_000, 50_000, 100_000, 100_001, 200_000, 300_000))
+            fens = (9_900, 9_900, 10_000, 50_000, 100_000, 100_001, 200_000, 300_000)
+            self.last = draw.choice(PLACES), draw.choice(fens)
+        (code, kind, med_type), fen = self.last
         amounts = {"fund_pay_sumamt_fen": 0, "acct_pay_fen": 0, "psn_cash_pay_fen": fen, "psn_part_amt_fen": fen}
         areas = draw.choice((("430500", "430502"), ("440100", "430502"), ("440100", "430502"), (None, "430502")))
         place = {"mdtrt_id": f"v{n}", "fixmedins_code": code, "fixmedins_type": kind, "med_type": med_type}
-        if kind == "1" and draw.random() < 0.5:
+        if stay:
+            place = {"mdtrt_id": stay, **STAY}
+        elif kind == "1" and draw.random() < 0.5:
             told = (None, None, None, "C34")[n % 4]
-            said(VisitOpened, at_ms - draw.choice((0, MINUTE_MS, 5 * HOUR_MS)), **place, diag_group=told)
+            self.said(VisitOpened, at_ms - draw.choice((0, MINUTE_MS, 5 * HOUR_MS)), **place, diag_group=told)
             if draw.random() < 0.5:
-                said(VisitUpdated, at_ms, mdtrt_id=f"v{n}", diag_group=draw.choice(("N18", "C34", "J06", "O80", None)))
-        said(
+                group = draw.choice(("N18", "C34", "J06", "O80", None))
+                self.said(VisitUpdated, at_ms, mdtrt_id=f"v{n}", diag_group=group)
+        self.said(
             SettlementCompleted, at_ms, **place, **amounts, setl_id=f"s{n}", medfee_sumamt_fen=fen,
             insuplc_admdvs=areas[0], mdtrtarea_admvs=areas[1], emergency=draw.random() < 0.1,
         )  # fmt: skip
-        bills.append(f"s{n}")
-    return facts
+        self.bills.append(f"s{n}")
