@@ -5,8 +5,9 @@ The visit goes some days after its end; its stay (care.py) waits for the settlem
 
 from msgspec.structs import replace
 
-from risk.activity import Activity, Visit, is_admission
-from risk.care import stay_of, unpacked
+from risk.activity import Activity, Row, Visit, hash64, is_admission
+from risk.bills import settles_its_visit
+from risk.care import STAYS_MOST, Stay, stay_of, unpacked
 
 
 def admission_of(activity: Activity, visit: Visit | None, mdtrt_id: str | int, med_type: str) -> Visit | None:
@@ -24,3 +25,47 @@ def admission_of(activity: Activity, visit: Visit | None, mdtrt_id: str | int, m
         diag_group=stay.diag_group,
         emergency=stay.emergency,
     )
+
+
+def is_open(activity: Activity, stay: Visit | Stay, at_ms: int) -> bool:
+    """Had he then neither been discharged nor finally been billed by the hospital he lies in?
+
+    Not every hospital tells of its discharges. A bill that is undone, or one in the middle of a stay, ends nothing. Of
+    a stay that nobody ended, and whose visit is forgotten, the bill is forgotten too.
+    """
+    mdtrt = stay.mdtrt_id if isinstance(stay, Stay) else hash64(stay.mdtrt_id)
+    of_stay = (row.at_ms for row in activity.rows if _settled_by(row) == (mdtrt, stay.fixmedins_code))
+    ends = [end_ms for end_ms in (stay.ended_ms, next(of_stay, 0)) if end_ms]
+    if not ends:
+        return is_remembered(activity, mdtrt)
+    return at_ms < min(ends)
+
+
+def is_remembered(activity: Activity, mdtrt: int) -> bool:
+    """Is the visit of that number (its hash) still known as an admission? A line that comes years later makes none."""
+    return any(visit.admission and hash64(visit.mdtrt_id) == mdtrt for visit in activity.visits)
+
+
+def without_settled(visits: tuple[Visit, ...], rows: tuple[Row, ...], floor_ms: int) -> tuple[Visit, ...]:
+    """The visits without the admissions that nobody ended and whose last final bill is from before `floor_ms`, where
+    rows begin; and of others that nobody ends, those heard of last.
+
+    Not sooner: as long as the row is there the bill can be undone, and H10 looks back as far for a discharge.
+    """
+    unended = [visit for visit in visits if visit.admission and not visit.ended_ms]
+    if not unended:
+        return visits
+    newest_ms = {_settled_by(row): row.at_ms for row in rows if settles_its_visit(row)}  # in the order of their time
+    over = {
+        visit.mdtrt_id
+        for visit in unended
+        if newest_ms.get((hash64(visit.mdtrt_id), visit.fixmedins_code), floor_ms) < floor_ms
+    }
+    left = sorted((visit.newest_ms, visit.mdtrt_id) for visit in unended if visit.mdtrt_id not in over)
+    over.update(mdtrt_id for _, mdtrt_id in left[:-STAYS_MOST])
+    return tuple(visit for visit in visits if visit.mdtrt_id not in over) if over else visits
+
+
+def _settled_by(row: Row) -> tuple[int, str] | None:
+    """The visit, and its hospital, that this bill settles for good."""
+    return (row.mdtrt, row.fixmedins_code) if settles_its_visit(row) else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from risk.activity import COUNTED, Activity, Row, visit_of_row
-from risk.admissions import admission_of
+from risk.admissions import admission_of, is_open
 from risk.bills import OF_A_COUNT, admits_bill, bill_measure, bills_of, evidence_of, in_the_same_minute
 from risk.heard import is_nobody, rules_of
 from risk.insured import abnormal_since, failed_checks
@@ -113,6 +113,6 @@ def _admissions_elsewhere(activity: Activity, row: Row, terms: Terms) -> int:
         and visit.fixmedins_code not in ("", row.fixmedins_code)
         and not is_nobody(visit.fixmedins_code, terms)
         and visit.opened_ms <= row.at_ms
-        and (not visit.ended_ms or row.at_ms < visit.ended_ms)
+        and is_open(activity, visit, row.at_ms)
         for visit in activity.visits
     )

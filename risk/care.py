@@ -23,7 +23,9 @@ COMES_BACK_MS = 15 * DAY_MS
 """An admission within so much of a discharge there is a readmission (H02)."""
 
 STAYS_MOST = 16
-"""Admissions that nobody ever closes do not pile up."""
+"""Admissions that nobody ever closes do not pile up: nobody lies in more beds, and in 92 days, for which a final bill
+is remembered, few are admitted more often. Ours.
+"""
 
 
 class Reach(NamedTuple):
@@ -178,11 +180,14 @@ def comes_back(admission: Visit | Stay, earlier: Stay) -> bool:
     )
 
 
-def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[int], bool]) -> Care:
+def forgetting(
+    care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[int], bool], is_remembered: Callable[[int], bool]
+) -> Care:
     """The care without what no rule can need any more on the local day of `at_ms`, the newest record's.
 
     `is_settled`: has the visit of that hash a counted bill? An admission that ended waits for one, and where pairs
-    are asked for, the discharge before an admission stays as long as that admission.
+    are asked for, the discharge before an admission stays as long as that admission. `is_remembered`: is that visit
+    still known? One that nobody ended goes with it (admissions.py).
     """
     floor_ms = day_start_ms(local_day(care.newest_ms - reach.lines_ms - LATE_MS))
     messages = care.messages
@@ -196,7 +201,7 @@ def forgetting(care: Care, at_ms: int, reach: Reach, *, is_settled: Callable[[in
     needed = [
         stay
         for stay in care.stays
-        if not stay.ended_ms
+        if (not stay.ended_ms and is_remembered(stay.mdtrt_id))
         or stay.ended_ms >= since_ms
         or (stay.ended_ms >= unsettled_ms and not stay.cancelled and not is_settled(stay.mdtrt_id))
     ]

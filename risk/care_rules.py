@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from msgspec.structs import replace
 
 from risk.activity import COUNTED, LATE_MS, Activity, Visit, hash64, visit_of
+from risk.admissions import is_remembered
 from risk.care import (
     COMES_BACK_MS,
     UNSETTLED_MS,
@@ -99,13 +100,14 @@ def cared(before: Activity, activity: Activity, fact: VisitFact, moment: Moment)
         if visit is None or not visit.admission:
             return activity, []
         care = unpacked(activity.care)
-        after, said = stay_told(care, visit, fact, moment, insured=activity.insured)
+        after, said = stay_told(care, visit, fact, moment, activity=activity)
         if isinstance(fact, VisitClosed) and is_settled(activity, hash64(visit.mdtrt_id)):
             after, idle = idle_judged(after, stay_of(after, visit.mdtrt_id), fact, moment)
             said += idle
     if after is care:
         return activity, said
-    after = forgetting(after, activity.touched_ms, span, is_settled=partial(is_settled, activity))
+    asked = {"is_settled": partial(is_settled, activity), "is_remembered": partial(is_remembered, activity)}
+    after = forgetting(after, activity.touched_ms, span, **asked)
     return replace(activity, care=packed(after)), said
 
 

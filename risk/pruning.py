@@ -5,6 +5,7 @@ from struct import Struct
 from msgspec.structs import replace
 
 from risk.activity import LINES_AFTER_VISIT_MS, RECEIPT, RECEIPT_DAYS, TOMBSTONE_MS, Activity, Visit, visit_end_ms
+from risk.admissions import without_settled
 from risk.insured import without_past
 from risk.local_time import HOUR_MS, day_start_ms, local_day
 from risk.moment import Moment
@@ -51,7 +52,8 @@ def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
     if _has_old(activity.seen, SEEN, 2, today):
         changes["seen"] = _younger(activity.seen, SEEN, 2, today)
     if activity.visits:
-        changes["visits"] = tuple(visit for visit in activity.visits if _needed(visit, today, grace_ms))
+        visits = tuple(visit for visit in activity.visits if _needed(visit, today, grace_ms))
+        changes["visits"] = without_settled(visits, activity.rows, floor_ms)
     if activity.tombstones:
         changes["tombstones"] = tuple(
             stone for stone in activity.tombstones if activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
@@ -76,6 +78,8 @@ def _younger(packed: bytes, record: Struct, day_field: int, today: int) -> bytes
 
 
 def _needed(visit: Visit, today: int, grace_ms: int) -> bool:
-    """A visit is remembered until the second local midnight after the 48 hours that follow its end."""
+    """A visit is remembered until the second local midnight after the 48 hours that follow its end; an admission that
+    nobody ended, as long as admissions.py says.
+    """
     end_ms = visit_end_ms(visit, grace_ms)
     return not end_ms or local_day(end_ms + LINES_AFTER_VISIT_MS) + 1 >= today

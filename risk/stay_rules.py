@@ -8,7 +8,8 @@ An admission that names no diagnosis is judged as it stands: to wait for one wou
 
 from msgspec.structs import replace
 
-from risk.activity import Visit
+from risk.activity import Activity, Visit
+from risk.admissions import is_open
 from risk.care import Above, Care, Stay, admitted, stay_of, with_stay
 from risk.facts import Fact, VisitOpened, VisitUpdated
 from risk.heard import Heard, alert_of, exclusions_of, is_nobody, rules_of
@@ -20,10 +21,8 @@ from risk.policy_measures import MeasuredRule
 from risk.terms import Terms
 
 
-def stay_told(
-    care: Care, visit: Visit, fact: Fact, moment: Moment, *, insured: Insured | None
-) -> tuple[Care, list[Output]]:
-    """An admission begins, is recorded, ends, or never was. `insured`: the transfers on file."""
+def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment, *, activity: Activity) -> tuple[Care, list[Output]]:
+    """An admission begins, is recorded, ends, or never was. `activity`: its person's, for bills and transfers."""
     known = stay_of(care, visit.mdtrt_id)
     if known is None:
         if not isinstance(fact, VisitOpened):
@@ -41,15 +40,15 @@ def stay_told(
         for name, clause in rules_of(moment.terms, "admission"):
             if clause.value.measure.kind == "idle_days":
                 continue  # judged when it has ended and is settled
-            alert = None if name in stay.told else _stay_judged(Heard(name, clause, fact, moment), care, stay, insured)
+            alert = None if name in stay.told else _stay_judged(Heard(name, clause, fact, moment), care, stay, activity)
             if alert is not None:
                 said.append(alert)
                 stay = replace(stay, told=(*stay.told, name))
     return with_stay(care, stay), said
 
 
-def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) -> Output | None:
-    rule, terms = heard.clause.value, heard.moment.terms
+def _stay_judged(heard: Heard, care: Care, stay: Stay, activity: Activity) -> Output | None:
+    rule, terms, insured = heard.clause.value, heard.moment.terms, activity.insured
     if not rule.admits_treatment(stay.med_type) or _is_excluded(rule, terms, stay, insured):
         return None
     others = [
@@ -71,7 +70,7 @@ def _stay_judged(heard: Heard, care: Care, stay: Stay, insured: Insured | None) 
             for each in others
             if each.fixmedins_code != stay.fixmedins_code and not is_nobody(each.fixmedins_code, terms)
         ]
-        open_ones = [each for each in there if not each.ended_ms or each.ended_ms > stay.opened_ms]
+        open_ones = [each for each in there if is_open(activity, each, stay.opened_ms)]
         if len(open_ones) < level.theta:
             return None
         return alert_of(heard, above, len(open_ones), (stay.event_id, *(each.event_id for each in open_ones)))

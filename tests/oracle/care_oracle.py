@@ -13,6 +13,8 @@ from risk.facts import (
     Fact,
     FeeAdded,
     FeeReversed,
+    SettlementCompleted,
+    SettlementReversed,
     TransferFiled,
     VisitCancelled,
     VisitClosed,
@@ -61,6 +63,7 @@ class CareOracle:
     diag: dict[str, str] = field(default_factory=dict)
     ended: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    bills: dict[str, SettlementCompleted] = field(default_factory=dict)
     filed: list[TransferFiled] = field(default_factory=list)
     told: set[tuple[str, str]] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
@@ -86,6 +89,10 @@ class CareOracle:
                 self.cancelled.add(fact.mdtrt_id or "")
             case VisitReopened():
                 del self.ended[fact.mdtrt_id or ""]
+            case SettlementCompleted():
+                self.bills[fact.setl_id] = fact
+            case SettlementReversed():
+                del self.bills[fact.setl_id or ""]
             case FeeAdded():
                 return self._line(index, fact, at_ms)
             case FeeReversed():
@@ -221,6 +228,7 @@ class CareOracle:
             each for each in others
             if not each.emergency and each.fixmedins_code != new.fixmedins_code
             and self.ended.get(each.mdtrt_id, 2**60) > at_ms
+            and not any(to_ms(bill.occurred_at) <= at_ms for bill in self._finals(each))
         ]  # fmt: skip
         gaps = [
             at_ms - self.ended[each.mdtrt_id] for each in others
@@ -252,6 +260,11 @@ class CareOracle:
             and each.fixmedins_code != stay.fixmedins_code and NOWHERE not in (each.fixmedins_code, stay.fixmedins_code)
         ]  # fmt: skip
         return 1 + max((self._in_a_row(each, others, since_ms) for each in before), default=0)
+
+    def _finals(self, stay: VisitOpened) -> list[SettlementCompleted]:
+        """The bills that settle it for good."""
+        of_stay = [bill for bill in self.bills.values() if bill.mdtrt_id == stay.mdtrt_id]
+        return [bill for bill in of_stay if bill.mid_setl_flag != "1" and bill.fixmedins_code == stay.fixmedins_code]
 
     def _sent(self, stay: VisitOpened) -> bool:
         """Was a transfer there on file when he was admitted?"""
@@ -354,4 +367,42 @@ def moved_log(seed: int, moves: int = 40) -> list[Fact]:
         elif move == "file":
             there = {"fixmedins_code": "H9", "to_fixmedins_code": code}
             said(TransferFiled, clock_ms, **there, valid_from=to_datetime(clock_ms))
+    return facts
+
+
+def settled_log(seed: int, moves: int = 28) -> list[Fact]:
+    """Stays of one person at hospitals of which some tell of no discharge: settled, in the middle too, and undone."""
+    draw, clock_ms = Random(seed), START_MS
+    facts: list[Fact] = []
+    lie: list[VisitOpened] = []
+    bills: list[SettlementCompleted] = []
+
+    def said(kind: type[Any], at_ms: int, **more: Any) -> None:
+        facts.append(kind(event_id=f"e{len(facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
+
+    for n in range(moves):
+        clock_ms += draw.choice((HOUR_MS, 5 * HOUR_MS, DAY_MS, 2 * DAY_MS, 6 * DAY_MS, 12 * DAY_MS))
+        at_ms = clock_ms - draw.choice((0, 0, 10 * HOUR_MS, 30 * HOUR_MS))
+        lately = [bill for bill in bills if clock_ms - to_ms(bill.occurred_at) < 30 * DAY_MS]
+        move = draw.choice(("admit", "admit", "admit", "bill", "bill", "bill", "undo", "end"))
+        if move == "admit":
+            here = {"mdtrt_id": f"v{n}", "fixmedins_code": draw.choice(("H1", "H2", "H3")), "fixmedins_type": "1"}
+            said(VisitOpened, at_ms, **here, med_type="21", emergency=draw.random() < 0.05)
+            lie.append(facts[-1])  # type: ignore[arg-type]
+        elif move == "bill" and lie:
+            stay = draw.choice(lie[-3:])
+            place = {"mdtrt_id": stay.mdtrt_id, "fixmedins_code": stay.fixmedins_code, "fixmedins_type": "1"}
+            if draw.random() < 0.1:
+                place["fixmedins_code"] = "H4"
+            amounts = {"medfee_sumamt_fen": 9, "fund_pay_sumamt_fen": 9, "psn_part_amt_fen": 0}
+            amounts |= {"acct_pay_fen": 0, "psn_cash_pay_fen": 0}
+            flag = draw.choice((None, "0", "1"))
+            said(SettlementCompleted, at_ms, setl_id=f"s{n}", **place, **amounts, med_type="21", mid_setl_flag=flag)
+            bills.append(facts[-1])  # type: ignore[arg-type]
+        elif move == "undo" and lately:
+            bills.remove(lately[-1])
+            said(SettlementReversed, clock_ms, setl_id=lately[-1].setl_id)
+        elif move == "end" and lie:
+            stay = lie.pop(draw.randrange(len(lie[-3:])) - len(lie[-3:]))
+            said(VisitClosed, max(at_ms, to_ms(stay.occurred_at)), mdtrt_id=stay.mdtrt_id)
     return facts

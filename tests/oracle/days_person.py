@@ -258,10 +258,17 @@ class PersonDays(PersonOracle):
             and each.code != row.fact.fixmedins_code
             and not self._nowhere(each.code)
             and each.opened_ms <= row.time_ms
-            and (each.ended_ms is None or row.time_ms < each.ended_ms)
+            and all(row.time_ms < end_ms for end_ms in self._ends(each))
             and not self._is_forgotten(each)
         ]
         return [self.judge.alert("P09", 1, row) | {"observed": len(open_ones)}] if open_ones else []
+
+    def _ends(self, stay: Care) -> list[int]:
+        """Its discharge, and the bills that settle it for good, as far as they are told of and stand."""
+        ends = [] if stay.ended_ms is None else [stay.ended_ms]
+        finals = [row for row in self.known if row.counted and row.fact.mid_setl_flag != "1"]
+        of_stay = [row for row in finals if row.fact.mdtrt_id == stay.mdtrt_id]
+        return ends + [row.time_ms for row in of_stay if row.fact.fixmedins_code == stay.code]
 
     def _is_forgotten(self, visit: Care) -> bool:
         """A visit is remembered until the second local midnight after the 48 hours that follow its end."""

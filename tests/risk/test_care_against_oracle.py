@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from risk.facts import Fact
-from tests.oracle.care_oracle import CareOracle, Said, care_log, moved_log, small
+from tests.oracle.care_oracle import CareOracle, Said, care_log, moved_log, settled_log, small
 from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
 from tests.risk.test_rule_cases import shaoyang_files
@@ -14,7 +14,7 @@ from tests.risk.test_rule_cases import shaoyang_files
 RULES = ("P04", "P05", "P06", "P07", "P10", "P11", "P20", "H03", "H04")
 CITY = shaoyang_files()
 LOGS = int(os.environ.get("XINMAI_ORACLE_LOGS", "200"))
-"""How many logs of stays that follow each other."""
+"""How many logs of stays that follow each other, and of stays that nobody ends."""
 _RULES = CITY["rules.toml"]
 FILES = {
     "policy.toml": CITY["policy.toml"],
@@ -66,6 +66,22 @@ def test_whoever_is_handed_on_is_found_by_the_longest_row_however_the_log_is_cut
         assert cut.stored() == whole.stored(), seed
         seen.update(row for *_, row in expected)
     print(f"stays in a row, and how often: {dict(sorted(seen.items()))}")
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_a_stay_that_is_settled_is_over_however_the_log_is_cut(block: int) -> None:
+    found = 0
+    for seed in range(block * LOGS // 5, (block + 1) * LOGS // 5):
+        facts, oracle = settled_log(seed), CareOracle()
+        told = [each for index, fact in enumerate(facts) for each in oracle.apply(index, fact)]
+        expected = [each for each in told if each[1] == "P10"]
+        got, whole = by_engine(facts, range(0))
+        assert [each for each in got if each[1] == "P10"] == expected, seed
+        again, cut = by_engine(facts, range(seed % 5, len(facts), 1 + seed % 4))
+        assert again == got, seed
+        assert cut.stored() == whole.stored(), seed
+        found += len(expected)
+    assert found >= LOGS // 5, "and most logs say something"
 
 
 def test_the_logs_reach_every_rule() -> None:

@@ -1,11 +1,18 @@
 """How long an admission is remembered: until nobody can ask for it any more, and no longer."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 
-from risk.care import COMES_BACK_MS, UNSETTLED_MS, Care, Reach, Stay, forgetting
+from connectors.state_codec import unpack_activity
+from risk.activity import Activity
+from risk.care import COMES_BACK_MS, STAYS_MOST, UNSETTLED_MS, Care, Reach, Stay, forgetting, unpacked
 from risk.local_time import DAY_MS, day_start_ms
+from tests.oracle.case_log import facts_of
+from tests.oracle.production import Engine
+from tests.oracle.rules_oracle import Parameters
+from tests.risk.test_rule_cases import shaoyang_files
 
 NOW_MS = day_start_ms(20_000)
 STAYS_MS, LATE_DAYS = 16 * DAY_MS, 2
@@ -19,10 +26,16 @@ def stay(number: int, opened: int, ended: int | None, code: str = "H1", *, cance
     return Stay(number, code, NOW_MS - opened * DAY_MS, f"e{number}", "21", ended_ms=ended_ms, cancelled=cancelled)
 
 
-def left(*stays: Stay, settled: tuple[int, ...] = (), pairs: bool = True) -> list[int]:
+def left(*stays: Stay, settled: tuple[int, ...] = (), pairs: bool = True, forgotten: tuple[int, ...] = ()) -> list[int]:
     """The numbers of those that are still remembered today."""
     care = Care(stays=stays)
-    after = forgetting(care, NOW_MS, REACH._replace(pairs=pairs), is_settled=lambda mdtrt: mdtrt in settled)
+    after = forgetting(
+        care,
+        NOW_MS,
+        REACH._replace(pairs=pairs),
+        is_settled=lambda mdtrt: mdtrt in settled,
+        is_remembered=lambda mdtrt: mdtrt not in forgotten,
+    )
     return [each.mdtrt_id for each in after.stays]
 
 
@@ -59,3 +72,48 @@ def test_a_discharge_of_another_hospital_or_one_that_never_was_is_not_waited_for
 
 def test_a_discharge_is_not_kept_for_one_that_is_itself_only_kept_for_another() -> None:
     assert left(stay(1, 80, 75), stay(2, 70, 55), stay(3, 50, OPEN), settled=(1, 2, 3)) == [2, 3]
+
+
+def test_an_admission_that_nobody_ended_goes_with_its_visit() -> None:
+    assert left(stay(1, 100, OPEN), stay(2, 50, OPEN), forgotten=(1,)) == [2]
+    assert left(stay(1, 20, 10), forgotten=(1,)) == [1], "of one that has ended the stay outlives the visit"
+
+
+def after(*log: dict[str, Any]) -> Activity:
+    engine = Engine(Parameters(), files=shaoyang_files())
+    engine.fold(facts_of({"log": log}, {}))
+    stored, *_ = engine.stored()
+    (value,) = [value for (key, _), value in stored.items() if ":a:" in key]
+    return unpack_activity(value)
+
+
+def known(*log: dict[str, Any]) -> tuple[list[str], int]:
+    """The visits that are remembered after all that, and how many stays."""
+    activity = after(*log)
+    return [visit.mdtrt_id for visit in activity.visits], len(unpacked(activity.care).stays)
+
+
+def settled(number: int, on: str) -> tuple[dict[str, Any], ...]:
+    bill = {"at": f"{on} 09:00", "visit": f"B{number}", "med_type": "21"}
+    return {"at": f"{on} 08:00", "admit": f"B{number}"}, bill
+
+
+def test_an_admission_that_is_settled_and_never_ended_goes_with_its_bill() -> None:
+    """A bill keeps its row 90 days (P15), and may be 48 hours late."""
+    log = settled(1, "2026-01-01")
+    assert known(*log, *settled(2, "2026-04-03"), {"at": "2026-04-04 09:00", "face": "passed"}) == (["B1", "B2"], 2)
+    assert known(*log, *settled(2, "2026-04-04"), {"at": "2026-04-05 09:00", "face": "passed"})[0] == ["B2"]
+    assert known(*log, *settled(2, "2026-04-04"), *settled(3, "2026-04-05")) == (["B2", "B3"], 2)
+
+
+def test_one_whose_bill_was_undone_waits_for_the_next_bill() -> None:
+    undone = (*settled(1, "2026-01-01"), {"at": "2026-02-01 09:00", "reverse": 2})
+    assert known(*undone, *settled(2, "2026-05-01"), *settled(3, "2026-05-02")) == (["B1", "B2", "B3"], 3)
+
+
+def test_however_many_admissions_nobody_ends_the_state_does_not_grow() -> None:
+    every_day = {"times": 40, "every": "1 d"}
+    admitted = [{"at": "2026-01-01 08:00", "admit": "B#", **every_day}, {"at": "2026-02-10 08:00", "face": "passed"}]
+    visits, stays = known(*admitted)
+    assert visits == [f"B{n}" for n in range(41 - STAYS_MOST, 41)]
+    assert stays == STAYS_MOST
