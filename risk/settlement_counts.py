@@ -32,15 +32,16 @@ def beside(activity: Activity, fact: SettlementCompleted, *, marks: int, policy:
     if marks & BAD_INSTITUTION_CODE:
         return ()
     visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
+    known = admission_of(activity, visit, fact.mdtrt_id, fact.med_type)
     said = []
     if fact.fixmedins_type == "2":
         if fact.med_type.startswith("41") and not _was_here(activity, fact.fixmedins_code):
             said.append((_FIRST_SEEN, 1))
     else:
-        if marks & BAD_DOCTOR_CODE or (visit is not None and visit.fixmedins_type and not visit.diag_group):
+        if marks & BAD_DOCTOR_CODE or (known is not None and known.fixmedins_type and not known.diag_group):
             said.append((_BLANK, 1))
         if fact.med_type.startswith("2"):
-            said += _of_a_stay(activity, fact, visit, policy=policy, terms=terms)
+            said += _of_a_stay(activity, fact, known, policy=policy, terms=terms)
     if visit is not None and visit.noted:
         said += [(place, 1) for place in {note[2] for note in open_notes(activity, visit)}]
     return tuple(sorted(said)) if said else ()
@@ -52,17 +53,16 @@ def _was_here(activity: Activity, code: str) -> bool:
 
 
 def _of_a_stay(
-    activity: Activity, fact: SettlementCompleted, visit: Visit | None, *, policy: Policy, terms: Terms
+    activity: Activity, fact: SettlementCompleted, admission: Visit | None, *, policy: Policy, terms: Terms
 ) -> Iterator[tuple[int, int]]:
     """What is all the patient's own; and once a stay, not at an interim bill: admitted on a day off, or again."""
     if fact.fulamt_ownpay_amt_fen:
         yield _OWN, fact.fulamt_ownpay_amt_fen
     if is_interim(fact):
         return
-    care = unpacked(activity.care)
-    admission = admission_of(activity, visit, fact.mdtrt_id, fact.med_type)
     if admission is None or not admission.fixmedins_type:  # nobody registered it
         return
+    care = unpacked(activity.care)
     if _is_day_off(local_day(admission.opened_ms), policy):
         yield _HOLIDAY, 1
     if any(_is_readmission(admission, stay, terms) for stay in care.stays if stay.mdtrt_id != hash64(fact.mdtrt_id)):
