@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from risk.activity import LATE_MS, Stored, Visit, hash32, hash64
 from risk.event_ids import split
-from risk.facts import FeeAdded, FeeReversed, VisitOpened
+from risk.facts import FeeAdded, FeeReversed, VisitOpened, VisitUpdated
 from risk.kept_lines import Line, Messages, gathered, lines_of
 from risk.local_time import DAY_MS, day_start_ms, local_day
 
@@ -155,11 +155,11 @@ def with_stay(care: Care, stay: Stay) -> Care:
     return replace(care, stays=tuple(stays[-STAYS_MOST:]))
 
 
-def admitted(fact: VisitOpened, visit: Visit, at_ms: int) -> Stay:
+def admitted(fact: VisitOpened | VisitUpdated, visit: Visit, at_ms: int) -> Stay:
     """The stay that an admission begins."""
     return Stay(
-        hash64(fact.mdtrt_id),
-        fact.fixmedins_code,
+        hash64(visit.mdtrt_id),
+        visit.fixmedins_code,
         at_ms,
         fact.event_id,
         visit.med_type,

@@ -25,11 +25,13 @@ def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment, *, activity:
     """An admission begins, is recorded, ends, or never was. `activity`: its person's, for bills and transfers."""
     known = stay_of(care, visit.mdtrt_id)
     if known is None:
-        if not isinstance(fact, VisitOpened):
+        if not isinstance(fact, VisitOpened | VisitUpdated) or not visit.fixmedins_type:
             return care, []
-        known = admitted(fact, visit, moment.occurred_ms)
+        # who is kept for observation is admitted by his record
+        known = admitted(fact, visit, moment.occurred_ms if isinstance(fact, VisitOpened) else visit.opened_ms)
     stay = replace(
         known,
+        med_type=visit.med_type,
         ended_ms=visit.ended_ms,
         diag_group=visit.diag_group,
         emergency=visit.emergency,

@@ -11,6 +11,7 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", admit = "V1" }              admitted: a registration with med_type 21; `discharge = "V1"`
     { at = "2026-03-01 08:00", admit = "V1", diagnosis = "I10" }    and the admission names the diagnosis group
     { at = "2026-03-01 08:00", record = "V1", diagnosis = "I10" }   the visit's diagnosis group
+    { at = "2026-03-01 08:00", record = "V1", becomes = "52" }      and its kind of treatment
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { ..., signed = { prescription = "R1", pharmacist = "F1" } }   it is a prescription line, and who signed it
     { ..., ordered_by = "D1", executed_by = "T1" }         who ordered the line, and who executed it
@@ -257,7 +258,9 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
     if "cancel" in line:
         return VisitCancelled(**common, mdtrt_id=line["cancel"])
     if "record" in line:
-        return VisitUpdated(**common, mdtrt_id=line["record"], diag_group=line.get("diagnosis"))
+        return VisitUpdated(
+            **common, mdtrt_id=line["record"], diag_group=line.get("diagnosis"), med_type=line.get("becomes")
+        )
     if "take_back" in line:
         return FeeReversed(**common, mdtrt_id=line["visit"], feedetl_sn=f"L{line['take_back']}")
     if "dispense" in line:
