@@ -33,12 +33,16 @@ def is_open(activity: Activity, stay: Visit | Stay, at_ms: int) -> bool:
     Not every hospital tells of its discharges. A bill that is undone, or one in the middle of a stay, ends nothing. Of
     a stay that nobody ended, and whose visit is forgotten, the bill is forgotten too.
     """
-    mdtrt = stay.mdtrt_id if isinstance(stay, Stay) else hash64(stay.mdtrt_id)
-    of_stay = (row.at_ms for row in activity.rows if _settled_by(row) == (mdtrt, stay.fixmedins_code))
-    ends = [end_ms for end_ms in (stay.ended_ms, next(of_stay, 0)) if end_ms]
+    ends = [end_ms for end_ms in (stay.ended_ms, settled_ms(activity, stay)) if end_ms]
     if not ends:
-        return is_remembered(activity, mdtrt)
+        return isinstance(stay, Visit) or is_remembered(activity, stay.mdtrt_id)
     return at_ms < min(ends)
+
+
+def settled_ms(activity: Activity, stay: Visit | Stay) -> int:
+    """When its hospital first settled it for good, as far as rows reach back; 0 if no such bill stands."""
+    mdtrt = stay.mdtrt_id if isinstance(stay, Stay) else hash64(stay.mdtrt_id)
+    return next((row.at_ms for row in activity.rows if _settled_by(row) == (mdtrt, stay.fixmedins_code)), 0)
 
 
 def is_remembered(activity: Activity, mdtrt: int) -> bool:

@@ -38,6 +38,8 @@ def ordinary(activity: Activity, fact: SettlementCompleted, moment: Moment) -> O
     if activity.receipts and receipt_of(activity, setl) is not None:
         return None
     visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
+    if visit is not None and visit.admission and not visit.ended_ms:
+        return None  # the bill may say that he lies there no longer
     known = admission_of(activity, visit, fact.mdtrt_id, fact.med_type) if activity.care else visit
     fact = filled(fact, known)
     marks = marks_of(fact.fixmedins_code, fact.dr_code, terms) | (EMERGENCY if fact.emergency else 0)

@@ -163,8 +163,11 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     activity = counted.activity
     if counted.row is not None:
         activity = billed(person.activity, activity, visit, counted.row)
+    told = counted.contributions
+    if visit is not None and visit.admission:  # his bill may say that he lies there no longer
+        told = [*told, *visit_told(person.activity, activity, visit, moment)]
     after = Person(activity, credit)
-    applied = Applied(after, counted.result, list(said), counted.contributions)
+    applied = Applied(after, counted.result, list(said), told)
     on_credit = credit is not None or fact.credit_fen or fact.authorization_id
     if not on_credit or counted.result != "applied" or not _counts(counted.row):
         return applied
@@ -187,6 +190,8 @@ def _recounted(
     if counted.result != "applied":
         return applied
     visit = visit_of_row(counted.activity, counted.row) if counted.row is not None else None
+    if visit is not None and visit.admission:
+        applied = applied.then(counted.activity, visit_told(person.activity, counted.activity, visit, moment))
     if person.credit is not None:
         context = _context(after, fact, moment, visit)
         if counted.row is not None:
@@ -222,7 +227,7 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
             code = done.visit.fixmedins_code if done.visit is not None else ""
             said = [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)]
         return Applied(Person(activity, credit), "applied" if done.result == "undone" else done.result, said, [])
-    told = visit_told(before, done.visit, moment) if done.visit is not None else []
+    told = visit_told(before, done.activity, done.visit, moment) if done.visit is not None else []
     said = []
     if credit is not None:
         context = _context(Person(done.activity, credit), fact, moment, done.visit)

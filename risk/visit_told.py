@@ -3,8 +3,8 @@ fee lines count for (dialysis, H10; a key drug, M02; the time of who executed, M
 
 Both are functions of the visit as it is remembered, so what a record changes is the difference of two visits: nothing
 is told twice, and whatever is taken back is taken from the day it was added to. A patient counts on the day of his
-admission as long as he is there; a line on its own day, until it, or a part of it, is taken back or its visit
-cancelled.
+admission as long as he is there: until he is discharged or a final bill of the house stands; a line on its own day,
+until it, or a part of it, is taken back or its visit cancelled.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
+from risk.admissions import settled_ms
 from risk.contributions import INSTITUTION, NO_BILL, STAFF, Contribution
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed, VisitCancelled
@@ -66,10 +67,10 @@ def without_tallies(activity: Activity, visit: Visit, fact: FeeReversed | VisitC
     return replace(visit, tallies=tuple(each for each in visit.tallies if each[2] <= settled_ms))
 
 
-def visit_told(before: Activity, visit: Visit, moment: Moment) -> list[Contribution]:
-    """What one record changed about its visit; `before` is the activity before it."""
+def visit_told(before: Activity, after: Activity, visit: Visit, moment: Moment) -> list[Contribution]:
+    """What one record changed about its visit, which is `after`'s: a record of it, a bill of it, or what undoes one."""
     known = visit_of(before, visit.mdtrt_id) if before.visits else None
-    was, now = _standing(known) if known is not None else (), _standing(visit)
+    was, now = _standing(before, known) if known is not None else (), _standing(after, visit)
     if was == now or not has_second_hop(moment.terms):
         return []
     if now[: len(was)] == was:  # lines come one by one, and a ward's are many
@@ -78,9 +79,9 @@ def visit_told(before: Activity, visit: Visit, moment: Moment) -> list[Contribut
     return gone + [_told(each, 1, moment) for each in now if each not in was]
 
 
-def _standing(visit: Visit) -> tuple[Tally, ...]:
+def _standing(activity: Activity, visit: Visit) -> tuple[Tally, ...]:
     """All that the visit counts for: what its lines do, and its patient in the house if he lies there."""
-    if not visit.admission or visit.ended_ms or not visit.fixmedins_code:
+    if not visit.admission or visit.ended_ms or not visit.fixmedins_code or settled_ms(activity, visit):
         return visit.tallies
     return (0, 0, visit.opened_ms, _IN_HOUSE, 1, visit.fixmedins_code), *visit.tallies
 

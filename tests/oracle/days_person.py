@@ -171,7 +171,7 @@ class PersonDays(PersonOracle):
         there = {
             each.mdtrt_id: Tally("in_house", "institution", each.code, each.opened_ms)
             for each in self.visits.values()
-            if each.is_stay and each.ended_ms is None and not each.cancelled
+            if each.is_stay and not self._ends(each) and not each.cancelled
         }
         self.moved += [(-1, tally) for visit, tally in self.lying.items() if visit not in there]
         self.moved += [(1, tally) for visit, tally in there.items() if visit not in self.lying]

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk.counters import COUNTERS
-from risk.facts import Fact, FeeAdded, FeeReversed, VisitCancelled, VisitClosed, VisitOpened, VisitReopened
+from risk.facts import (
+    Fact,
+    FeeAdded,
+    FeeReversed,
+    SettlementCompleted,
+    SettlementReinstated,
+    SettlementReversed,
+    VisitCancelled,
+    VisitClosed,
+    VisitOpened,
+    VisitReopened,
+)
 from risk.local_time import SHANGHAI, local_day, to_ms
 from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
@@ -24,6 +35,7 @@ visits = st.sampled_from(["V1", "V2"])
 minutes = st.integers(0, 26 * 60)
 acts = st.one_of(
     st.tuples(st.sampled_from(["admit", "close", "reopen", "cancel"]), visits, minutes),
+    st.tuples(st.sampled_from(["bill", "bill", "interim", "undo", "redo"]), visits, minutes),
     st.tuples(st.sampled_from([MASSAGE, DIALYSIS, DRUG]), visits, minutes),
     st.tuples(st.sampled_from(["back_line", "back_batch", "back_all"]), visits, minutes),
 )
@@ -48,6 +60,8 @@ class Ward:
         self.left: set[str] = set()
         self.cancelled: set[str] = set()
         self.lines: dict[str, tuple[str, str, str, datetime]] = {}
+        self.bills: dict[str, tuple[str, datetime, bool]] = {}
+        self.undone: set[str] = set()
 
     def happened(self, number: int, act: tuple[str, str, int]) -> Fact:
         """The next fact, noted."""
@@ -56,6 +70,10 @@ class Ward:
         common: dict[str, Any] = {"event_id": f"E{number}", "occurred_at": at, "psn_no": "P1", "mdtrt_id": visit}
         if what.startswith("back"):
             return self._taken_back(common, what, visit, more)
+        if what in ("bill", "interim"):
+            return self._billed(common, f"S{number}", is_final=what == "bill")
+        if what in ("undo", "redo"):
+            return self._undone(common, is_undone=what == "undo")
         if what == "reopen":
             if visit in self.since:
                 self.left.discard(visit)
@@ -79,10 +97,34 @@ class Ward:
         said: dict[str, Any] = {"feedetl_sn": name, "chrg_bchno": batch, "med_list_codg": what, "fixmedins_code": HOUSE}
         return FeeAdded(**common, **said, cnt_x10000=10_000, amount_fen=5_000, dr_code="D1", orders_dr_code="N1")
 
+    def _billed(self, common: dict[str, Any], name: str, *, is_final: bool) -> Fact:
+        self.bills[name] = common["mdtrt_id"], common["occurred_at"], is_final
+        said = {
+            "fixmedins_code": HOUSE,
+            "fixmedins_type": "1",
+            "med_type": "21",
+            "mid_setl_flag": str(int(not is_final)),
+        }
+        amounts = {"medfee_sumamt_fen": 9, "fund_pay_sumamt_fen": 9, "psn_part_amt_fen": 0, "acct_pay_fen": 0}
+        return SettlementCompleted(**common, **said, **amounts, setl_id=name, psn_cash_pay_fen=0)
+
+    def _undone(self, common: dict[str, Any], *, is_undone: bool) -> Fact:
+        """The visit's newest bill, or one that is still to come."""
+        of = common.pop("mdtrt_id")
+        own = [name for name, bill in self.bills.items() if bill[0] == of]
+        name = own[-1] if own else "S3"
+        if is_undone:
+            self.undone.add(name)
+            return SettlementReversed(**common, setl_id=name)
+        if name in self.bills:
+            self.undone.discard(name)
+        return SettlementReinstated(**common, setl_id=name)
+
     def _taken_back(self, common: dict[str, Any], what: str, visit: str, more: int) -> Fact:
         own = [name for name, line in self.lines.items() if line[0] == visit]
         named: dict[str, Any] = {"all_unsettled": True}
-        gone = own
+        billed = [at for name, (of, at, _) in self.bills.items() if of == visit and name not in self.undone]
+        gone = [name for name in own if not billed or self.lines[name][3] > max(billed)]
         if what == "back_line":
             gone = own[more % len(own) :][:1] if own else []
             named = {"feedetl_sn": gone[0] if gone else "L0"}
@@ -96,7 +138,8 @@ class Ward:
     def stands(self) -> dict[Any, int]:
         """What institutions and staff must have been told, all in all."""
         sums = Counter[Any]()
-        for visit in self.admitted - self.left:
+        settled = {visit for name, (visit, _, is_final) in self.bills.items() if is_final and name not in self.undone}
+        for visit in self.admitted - self.left - settled:
             sums[HOUSE, "in_house", day_of(self.since[visit])] += 1
         for _, _, item, at in self.lines.values():
             if item == DIALYSIS:
