@@ -1,7 +1,7 @@
 """What the records of a visit tell institutions and staff beside its bills: who lies in a house (H10), and what single
 fee lines count for (dialysis, H10; a key drug, M02; the time of who executed, M08).
 
-Both are functions of the visit as it is remembered, so what a record changes is the difference of two visits: nothing
+Both are functions of the visit and its bills as they are remembered, so what a record changes is a difference: nothing
 is told twice, and whatever is taken back is taken from the day it was added to. A patient counts on the day of his
 admission as long as he is there: until he is discharged or a final bill of the house stands; a line on its own day,
 until it, or a part of it, is taken back or its visit cancelled.
@@ -63,8 +63,8 @@ def without_tallies(activity: Activity, visit: Visit, fact: FeeReversed | VisitC
     if fact.feedetl_sn or fact.chrg_bchno:
         return replace(visit, tallies=left_by(fact, visit.tallies))
     key = hash64(visit.mdtrt_id)
-    settled_ms = max((row.at_ms for row in activity.rows if row.mdtrt == key and row.state == COUNTED), default=-1)
-    return replace(visit, tallies=tuple(each for each in visit.tallies if each[2] <= settled_ms))
+    billed_ms = max((row.at_ms for row in activity.rows if row.mdtrt == key and row.state == COUNTED), default=-1)
+    return replace(visit, tallies=tuple(each for each in visit.tallies if each[2] <= billed_ms))
 
 
 def visit_told(before: Activity, after: Activity, visit: Visit, moment: Moment) -> list[Contribution]:
