@@ -113,23 +113,25 @@ def line_of(fact: FeeAdded, visit: Visit, at_ms: int, excluded: tuple[str, ...])
     )
 
 
-def without_lines(care: Care, fact: FeeReversed, settled_ms: int) -> tuple[Care, list[Line]]:
-    """The care after lines were taken back, and those lines as they were. `settled_ms`: the newest settlement of their
-    visit; what is newer is unsettled. A part of a line leaves the line, with less in it.
+def without_lines(care: Care, named: Callable[[Line], bool], part: int | None = None) -> tuple[Care, list[Line]]:
+    """The care after lines were taken back, and those lines as they were. A `part` of a line (of its count, in ten
+    thousandths) leaves the line, with less in it.
     """
-    named, kept, taken = _named(fact, settled_ms), [], []
+    kept, taken = [], []
     for line in lines_of(care.messages):
         if not named(line):
             kept.append(line)
             continue
         taken.append(line)
-        part = fact.cnt_x10000 if fact.feedetl_sn else None
         if part is not None and part < line.cnt_x10000:
             kept.append(replace(line, cnt_x10000=line.cnt_x10000 - part))
     return (replace(care, messages=gathered(kept)) if taken else care), taken
 
 
-def _named(fact: FeeReversed, settled_ms: int) -> Callable[[Line], bool]:
+def named_by(fact: FeeReversed, settled_ms: int) -> Callable[[Line], bool]:
+    """Which lines a reversal takes back. `settled_ms`: the newest settlement of their visit; what is newer is
+    unsettled.
+    """
     visit = hash64(fact.mdtrt_id)
     if fact.feedetl_sn:
         key = hash32(fact.feedetl_sn)

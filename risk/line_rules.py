@@ -1,7 +1,7 @@
 """What one fee line shows by itself: P05, P06 and P21 about the person, H03, H04 and D13 about the place. Nothing stays
 open.
 
-Which lines are remembered, and the rules with episodes, are care_rules.py's.
+Which lines are remembered, and the rules with episodes, are line_episodes.py's.
 """
 
 from collections.abc import Mapping

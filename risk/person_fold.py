@@ -26,7 +26,7 @@ from risk.activity import (
 from risk.admissions import admission_of
 from risk.boxes import BoxFact, with_boxes
 from risk.business_key import business_key
-from risk.care_rules import cared
+from risk.care_rules import bill_undone, cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.credit_visits import credit_told
@@ -109,8 +109,9 @@ def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
             applied = _touched(person, _recounted(person, fact, moment, counted=counted, money=reverse), moment)
             if applied.result != "applied":
                 return applied
-            activity, told = with_boxes(person.activity, applied.person.activity, fact, moment)
-            return applied.then(activity, told) if told else applied
+            activity, more = bill_undone(applied.person.activity, counted.row, fact, moment)
+            activity, told = with_boxes(person.activity, activity, fact, moment)
+            return replace(applied.then(activity, told), said=[*applied.said, *more])
         case SettlementReinstated():
             counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment)
             return _touched(person, _recounted(person, fact, moment, counted=counted, money=reinstate), moment)
@@ -163,6 +164,9 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     activity = counted.activity
     if counted.row is not None:
         activity = billed(person.activity, activity, visit, counted.row)
+        if not _counts(counted.row):
+            activity, more = bill_undone(activity, counted.row, fact, moment)
+            said = [*said, *more]
     told = counted.contributions
     if visit is not None and visit.admission:  # his bill may say that he lies there no longer
         told = [*told, *visit_told(person.activity, activity, visit, moment)]

@@ -74,7 +74,7 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
     known = line_content(visit, key)
     if known is not None:
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
-    if isinstance(fact, FeeAdded) and visit.fixmedins_type != "1" and _is_undone(activity, fact):
+    if isinstance(fact, FeeAdded) and _is_undone(activity, visit, fact):
         return _kept(activity, with_line(visit, key, content), occurred_ms)._replace(result="undone")
     after = _applied(visit, fact, occurred_ms, terms)
     if after.tallies and isinstance(fact, FeeReversed | VisitCancelled):
@@ -82,11 +82,13 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
     return _kept(activity, with_line(after, key, content), occurred_ms)
 
 
-def _is_undone(activity: Activity, fact: FeeAdded) -> bool:
-    """Was the pharmacy's bill that this line stands in (2102), whose id is its batch, undone, or will it be when it
-    comes?
+def _is_undone(activity: Activity, visit: Visit, fact: FeeAdded) -> bool:
+    """Was its visit cancelled, or the pharmacy's bill that this line stands in (2102), whose id is its batch, undone,
+    or will it be when it comes?
     """
-    if not fact.chrg_bchno:
+    if visit.cancelled:
+        return True
+    if visit.fixmedins_type == "1" or not fact.chrg_bchno:
         return False
     setl, message = hash64(fact.chrg_bchno), hash64(message_of(fact.event_id))
     known = receipt_of(activity, setl, message)

@@ -32,6 +32,10 @@ NOWHERE = "未知"
 """Thresholds that a dozen lines reach; `small` writes them into a policy."""
 MOST_DAYS = {"11": (1, 8), "41": (1, 8), "13": (2, 4), "14": (3, 85)}
 LEFT_OUT = ("N18", "C34")
+_BILL = {
+    "med_type": "41", "medfee_sumamt_fen": 100, "fund_pay_sumamt_fen": 0, "psn_part_amt_fen": 100, "acct_pay_fen": 0,
+    "psn_cash_pay_fen": 100,
+}  # fmt: skip
 
 Said = tuple[int, str, int, str, int]  # fact, rule, level, episode, observed
 
@@ -64,6 +68,7 @@ class CareOracle:
     ended: dict[str, int] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     bills: dict[str, SettlementCompleted] = field(default_factory=dict)
+    undone: set[str] = field(default_factory=set)
     filed: list[TransferFiled] = field(default_factory=list)
     told: set[tuple[str, str]] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)
@@ -87,6 +92,13 @@ class CareOracle:
             case VisitCancelled():
                 self.ended[fact.mdtrt_id or ""] = at_ms
                 self.cancelled.add(fact.mdtrt_id or "")
+                return self._gone(index, [each for each in self.lines if each.fact.mdtrt_id == fact.mdtrt_id], at_ms)
+            case SettlementCompleted():
+                self.bills[fact.setl_id] = fact
+                return self._unsold(index, fact.setl_id, at_ms)
+            case SettlementReversed():
+                self.undone.add(fact.setl_id or "")
+                return self._unsold(index, fact.setl_id or "", at_ms)
             case VisitReopened():
                 del self.ended[fact.mdtrt_id or ""]
             case SettlementCompleted():
@@ -103,6 +115,8 @@ class CareOracle:
 
     def _line(self, index: int, fact: FeeAdded, at_ms: int) -> list[Said]:
         visit = self.opened[fact.mdtrt_id]
+        if fact.mdtrt_id in self.cancelled or (visit.fixmedins_type == "2" and fact.chrg_bchno in self.undone):
+            return []
         dear = self._dear(index, fact) if at_ms >= self.newest_ms - LATE_MS else []
         return dear + self._drug(index, fact, at_ms, visit)
 
@@ -190,21 +204,35 @@ class CareOracle:
         return said
 
     def _taken_back(self, index: int, fact: FeeReversed, at_ms: int) -> list[Said]:
-        found = [each for each in self.lines if each.fact.feedetl_sn == fact.feedetl_sn]
-        if not found:
+        return self._gone(
+            index, [each for each in self.lines if each.fact.feedetl_sn == fact.feedetl_sn], at_ms, fact.cnt_x10000
+        )
+
+    def _unsold(self, index: int, setl_id: str, at_ms: int) -> list[Said]:
+        """A pharmacy's bill that is undone, before it came or after, takes its own lines with it."""
+        bill = self.bills.get(setl_id)
+        if bill is None or setl_id not in self.undone or bill.fixmedins_type == "1":
             return []
-        line = found[0]
-        self.lines.remove(line)
-        if fact.cnt_x10000 is not None and fact.cnt_x10000 < line.left:
-            self.lines.append(line._replace(left=line.left - fact.cnt_x10000))
-            self.lines.sort(key=lambda each: int(each.fact.feedetl_sn))
+        return self._gone(index, [each for each in self.lines if each.fact.chrg_bchno == setl_id], at_ms)
+
+    def _gone(self, index: int, gone: Sequence[Line], at_ms: int, part: int | None = None) -> list[Said]:
+        for line in gone:
+            self.lines.remove(line)
+            if part is not None and part < line.left:
+                self.lines.append(line._replace(left=line.left - part))
+                self.lines.sort(key=lambda each: int(each.fact.feedetl_sn))
         said: list[Said] = []
-        if at_ms < self.newest_ms - LATE_MS or line.left_out or line.med_type == "13":
+        if at_ms < self.newest_ms - LATE_MS:
             return said
         for name, item, period in sorted(self.open):
-            if item != line.fact.med_list_codg or (period and period != _month(line.at_ms)):
+            counted = [
+                line for line in gone
+                if line.fact.med_list_codg == item and not line.left_out and line.med_type != "13"
+                and period in (0, _month(line.at_ms))
+            ]  # fmt: skip
+            if not counted:
                 continue
-            left = self._measure(name, line, self.lines, (at_ms, period))
+            left = self._measure(name, counted[0], self.lines, (at_ms, period))
             theta = P04 if name == "P04" else P07
             if left < min(theta * 4 // 5, theta - 1):
                 del self.open[name, item, period]
@@ -263,7 +291,9 @@ class CareOracle:
 
     def _finals(self, stay: VisitOpened) -> list[SettlementCompleted]:
         """The bills that settle it for good."""
-        of_stay = [bill for bill in self.bills.values() if bill.mdtrt_id == stay.mdtrt_id]
+        of_stay = [
+            bill for bill in self.bills.values() if bill.mdtrt_id == stay.mdtrt_id and bill.setl_id not in self.undone
+        ]
         return [bill for bill in of_stay if bill.mid_setl_flag != "1" and bill.fixmedins_code == stay.fixmedins_code]
 
     def _sent(self, stay: VisitOpened) -> bool:
@@ -278,41 +308,75 @@ def _month(at_ms: int) -> int:
     return date.year * 12 + date.month - 1
 
 
+@dataclass
+class Told:
+    """A log of one person in the making, and its lines."""
+
+    draw: Random
+    facts: list[Fact] = field(default_factory=list)
+    lines: list[FeeAdded] = field(default_factory=list)
+
+    def said(self, kind: type[Any], at_ms: int, **more: Any) -> None:
+        self.facts.append(kind(event_id=f"e{len(self.facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
+
+    def dispensed(self, at_ms: int, **more: Any) -> None:
+        draw, number = self.draw, len(self.facts)
+        count, days = draw.choice((10_000, 20_000, 30_000)), draw.choice((None, 3, 4, 7, 8, 30, 84, 85))
+        item = draw.choice(("XA", "XA", "XB", "TA"))
+        what = {"feedetl_sn": str(number), "med_list_codg": item, "cnt_x10000": count, "prd_days": days}
+        self.said(FeeAdded, at_ms, **what, **more, amount_fen=100)
+        self.lines.append(self.facts[-1])  # type: ignore[arg-type]
+
+    def clinic(self, at_ms: int, clock_ms: int, diag: str | None, **here: str) -> None:
+        """A visit with its lines, cancelled now and then between or after them."""
+        draw, visit = self.draw, here["mdtrt_id"]
+        med_type = draw.choice(("11", "11", "11", "14", "41", "13"))
+        self.said(VisitOpened, at_ms, **here, fixmedins_type="1", med_type=med_type, emergency=med_type == "13")
+        if diag:
+            self.said(VisitUpdated, at_ms, mdtrt_id=visit, diag_group=diag)
+        for _ in range(draw.choice((1, 1, 2, 3))):
+            limit = {"pric_uplmt_fen": draw.choice((None, None, 0, 33, 50, 100))}
+            self.dispensed(at_ms + draw.choice((MINUTE_MS, MINUTE_MS, 5 * HOUR_MS)), **here, **limit)
+            if draw.random() < 0.06:
+                self.said(VisitCancelled, clock_ms, mdtrt_id=visit)
+
+    def sale(self, at_ms: int, clock_ms: int, visit: str) -> None:
+        """A bill, its line and its undoing in whatever order, mostly a pharmacy's."""
+        code, kind = self.draw.choice((("P1", "2"), ("P2", "2"), ("H1", "1")))
+        here, setl_id = {"mdtrt_id": visit, "fixmedins_code": code}, f"s{visit}"
+        self.said(VisitOpened, at_ms, **here, fixmedins_type=kind, med_type="41")
+        for step in self.draw.sample(("line", "bill", "undo"), self.draw.choice((2, 3, 3))):
+            if step == "line":
+                self.dispensed(at_ms, **here, chrg_bchno=setl_id)
+            elif step == "bill":
+                self.said(SettlementCompleted, at_ms, **here, **_BILL, fixmedins_type=kind, setl_id=setl_id)
+            else:
+                self.said(SettlementReversed, clock_ms, setl_id=setl_id)
+
+
 def care_log(seed: int, moves: int = 14) -> list[Fact]:
     """A small log of one person; a line follows its visit at once, so that the visit is remembered."""
     draw, clock_ms = Random(seed), START_MS
-    facts: list[Fact] = []
-    lines: list[FeeAdded] = []
-    stays: list[str] = []
-
-    def said(kind: type[Any], at_ms: int, **more: Any) -> None:
-        facts.append(kind(event_id=f"e{len(facts)}", occurred_at=to_datetime(at_ms), psn_no="p", **more))
-
+    log, stays = Told(draw), list[str]()
+    said, lines = log.said, log.lines
     for n in range(moves):
         clock_ms += draw.choice((0, HOUR_MS, 7 * HOUR_MS, DAY_MS, 3 * DAY_MS, 8 * DAY_MS, 15 * DAY_MS))
         at_ms = clock_ms - draw.choice((0, 0, 0, 10 * HOUR_MS, LATE_MS, LATE_MS + 1))
         code, visit = draw.choice(("H1", "H2", "H3")), f"v{n}"
         diag = draw.choice((None, None, "J18", "J18", "N18", "C34"))
         here = {"mdtrt_id": visit, "fixmedins_code": code}
-        move = draw.choice(("line", "line", "line", "line", "back", "admit", "admit", "end", "cancel", "file"))
+        move = draw.choice(("line",) * 4 + ("sale", "back", "admit", "admit", "end", "cancel", "never", "file"))
         if move == "line":
-            med_type = draw.choice(("11", "11", "11", "14", "41", "13"))
-            said(VisitOpened, at_ms, **here, fixmedins_type="1", med_type=med_type, emergency=med_type == "13")
-            if diag:
-                said(VisitUpdated, at_ms, mdtrt_id=visit, diag_group=diag)
-            for _ in range(draw.choice((1, 1, 2, 3))):
-                count, days = draw.choice((10_000, 20_000, 30_000)), draw.choice((None, 3, 4, 7, 8, 30, 84, 85))
-                item = draw.choice(("XA", "XA", "XB", "TA"))
-                more = {"feedetl_sn": str(len(facts)), "med_list_codg": item, "cnt_x10000": count, "prd_days": days}
-                limit = {"pric_uplmt_fen": draw.choice((None, None, 0, 33, 50, 100))}
-                later_ms = draw.choice((MINUTE_MS, MINUTE_MS, 5 * HOUR_MS))
-                said(FeeAdded, at_ms + later_ms, **here, **more, **limit, amount_fen=100)
-                lines.append(facts[-1])  # type: ignore[arg-type]
+            log.clinic(at_ms, clock_ms, diag, **here)
+        elif move == "sale":
+            log.sale(at_ms, clock_ms, visit)
         elif move == "back" and lines:
             line = draw.choice(lines[-4:])
             lines.remove(line)
             part = draw.choice((None, None, 10_000))
             said(FeeReversed, at_ms, mdtrt_id=line.mdtrt_id, feedetl_sn=line.feedetl_sn, cnt_x10000=part)
+        elif move == "never" and lines:
+            said(VisitCancelled, at_ms, mdtrt_id=draw.choice(lines[-4:]).mdtrt_id)
         elif move == "admit":
             of_kind = {"fixmedins_type": "1", "med_type": "21", "emergency": draw.random() < 0.1}
             said(VisitOpened, clock_ms, **here, **of_kind, diag_group=diag if n % 2 else None)
@@ -322,11 +386,12 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
             elif diag:
                 said(VisitUpdated, clock_ms, mdtrt_id=visit, dept_code="another")  # and it stays what it was
         elif move == "file" and draw.random() < 0.5:
-            said(TransferFiled, clock_ms, fixmedins_code="H9", to_fixmedins_code=code, valid_from=to_datetime(at_ms))
+            there = {"fixmedins_code": "H9", "to_fixmedins_code": code}
+            said(TransferFiled, clock_ms, **there, valid_from=to_datetime(at_ms))
         elif move in ("end", "cancel") and stays:
             kind = VisitClosed if move == "end" else VisitCancelled
             said(kind, clock_ms, mdtrt_id=stays.pop(draw.randrange(len(stays))))
-    return facts
+    return log.facts
 
 
 def moved_log(seed: int, moves: int = 40) -> list[Fact]:

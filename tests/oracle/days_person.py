@@ -308,8 +308,8 @@ class PersonDays(PersonOracle):
     # lines
 
     def _served(self, fact: FeeAdded) -> None:
-        key = (fact.mdtrt_id, fact.feedetl_sn)
-        if key in self.line_keys:
+        key, visit = (fact.mdtrt_id, fact.feedetl_sn), self.visits.get(fact.mdtrt_id)
+        if key in self.line_keys or (visit is not None and visit.cancelled):
             return
         self.line_keys.add(key)
         coded, codes = self.book.rules["coded_items"], fact.drug_trac_codg or ()
