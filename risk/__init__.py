@@ -65,8 +65,9 @@ Reading order
                      sold (D05), boxes.py: what fee lines tell of boxes; item_limits.py: lines that do not fit whose
                      bill they are on (M06, P14); slope.py: P12's; beside it care.py, care_rules.py, line_rules.py,
                      line_episodes.py (P04, P07), stay_rules.py (P10, P11, P20), idle_days.py, heard.py (lines and
-                     admissions), admissions.py (what a bill asks of a stay), bills.py, bill_rules.py, insured.py (bills,
-                     and what was told of him whose they are); kept_lines.py and event_ids.py: how little is kept of them
+                     admissions), admissions.py (what a bill asks of a stay), bills.py, bill_rules.py, insured.py
+                     (bills, and what was told of him whose they are); kept_lines.py and event_ids.py: how little is
+                     kept of them
 5. credit            credit.py (the record), signed.py, ordered.py, watched.py; lifecycle.py (its life on one
                      screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from functools import lru_cache
 
 from risk.activity import COUNTED, Activity, Row, Visit, at_ms_of
-from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE
+from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, INTERIM
 from risk.facts import SettlementCompleted
 from risk.insured import Insured, was_transferred
 from risk.local_time import MINUTE_MS, local_day
@@ -62,9 +62,9 @@ def with_bad_codes(bill_marks: int, marks: int) -> int:
     return bill_marks | (marks & _BAD_CODES) << _BAD_CODES_SHIFT
 
 
-def bad_codes_of(row: Row) -> int:
-    """Which codes were placeholders when the row was counted, as a contribution marks them."""
-    return row.marks >> _BAD_CODES_SHIFT & _BAD_CODES
+def told_marks_of(row: Row) -> int:
+    """The marks of a row's contributions when it was counted: which codes were placeholders, is it an interim bill."""
+    return row.marks >> _BAD_CODES_SHIFT & _BAD_CODES | (INTERIM if row.marks & _INTERIM else 0)
 
 
 @lru_cache(maxsize=4096)

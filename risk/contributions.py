@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from risk.activity import Row, Stored, hash64
 
 INSTITUTION, STAFF, CODE, SHELF, REGULAR = "i", "s", "t", "g", "r"
-BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL, EMERGENCY = 1, 2, 4, 8, 16
-"""Marks. SILENT: counts, opens and closes nothing. NO_BILL: something else than a settlement: only `beside` counts."""
+BAD_INSTITUTION_CODE, BAD_DOCTOR_CODE, SILENT, NO_BILL, EMERGENCY, INTERIM = 1, 2, 4, 8, 16, 32
+"""Marks. SILENT: counts, opens and closes nothing. NO_BILL: something else than a settlement: only `beside` counts.
+INTERIM: a bill in the middle of a stay, which is no stay more.
+"""
 
 Beside = tuple[tuple[int, int], ...]
 """Counters (their places, counters.py) and what is added to each."""

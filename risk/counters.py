@@ -6,7 +6,7 @@ policy was in force: a rule only reads. A counter may be added at the end only: 
 
 from typing import Final
 
-from risk.contributions import INSTITUTION, NO_BILL, Contribution
+from risk.contributions import INSTITUTION, INTERIM, NO_BILL, Contribution
 from risk.local_time import DAY_MS, HOUR_MS, OFFSET_MS
 
 COUNTERS: Final = (
@@ -37,7 +37,8 @@ COUNTERS: Final = (
 """Their names, in the order of a day's numbers. Every bill tells the first nine.
 
 small_hours, night: purchases (med_type 41*) at a pharmacy from 00:00 to 05:00, from 22:00 to 06:00. inpatient:
-med_type 2*; outpatient: 11*, 13*, 14*. The others come with a contribution that has something to say of them
+med_type 2*; outpatient: 11*, 13*, 14*. An interim bill (中途结算) adds to inpatient_fee_fen and not to inpatient_bills:
+shares and means are of stays. The others come with a contribution that has something to say of them
 (settlement_counts.py, to the institution and the doctor alike; uncoded_lines: boxes.py; on credit: credit_visits.py;
 in_house, and what fee lines count for: visit_told.py).
 """
@@ -82,8 +83,10 @@ def _of_its_kind(counters: list[int], given: Contribution) -> int:
     if not kind:
         return 0
     bills, fees = _FEES[kind]
-    counters[bills] += sign
     counters[fees] += sign * given.medfee_fen
+    if kind == "2" and given.marks & INTERIM:
+        return 1 << fees
+    counters[bills] += sign
     return 1 << bills | 1 << fees
 
 

@@ -7,7 +7,7 @@ is, both ways give the same bytes and the same contributions (tests/risk/test_or
 from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, visit_of, with_settlement
 from risk.admissions import admission_of
 from risk.bills import marks_of_bill
-from risk.contributions import EMERGENCY, Contribution, contributions
+from risk.contributions import Contribution, contributions
 from risk.facts import SettlementCompleted
 from risk.judging import judge
 from risk.moment import Moment
@@ -42,7 +42,7 @@ def ordinary(activity: Activity, fact: SettlementCompleted, moment: Moment) -> O
         return None  # the bill may say that he lies there no longer
     known = admission_of(activity, visit, fact.mdtrt_id, fact.med_type) if activity.care else visit
     fact = filled(fact, known)
-    marks = marks_of(fact.fixmedins_code, fact.dr_code, terms) | (EMERGENCY if fact.emergency else 0)
+    marks = marks_of(fact, terms)
     more = beside(activity, fact, marks=marks, policy=policy, terms=terms)
     bill_marks = marks_of_bill(fact, known, terms, at_ms=at_ms, insured=activity.insured)
     row = row_of_settlement(fact, at_ms, setl, marks=marks, bill_marks=bill_marks, state=COUNTED, beside=more)

@@ -30,11 +30,12 @@ from risk.activity import (
     with_year_sum,
 )
 from risk.admissions import admission_of
-from risk.bills import bad_codes_of, marks_of_bill, with_bad_codes
+from risk.bills import is_interim, marks_of_bill, told_marks_of, with_bad_codes
 from risk.contributions import (
     BAD_DOCTOR_CODE,
     BAD_INSTITUTION_CODE,
     EMERGENCY,
+    INTERIM,
     SILENT,
     Beside,
     Contribution,
@@ -130,7 +131,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
     early = bool(activity.tombstones) and was_reversed(activity, setl, message)
     state = SILENCED if early else COUNTED
-    marks = marks_of(fact.fixmedins_code, fact.dr_code, moment.terms) | (EMERGENCY if fact.emergency else 0)
+    marks = marks_of(fact, moment.terms)
     more = beside(activity, fact, marks=marks, policy=moment.policy, terms=moment.terms)
     visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
     visit = admission_of(activity, visit, fact.mdtrt_id, fact.med_type)
@@ -198,7 +199,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         sign=-1,
         event_id=fact.event_id,
         moved_ms=moment.occurred_ms,
-        marks=bad_codes_of(row),
+        marks=told_marks_of(row),
     )
     moved += regulars_told(psn_no, (activity.rows, after.rows), row, moment.terms, by=_by(moment))
     return Counted(after, "applied", in_order(outputs), moved, row, known)
@@ -230,7 +231,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
         sign=1,
         event_id=fact.event_id,
         moved_ms=moment.occurred_ms,
-        marks=SILENT | bad_codes_of(row),
+        marks=SILENT | told_marks_of(row),
     )
     moved += regulars_told(psn_no, (activity.rows, after.rows), row, moment.terms, by=_by(moment), silent=True)
     return Counted(after, "applied", [], moved, row, known)
@@ -280,8 +281,14 @@ def content_of(fact: SettlementCompleted) -> int:
     )
 
 
+def marks_of(fact: SettlementCompleted, terms: Terms) -> int:
+    """What the contributions of a settlement say of it."""
+    told = (EMERGENCY if fact.emergency else 0) | (INTERIM if is_interim(fact) else 0)
+    return bad_codes_of(fact.fixmedins_code, fact.dr_code, terms) | told
+
+
 @lru_cache(maxsize=16_384)
-def marks_of(fixmedins_code: str, dr_code: str | None, terms: Terms) -> int:
+def bad_codes_of(fixmedins_code: str, dr_code: str | None, terms: Terms) -> int:
     """Which codes are placeholders; an absent doctor is silent, a present and empty one is not."""
     clause = terms.get("placeholder_codes")
     if clause is None:

@@ -196,19 +196,19 @@ class SubjectDays(SubjectOracle):
             _growth("H12", rules["H12"], _outpatient, _fees),
             _year_on_year(rules["H12"], judge),
             _growth("H05", rules["H05"], _in_bed, None),
-            _share("H02", rules["H02"], lambda row: row.again, _in_bed),
-            _share("H08", rules["H08"], lambda row: row.day_off, _in_bed),
+            _share("H02", rules["H02"], lambda row: row.again, _of_a_stay),
+            _share("H08", rules["H08"], lambda row: row.day_off, _of_a_stay),
             self._beside_peers(),
         ]
 
     def _beside_peers(self) -> Measure:
-        """H17: the mean bill, in percent of the one that nine tenths of the peers do not exceed, as published last."""
+        """H17: the mean fee of a stay, in percent of the one that nine tenths of the peers do not exceed."""
         rule = self.book.rules["H17"]
         asked = {"measure": rule["measure"], "key": ("institution", "inpatient_fee_fen", "inpatient_bills")}
 
         def value(rows: list[Row], last: int) -> int:
-            enough = len(rows) >= rule["measure"]["least"]
-            return self.beside(_fees(rows), len(rows), last, **asked) if enough else 0
+            stays = sum(map(_of_a_stay, rows))
+            return self.beside(_fees(rows), stays, last, **asked) if stays >= rule["measure"]["least"] else 0
 
         named = {"rule_id": "H17", "number": 1, "level": levels_of(rule)[0]}
         return BesidePeers(**named, passes=_in_bed, counts=_in_bed, value=len, beside=value)
@@ -303,15 +303,16 @@ def _share(rule_id: str, rule: dict[str, Any], some: Callable[[Any], bool], ever
 def _growth(
     rule_id: str, rule: dict[str, Any], counts: Callable[[Row], bool], amount: Callable[[list[Row]], int] | None
 ) -> Measure:
-    """Of the days before, percent: of an amount, or (None) of the mean bill. A rule's first level alone."""
+    """Of the days before, percent: of an amount, or (None) of the mean fee of a stay. A rule's first level alone."""
     least = rule["levels"][0].get("measure", rule["measure"])["least"]
 
     def grown(now: list[Row], before: list[Row]) -> int:
         if amount is not None:
             return 100 * amount(now) // amount(before) if amount(before) >= least else 0
-        if min(len(now), len(before)) < least or not _fees(before):
+        stays, stays_before = (sum(map(_of_a_stay, rows)) for rows in (now, before))
+        if min(stays, stays_before) < least or not _fees(before):
             return 0
-        return 100 * _fees(now) * len(before) // (_fees(before) * len(now))
+        return 100 * _fees(now) * stays_before // (_fees(before) * stays)
 
     return Measure(
         rule_id=rule_id, number=1, level=levels_of(rule)[0], passes=counts, counts=counts, value=len, grown=grown
@@ -377,6 +378,11 @@ def _outpatient(row: Row) -> bool:
 
 def _in_bed(row: Row) -> bool:
     return _at_hospital(row) and row.is_of("2")
+
+
+def _of_a_stay(row: Row) -> bool:
+    """A stay has one bill that is not in the middle of it; what those come to is its fee all the same."""
+    return _in_bed(row) and row.fact.mid_setl_flag != "1"
 
 
 def _fees(rows: list[Row]) -> int:
