@@ -124,7 +124,8 @@ def without_lines(care: Care, named: Callable[[Line], bool], part: int | None = 
             continue
         taken.append(line)
         if part is not None and part < line.cnt_x10000:
-            kept.append(replace(line, cnt_x10000=line.cnt_x10000 - part))
+            whole = line.whole_x10000 or line.cnt_x10000
+            kept.append(replace(line, cnt_x10000=line.cnt_x10000 - part, whole_x10000=whole))
     return (replace(care, messages=gathered(kept)) if taken else care), taken
 
 

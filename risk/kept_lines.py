@@ -13,14 +13,15 @@ from risk.event_ids import joined
 
 _WHOLE = 10_000
 _NUMBERS = 5  # of a line: key, item, quantity, days, its number in the message
-_shared = attrgetter("at_ms", "mdtrt_id", "batch", "med_type", "excluded", "stem")
+_shared = attrgetter("at_ms", "mdtrt_id", "batch", "med_type", "excluded", "stem", "whole_x10000")
 _at_ms = attrgetter("at_ms")
 
 
 class Line(Stored, frozen=True):
     """A fee line that a rule may still count. First what the lines of one message share.
 
-    `key` tells it apart in its visit; `cnt_x10000` is what was not taken back; `stem`, `number`: event_ids.py.
+    `key` tells it apart in its visit; `cnt_x10000` is what was not taken back, of `whole_x10000` if a part was (else
+    0); `stem`, `number`: event_ids.py.
     """
 
     at_ms: int
@@ -35,6 +36,12 @@ class Line(Stored, frozen=True):
     cnt_x10000: int
     prd_days: int
     number: int
+    whole_x10000: int = 0
+
+    @property
+    def days_left(self) -> int:
+        """For how many whole days what is left of it lasts."""
+        return self.prd_days * self.cnt_x10000 // self.whole_x10000 if self.whole_x10000 else self.prd_days
 
     @property
     def event_id(self) -> str:
@@ -47,7 +54,9 @@ class Line(Stored, frozen=True):
 
 
 class Message(Stored, frozen=True):
-    """Fee lines of one message. `fixmedins_code` None: as in the message before; `lines`: five numbers each."""
+    """Fee lines of one message. `fixmedins_code` None: as in the message before; `lines`: five numbers each. A line of
+    which a part was taken back is not among the others.
+    """
 
     at_ms: int
     mdtrt_id: int
@@ -57,6 +66,7 @@ class Message(Stored, frozen=True):
     excluded: tuple[str, ...]
     stem: bytes
     lines: tuple[int, ...]
+    whole_x10000: int = 0
 
 
 Messages = tuple[Message, ...]
@@ -101,16 +111,15 @@ def _append(messages: list[Message], code: str | None, line: Line) -> None:
         last = messages[-1]
         messages[-1] = replace(last, lines=last.lines + _numbers(line))
         return
-    messages.append(
-        Message(line.at_ms, line.mdtrt_id, line.batch, told, line.med_type, line.excluded, line.stem, _numbers(line))
-    )
+    shared = (line.at_ms, line.mdtrt_id, line.batch, told, line.med_type, line.excluded, line.stem)
+    messages.append(Message(*shared, _numbers(line), line.whole_x10000))
 
 
 def _lines_in(message: Message, code: str) -> list[Line]:
     shared = (message.at_ms, message.mdtrt_id, message.batch, code, message.med_type, message.excluded, message.stem)
     numbers = iter(message.lines)
     return [
-        Line(*shared, key, item, quantity * _WHOLE if quantity >= 0 else -quantity, days, number)
+        Line(*shared, key, item, quantity * _WHOLE if quantity >= 0 else -quantity, days, number, message.whole_x10000)
         for key, item, quantity, days, number in zip(*[numbers] * _NUMBERS, strict=True)
     ]
 

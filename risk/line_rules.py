@@ -200,8 +200,8 @@ def beyond_limit_fen(fact: FeeAdded) -> int:
 
 
 def supply_left(earlier: list[Line], today: int) -> int:
-    """Whole local days, from this one on, that these lines (in the order of their time) still cover."""
+    """Whole local days, from this one on, that what is left of these lines (in the order of their time) covers."""
     end = 0
     for line in earlier:
-        end = max(end, local_day(line.at_ms)) + line.prd_days
+        end = max(end, local_day(line.at_ms)) + line.days_left
     return max(0, end - today)

@@ -169,7 +169,8 @@ class CareOracle:
         for each in sorted(self._of(line, earlier), key=lambda each: each.at_ms):
             same_visit = each.fact.mdtrt_id == line.fact.mdtrt_id
             if not same_visit and line.at_ms - 190 * DAY_MS < each.at_ms <= line.at_ms:
-                end = max(end, local_day(each.at_ms)) + (each.fact.prd_days or 0)
+                days = (each.fact.prd_days or 0) * each.left // each.fact.cnt_x10000  # of what was not taken back
+                end = max(end, local_day(each.at_ms)) + days
         return max(0, end - local_day(line.at_ms))
 
     def _measure(self, rule: str, line: Line, lines: Sequence[Line], at: tuple[int, int]) -> int:
@@ -372,8 +373,9 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
             log.sale(at_ms, clock_ms, visit)
         elif move == "back" and lines:
             line = draw.choice(lines[-4:])
-            lines.remove(line)
-            part = draw.choice((None, None, 10_000))
+            part = draw.choice((None, None, 7_000, 10_000))
+            if part is None:
+                lines.remove(line)
             said(FeeReversed, at_ms, mdtrt_id=line.mdtrt_id, feedetl_sn=line.feedetl_sn, cnt_x10000=part)
         elif move == "never" and lines:
             said(VisitCancelled, at_ms, mdtrt_id=draw.choice(lines[-4:]).mdtrt_id)

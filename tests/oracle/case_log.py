@@ -15,7 +15,8 @@ The notation (tests/cases/rules/*.toml), one line per fact, numbered from 1 in l
     { at = "2026-03-01 08:00", dispense = "X1", visit = "V1", days = 7, quantity = 1 }   a fee line of item X1: line Ln
     { ..., signed = { prescription = "R1", pharmacist = "F1" } }   it is a prescription line, and who signed it
     { ..., ordered_by = "D1", executed_by = "T1" }         who ordered the line, and who executed it
-    { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back
+    { at = "2026-03-02 08:00", take_back = 3 }             the fee line of fact 3 is taken back, or of it
+                                                           `quantity = 2`, `of_fen = 100`; "unsettled": all that is
     { at = "2026-03-01 09:00", estimate = "V1" }           what the bill of the visit would be (2206)
     { at = "2026-03-02 08:00", bed = "present", visit = "V1" }      looked for in his bed (9604): present, absent
     { at = "2026-03-02 08:00", status = "deceased" }       the scheme says what his insurance is from then on
@@ -262,7 +263,11 @@ def _of_a_visit(common: dict[str, Any], number: int, line: Mapping[str, Any], pl
             **common, mdtrt_id=line["record"], diag_group=line.get("diagnosis"), med_type=line.get("becomes")
         )
     if "take_back" in line:
-        return FeeReversed(**common, mdtrt_id=line["visit"], feedetl_sn=f"L{line['take_back']}")
+        if line["take_back"] == "unsettled":
+            return FeeReversed(**common, mdtrt_id=line["visit"], all_unsettled=True)
+        part = {"cnt_x10000": line["quantity"] * 10_000 if "quantity" in line else None}
+        named = {"feedetl_sn": f"L{line['take_back']}", "amount_fen": line.get("of_fen")}
+        return FeeReversed(**common, mdtrt_id=line["visit"], **named, **part)
     if "dispense" in line:
         return FeeAdded(
             **common,
