@@ -54,10 +54,10 @@ Reading order
                      calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
 4. conduct           activity.py, receipts.py (what is remembered), settlements.py (counted once), person_rules.py
-                     (measures), judging.py (episodes), visits.py, line_keys.py; contributions.py → counters.py,
-                     subjects.py, subject_plan.py, second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03, M09),
-                     prescribers.py (D08), regulars.py → companies.py (P18); visit_told.py, credit_visits.py: what is
-                     told of beds, lines and debts (H10, M02, M08, H15); pruning.py; ordinary.py: the same in one
+                     (measures), judging.py (episodes), visits.py, line_keys.py, line_parts.py; contributions.py →
+                     counters.py, subjects.py, subject_plan.py, second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03,
+                     M09), prescribers.py (D08), regulars.py → companies.py (P18); visit_told.py, credit_visits.py: what
+                     is told of beds, lines and debts (H10, M02, M08, H15); pruning.py; ordinary.py: the same in one
                      straight line where no rule has anything to say; stock.py, stock_ledger.py: what an institution has
                      left of an item (stock_rules.py: H07, D07), from its own facts on `subjects.v1`; billed.py: what it
                      billed and never bought (H06); prices.py → market.py, market_rules.py: what it pays and asks beside

@@ -103,6 +103,7 @@ class Visit(Stored, frozen=True):
     limited: tuple[tuple[int, int, str, str, str, bool], ...] = ()  # lines on no bill yet (item_limits.py: Limited)
     tallies: tuple[tuple[int, int, int, int, int, str], ...] = ()  # what its lines count for (visit_told.py)
     noted_on: tuple[tuple[int, int, int], ...] = ()  # counter, first bill, and each bill these lines are or were on
+    parts: tuple[tuple[int, int, int, int, int], ...] = ()  # how much is left of the lines that count (line_parts.py)
 
     @property
     def admission(self) -> bool:

@@ -1,6 +1,6 @@
 """Fee lines of items that are not for everybody, held against the sex and age that their bill states (P14, M06).
 
-A visit remembers such a line until a bill counts it or anything of it is taken back. An estimate warns the doctor while
+A visit remembers such a line until a bill counts it or all of it is taken back. An estimate warns the doctor while
 the line can still be corrected; a bill says what was settled all the same. Sex and age are compared and kept nowhere.
 An item without a row, a sex or an age that nobody stated: nothing is said.
 """
@@ -43,7 +43,7 @@ def with_limited(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
 
 
 def without_limited(visit: Visit, fact: FeeReversed) -> Visit:
-    """The visit without what a reversal takes back, or takes a part of: a line, a batch, or all."""
+    """The visit without what a reversal takes back: a line, a batch, or all."""
     return replace(visit, limited=left_by(fact, visit.limited))
 
 

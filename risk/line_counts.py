@@ -1,6 +1,6 @@
 """What a fee line makes a bill of its visit count as: a prescription without a signature, or for too long.
 
-The visit notes such lines; one of which anything is taken back is noted no longer. A line is on the first bill that
+The visit notes such lines until nothing is left of them (line_parts.py). A line is on the first bill that
 finds it noted, and on the next one if that is undone: whether a bill stands is its receipt's word, so that a note
 neither comes nor goes with a reversal. A line that was put on the next one is noted for both: the first, if it counts
 again while the next one stands, counts the line no longer, now and later. Lines of a counter that came on one bill
@@ -38,9 +38,12 @@ def with_noted(visit: Visit, fact: FeeAdded, terms: Terms) -> Visit:
     return replace(visit, noted=(*visit.noted, *((line, batch, place, 0) for place in places)))
 
 
-def without_noted(visit: Visit, fact: FeeReversed) -> Visit:
-    """The visit without what a reversal takes back: a line, a batch, or all."""
+def without_noted(activity: Activity, visit: Visit, fact: FeeReversed) -> Visit:
+    """The visit without what a reversal takes back: a line, a batch, or all that is on no bill that stands."""
     noted = left_by(fact, visit.noted)
+    if not fact.feedetl_sn and not fact.chrg_bchno:
+        on_bills = _on_bills(activity, visit)
+        noted = tuple(note for note in visit.noted if note[2:] in on_bills)
     groups = {note[2:] for note in noted}
     return replace(visit, noted=noted, noted_on=tuple(each for each in visit.noted_on if each[:2] in groups))
 

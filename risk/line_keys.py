@@ -16,8 +16,7 @@ def line_key(fact: FeeAdded) -> tuple[int, int]:
 
 def left_by(fact: FeeReversed, lines: Iterable[Kept]) -> tuple[Kept, ...]:
     """Those of the lines (line and batch come first in each) that the reversal of a line, of a batch, or of all leaves.
-
-    A line of which a part is taken back is taken back.
+    What takes back a part of a line is line_parts.py's.
     """
     if fact.feedetl_sn:
         line = hash32(fact.feedetl_sn)

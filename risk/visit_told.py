@@ -4,7 +4,7 @@ fee lines count for (dialysis, H10; a key drug, M02; the time of who executed, M
 Both are functions of the visit and its bills as they are remembered, so what a record changes is a difference: nothing
 is told twice, and whatever is taken back is taken from the day it was added to. A patient counts on the day of his
 admission as long as he is there: until he is discharged or a final bill of the house stands; a line on its own day,
-until it, or a part of it, is taken back or its visit cancelled.
+until it is taken back or its visit cancelled; of a part of it (line_parts.py) what is counted in money is told.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from risk.activity import COUNTED, Activity, Visit, hash64, visit_of
 from risk.admissions import settled_ms
 from risk.contributions import INSTITUTION, NO_BILL, STAFF, Contribution
 from risk.counters import place_of
-from risk.facts import FeeAdded, FeeReversed, VisitCancelled
+from risk.facts import FeeAdded, FeeReversed
 from risk.heard import is_nobody
 from risk.line_keys import left_by, line_key
 from risk.moment import Moment
@@ -56,10 +56,8 @@ def _whose(row: LineRow, visit: Visit, fact: FeeAdded) -> Iterator[tuple[str, in
         yield fact.orders_dr_code or "", row.minutes
 
 
-def without_tallies(activity: Activity, visit: Visit, fact: FeeReversed | VisitCancelled) -> Visit:
-    """The visit without those of a line, of a batch, of all lines after the last bill that counts; or without any."""
-    if isinstance(fact, VisitCancelled):
-        return replace(visit, tallies=())
+def without_tallies(activity: Activity, visit: Visit, fact: FeeReversed) -> Visit:
+    """The visit without those of a line, of a batch, or of all lines after the last bill that counts."""
     if fact.feedetl_sn or fact.chrg_bchno:
         return replace(visit, tallies=left_by(fact, visit.tallies))
     key = hash64(visit.mdtrt_id)
@@ -75,8 +73,16 @@ def visit_told(before: Activity, after: Activity, visit: Visit, moment: Moment) 
         return []
     if now[: len(was)] == was:  # lines come one by one, and a ward's are many
         return [_told(each, 1, moment) for each in now[len(was) :]]
-    gone = [_told(each, -1, moment) for each in was if each not in now]
-    return gone + [_told(each, 1, moment) for each in now if each not in was]
+    there = {_named(each): each[4] for each in now}
+    less = [(each, each[4] - there.get(_named(each), 0)) for each in was]
+    gone = [_told((*each[:4], amount, each[5]), -1, moment) for each, amount in less if amount]
+    known_before = {_named(each) for each in was}
+    return gone + [_told(each, 1, moment) for each in now if _named(each) not in known_before]
+
+
+def _named(tally: Tally) -> tuple[int, int, int, int, str]:
+    """Which tally it is, however much of it is left."""
+    return *tally[:4], tally[5]
 
 
 def _standing(activity: Activity, visit: Visit) -> tuple[Tally, ...]:

@@ -19,6 +19,7 @@ from risk.facts import (
 )
 from risk.item_limits import with_limited, without_limited
 from risk.line_counts import with_billed, with_noted, without_noted
+from risk.line_parts import in_part, with_part, without_parts
 from risk.receipts import line_content, receipt_of, with_line
 from risk.settlements import message_of, was_reversed
 from risk.terms import Terms
@@ -76,9 +77,10 @@ def visited(activity: Activity, fact: VisitFact, occurred_ms: int, terms: Terms)
         return Visited(activity, "duplicate" if known == content else "conflict", visit)
     if isinstance(fact, FeeAdded) and _is_undone(activity, visit, fact):
         return _kept(activity, with_line(visit, key, content), occurred_ms)._replace(result="undone")
-    after = _applied(visit, fact, occurred_ms, terms)
-    if after.tallies and isinstance(fact, FeeReversed | VisitCancelled):
-        after = without_tallies(activity, after, fact)
+    if isinstance(fact, FeeReversed):
+        after = _taken_back(activity, visit, fact)
+    else:
+        after = _applied(visit, fact, occurred_ms, terms)
     return _kept(activity, with_line(after, key, content), occurred_ms)
 
 
@@ -175,12 +177,20 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int, terms: Terms) -> V
         case VisitClosed():
             return replace(visit, ended_ms=occurred_ms)
         case VisitCancelled():
-            return replace(visit, ended_ms=occurred_ms, cancelled=True)
+            return without_parts(replace(visit, ended_ms=occurred_ms, cancelled=True, tallies=()))
         case VisitReopened():
             return replace(visit, ended_ms=0)
         case FeeAdded():
             noting = with_limited(with_noted(visit, fact, terms), fact, terms)
-            return with_tallies(noting, fact, occurred_ms, terms)
-        case FeeReversed() if visit.noted or visit.limited:
-            return without_limited(without_noted(visit, fact), fact)
+            return with_part(visit, with_tallies(noting, fact, occurred_ms, terms), fact)
     return visit
+
+
+def _taken_back(activity: Activity, visit: Visit, fact: FeeReversed) -> Visit:
+    if not visit.parts:
+        return visit
+    after = in_part(visit, fact)
+    if after is not None:
+        return after
+    after = without_limited(without_noted(activity, visit, fact), fact)
+    return without_parts(without_tallies(activity, after, fact))

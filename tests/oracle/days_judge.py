@@ -59,7 +59,7 @@ class DaysJudge(Judge):
             self.tallies.append(tally)
             self.heard.append(date)
         else:
-            self.tallies.remove(tally)
+            self.tallies.append(tally._replace(amount=-tally.amount))  # or a part of it
         if self.is_silent(tally.at_ms if sign > 0 else moved_ms):
             return []
         measures = [each for each in self.of_tallies if tally.counter in each.of]

@@ -35,6 +35,7 @@ START_MS = to_ms(datetime(2026, 3, 1, 1, tzinfo=UTC))
 DOCTORS = ("D1", "D1", "D1", "D2", "D2", None, "无", "9999")
 LAGS_MS = (0,) * 12 + (MINUTE_MS, 20 * MINUTE_MS, 10 * HOUR_MS, 30 * HOUR_MS, 50 * HOUR_MS, 5 * DAY_MS)
 CODE = "81234567890123456789"
+PARTS = ({"cnt_x10000": 10_000}, {"cnt_x10000": 7_000}, {"cnt_x10000": 7_000, "amount_fen": 300})
 ITEMS = ("XA", "XA", "ZB", "T1", "XA10BJ1", "XA10BJ1", "00311000006", "004511", "00451", "002203")
 """Drugs, of which one is the key drug; a dialysis; a massage, twice, and an ultrasound."""
 
@@ -237,7 +238,7 @@ class Town:
         fact, draw = self.draw.choice(known), self.draw
         what: dict[str, Any] = draw.choice(
             (
-                {"feedetl_sn": fact.feedetl_sn, "cnt_x10000": draw.choice((None, None, 10_000))},
+                {"feedetl_sn": fact.feedetl_sn, **draw.choice(({}, {}, PARTS[len(self.facts) % len(PARTS)]))},
                 {"chrg_bchno": fact.chrg_bchno} if fact.chrg_bchno else {"feedetl_sn": fact.feedetl_sn},
                 {"all_unsettled": True},
             )

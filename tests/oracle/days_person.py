@@ -110,6 +110,7 @@ class Line:
 
     fact: FeeAdded
     left: int
+    left_fen: int
     unsigned: bool
     too_long: bool
     tallies: list[Tally]
@@ -319,7 +320,9 @@ class PersonDays(PersonOracle):
         tallies = self._counts_for(fact)
         if should and not has:
             tallies.append(Tally("uncoded_lines", "institution", fact.fixmedins_code, to_ms(fact.occurred_at)))
-        line = Line(fact, fact.cnt_x10000, bool(fact.rx_flag) and not signed, self._too_long(fact), tallies)
+        line = Line(
+            fact, fact.cnt_x10000, fact.amount_fen, bool(fact.rx_flag) and not signed, self._too_long(fact), tallies
+        )
         self.lines.append(line)
         self.moved += [(1, tally) for tally in tallies]
 
@@ -357,14 +360,33 @@ class PersonDays(PersonOracle):
         else:
             bills = [row.time_ms for row in self.known if row.counted and row.fact.mdtrt_id == fact.mdtrt_id]
             named = [line for line in of_visit if line.at_ms > max(bills, default=-1)]  # since the newest bill
-            for line in of_visit:  # nor is, here, what is on a bill: who means all may mean it too
-                line.unsigned = line.too_long = False
-        part = fact.cnt_x10000 if fact.feedetl_sn is not None else None
-        for line in named:  # a line of which a part came back is in doubt: it is held against nobody
-            line.unsigned = line.too_long = False
-            self._counts_no_longer(line)
-            line.left = 0 if part is None else line.left - part
+            for line in of_visit:  # a bill that stands keeps what was wrong with its lines
+                if line.is_open:
+                    line.unsigned = line.too_long = False
+        for line in named:
+            self._less(line, fact)
         self._take_back(lambda line: line in named and line.left <= 0)
+
+    def _less(self, line: Line, fact: FeeReversed) -> None:
+        """A part of a line takes its money with it; the line stands until nothing is left of it."""
+        part, before = fact.cnt_x10000, line.left
+        line.left = before - part if fact.feedetl_sn is not None and part is not None else 0
+        if line.left <= 0:
+            return
+        fen, count = line.fact.amount_fen, line.fact.cnt_x10000
+        share_fen = fen * before // count - fen * line.left // count
+        less_fen = min(share_fen if fact.amount_fen is None else fact.amount_fen, line.left_fen)
+        line.left_fen -= less_fen
+        kept = []
+        for tally in line.tallies:
+            if tally.counter == "key_drug_fen" and less_fen:
+                self.moved.append((-1, tally._replace(amount=less_fen)))
+                tally = tally._replace(amount=line.left_fen)
+            if tally.counter == "uncoded_lines":  # perhaps what came back had none: in doubt
+                self.moved.append((-1, tally))
+            else:
+                kept.append(tally)
+        line.tallies = kept
 
     def _take_back(self, gone: Callable[[Line], bool]) -> None:
         for line in self.lines:

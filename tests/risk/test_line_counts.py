@@ -69,7 +69,7 @@ def test_what_is_taken_back_is_noted_no_longer(what: dict[str, Any], left: int) 
     visit = VISIT
     for serial, batch in (("L1", "B1"), ("L2", "B2")):
         visit = with_noted(visit, line(serial, rx_flag=True, chrg_bchno=batch), TERMS)
-    assert len(without_noted(visit, back(**what)).noted) == left
+    assert len(without_noted(NOTHING, visit, back(**what)).noted) == left
 
 
 def bill(serial: str, code: str = "P43050000101") -> SettlementCompleted:
@@ -89,6 +89,7 @@ def again(serial: str) -> SettlementReinstated:
 
 
 BAD = line("L1", rx_flag=True)
+REST = replace(back(feedetl_sn="L1", cnt_x10000=6_000), event_id="2205:c:0")
 
 
 @pytest.mark.parametrize(
@@ -109,11 +110,16 @@ BAD = line("L1", rx_flag=True)
         ([BAD, line("L2", rx_flag=True, chrg_bchno="B"), bill("S1"), undone("S1"), back(chrg_bchno="B"), bill("S2"),
           again("S1")], [1, -1, 1]),
         ([BAD, bill("S1"), line("L2", rx_flag=True), undone("S1"), bill("S2"), again("S1"), bill("S3")], [1, -1, 1]),
+        ([BAD, bill("S1"), back(all_unsettled=True), undone("S1"), bill("S2")], [1, -1, 1]),
+        ([BAD, bill("S1"), undone("S1"), back(all_unsettled=True), bill("S2")], [1, -1]),
+        ([BAD, back(feedetl_sn="L1", cnt_x10000=4_000), bill("S1")], [1]),
+        ([BAD, back(feedetl_sn="L1", cnt_x10000=4_000), REST, bill("S1")], []),
     ],
     ids=["once", "a second line", "taken back since", "made again", "reinstated", "another undone", "undone before",
          "undone before and reinstated", "under a code that is none", "reinstated beside the one made in its place",
          "reinstated when that is undone", "reinstated beside it, twice", "one line taken back since",
-         "another line since"],
+         "another line since", "all that is unsettled taken back, and it is on a bill", "all, and its bill is undone",
+         "a part taken back", "and then the rest"],
 )  # fmt: skip
 def test_a_line_is_on_one_bill_that_stands_and_goes_and_comes_with_it(facts: list[Fact], told: list[int]) -> None:
     engine = Engine(Parameters(), files=shaoyang_files())
@@ -146,5 +152,5 @@ def test_lines_that_go_from_bill_to_bill_together_are_noted_once_for_each_bill_a
         undone_bill = RECEIPT.pack(setl, 0, 0, DAY, 400, REVERSED)
         activity = replace(activity, receipts=activity.receipts + undone_bill)
     assert (len(visit.noted), len(visit.noted_on)) == (100, 20)
-    left = without_noted(visit, back(all_unsettled=True))
+    left = without_noted(activity, visit, back(all_unsettled=True))
     assert (left.noted, left.noted_on) == ((), ())

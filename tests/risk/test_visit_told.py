@@ -37,7 +37,7 @@ acts = st.one_of(
     st.tuples(st.sampled_from(["admit", "close", "reopen", "cancel"]), visits, minutes),
     st.tuples(st.sampled_from(["bill", "bill", "interim", "undo", "redo"]), visits, minutes),
     st.tuples(st.sampled_from([MASSAGE, DIALYSIS, DRUG]), visits, minutes),
-    st.tuples(st.sampled_from(["back_line", "back_batch", "back_all"]), visits, minutes),
+    st.tuples(st.sampled_from(["back_line", "back_part", "back_part", "back_batch", "back_all"]), visits, minutes),
 )
 
 
@@ -62,6 +62,7 @@ class Ward:
         self.lines: dict[str, tuple[str, str, str, datetime]] = {}
         self.bills: dict[str, tuple[str, datetime, bool]] = {}
         self.undone: set[str] = set()
+        self.parts: dict[str, int] = {}  # how many of seven are left
 
     def happened(self, number: int, act: tuple[str, str, int]) -> Fact:
         """The next fact, noted."""
@@ -93,9 +94,10 @@ class Ward:
                 self.lines = {name: line for name, line in self.lines.items() if line[0] != visit}
             return VisitCancelled(**common)
         name, batch = f"L{number}", f"B{number % 2}"
-        self.lines[name] = visit, batch, what, at
+        if visit not in self.cancelled:  # nor does a line of it count that comes later
+            self.lines[name], self.parts[name] = (visit, batch, what, at), 7
         said: dict[str, Any] = {"feedetl_sn": name, "chrg_bchno": batch, "med_list_codg": what, "fixmedins_code": HOUSE}
-        return FeeAdded(**common, **said, cnt_x10000=10_000, amount_fen=5_000, dr_code="D1", orders_dr_code="N1")
+        return FeeAdded(**common, **said, cnt_x10000=70_000, amount_fen=5_000, dr_code="D1", orders_dr_code="N1")
 
     def _billed(self, common: dict[str, Any], name: str, *, is_final: bool) -> Fact:
         self.bills[name] = common["mdtrt_id"], common["occurred_at"], is_final
@@ -125,6 +127,11 @@ class Ward:
         named: dict[str, Any] = {"all_unsettled": True}
         billed = [at for name, (of, at, _) in self.bills.items() if of == visit and name not in self.undone]
         gone = [name for name in own if not billed or self.lines[name][3] > max(billed)]
+        if what == "back_part":
+            name, part = (own[more % len(own)] if own else "L0"), 1 + more % 4
+            self.parts[name] = self.parts.get(name, 0) - part
+            gone = [name for name in own if self.parts[name] <= 0]
+            named = {"feedetl_sn": name, "cnt_x10000": part * 10_000}
         if what == "back_line":
             gone = own[more % len(own) :][:1] if own else []
             named = {"feedetl_sn": gone[0] if gone else "L0"}
@@ -141,11 +148,11 @@ class Ward:
         settled = {visit for name, (visit, _, is_final) in self.bills.items() if is_final and name not in self.undone}
         for visit in self.admitted - self.left - settled:
             sums[HOUSE, "in_house", day_of(self.since[visit])] += 1
-        for _, _, item, at in self.lines.values():
+        for name, (_, _, item, at) in self.lines.items():
             if item == DIALYSIS:
                 sums[HOUSE, "dialysis_lines", day_of(at)] += 1
             elif item == DRUG:
-                sums["D1", "key_drug_fen", day_of(at)] += 5_000
+                sums["D1", "key_drug_fen", day_of(at)] += 5_000 * self.parts[name] // 7
             else:
                 sums["N1", "executed_minutes", day_of(at)] += 10
         return dict(sums)
