@@ -210,6 +210,7 @@ class Context(Struct, frozen=True, gc=False):
     area: str = ""
     is_reversed: bool = False  # the settlement that a capture names was undone already
     mdtrt: int = 0  # of a settlement that is undone or counts again: the hash of its visit's id
+    is_settled: bool = False  # of a visit that was closed: a bill that is no interim one stands
 
     @property
     def record_id(self) -> str:

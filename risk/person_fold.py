@@ -42,8 +42,9 @@ from risk.facts import (
     SettlementReversed,
     TimerDue,
     TransferFiled,
+    VisitClosed,
 )
-from risk.idle_days import bed_checked
+from risk.idle_days import bed_checked, is_settled
 from risk.insured import told
 from risk.lifecycle import Step, apply_credit, due, reinstate, reverse, settle
 from risk.local_time import local_day
@@ -235,6 +236,8 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
     said = []
     if credit is not None:
         context = _context(Person(done.activity, credit), fact, moment, done.visit)
+        if isinstance(fact, VisitClosed) and done.visit is not None:
+            context = replace(context, is_settled=is_settled(activity, hash64(done.visit.mdtrt_id)))
         credit, said = apply_credit(credit, fact, context)
     activity, more = cared(before, activity, fact, moment)
     if isinstance(fact, BoxFact):

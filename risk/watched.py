@@ -65,3 +65,4 @@ class Signals(Stored, frozen=True):
     undone: tuple[int, ...] = ()
     left: tuple[Left, ...] = ()
     open: tuple[Alarm, ...] = ()
+    first: tuple[str, ...] = ()  # where the first holds of agreements were asked for, silent so far (F03)

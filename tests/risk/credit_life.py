@@ -87,6 +87,7 @@ class Life:
         self.credit = None
         self.visits = {}
         self.bills = {}
+        self.standing = {}  # the bills that count, which of them were final
         self.area = ""
         self.reply_to = "api"
         self.all = []
@@ -109,6 +110,10 @@ class Life:
             psn_no=self.psn_no,
             area=self.area,
             mdtrt=hash64(self.bills.get(getattr(fact, "setl_id", None), "")),
+            is_settled=any(
+                final and self.bills[setl_id] == getattr(fact, "mdtrt_id", None)
+                for setl_id, final in self.standing.items()
+            ),
         )
 
     def make(self, kind, event_id="", **fields):
@@ -138,8 +143,11 @@ class Life:
         self.heard(fact)
         if isinstance(fact, facts.SettlementCompleted):
             self.bills[fact.setl_id] = fact.mdtrt_id
+            self.standing[fact.setl_id] = fact.mid_setl_flag != "1"
         elif isinstance(fact, facts.FeeAdded | facts.FeeReversed | facts.SettlementEstimated):
             self._happened(fact.mdtrt_id)
+        if isinstance(fact, facts.SettlementReversed):
+            self.standing.pop(fact.setl_id, None)
         told = self.keep(step(self.credit, fact, self.context(fact)))
         if isinstance(fact, facts.SettlementReversed | facts.SettlementReinstated):
             self._happened(self.bills.get(fact.setl_id), undone=True)

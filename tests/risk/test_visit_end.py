@@ -257,3 +257,15 @@ def test_midnight_ends_no_stay():
     assert patient.held_fen == 80_000
     patient.wait(("2024-03-05", 11))
     assert (patient.held_fen, patient.left) == (0, [])
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_who_paid_in_cash_before_the_discharge_did_not_leave_without_settling(undone):
+    patient = Patient()
+    patient.registers(("2024-03-04", 9), med_type="21")
+    patient.asks(("2024-03-04", 9, 1), service="deposit_free", med_type="21")
+    patient.is_billed(("2024-03-05", 10), name=None)
+    if undone:
+        patient.is_reversed(("2024-03-05", 10, 30))
+    patient.tell(facts.VisitClosed, when=("2024-03-05", 11), mdtrt_id="M1")
+    assert [each.mdtrt_id for each in patient.person.credit.signals.left] == (["M1"] if undone else [])
