@@ -127,7 +127,7 @@ _DECLARED = (
     Parameter("M02", _DAYS, "%", "重点药异常", "far more of a key drug than one's peers"),
     Parameter("M03", gap_rule(filtered=True), "s", "同时异地执业", "signed in two places at once"),
     Parameter(
-        "M04", standing_rule, "days", "暂停资格、停诊或住院期间执业", "signed while suspended, on leave or admitted"
+        "M04", standing_rule, "days", "资格暂停终止、停诊或住院期间执业", "signed while suspended, ended or away"
     ),
     Parameter("M05", _DAYS, "per mille", "超量处方率", "prescriptions for too long"),
     Parameter("M06", measured_rule("misfits"), "lines", "性别、年龄不符", "an item against sex or age"),

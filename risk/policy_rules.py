@@ -111,15 +111,19 @@ class CompanyRule(FilteredRule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingRule(FilteredRule):
-    """A bill signed while the doctor has a status: each level names its own (M04)."""
+    """A bill signed while the doctor has a status: each level names its own, and perhaps which bills (M04)."""
 
     statuses: tuple[tuple[str, ...], ...]
+    level_filters: tuple[tuple[tuple[str, ...], str | None], ...]  # a level's own med_types, () = any, and type
     excepts_emergency: bool
 
-    def level_of(self, status: str) -> Level | None:
-        """The level that names this status."""
-        pairs = zip(self.levels, self.statuses, strict=True)
-        return next((level for level, named in pairs if status in named), None)
+    def level_of(self, status: str, med_type: str, fixmedins_type: str) -> Level | None:
+        """The level that names this status, if it looks at such a bill."""
+        for level, named, (med_types, of_type) in zip(self.levels, self.statuses, self.level_filters, strict=True):
+            if status in named:
+                looks = of_type in (None, fixmedins_type) and (not med_types or med_type.startswith(med_types))
+                return level if looks else None
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

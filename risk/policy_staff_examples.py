@@ -32,7 +32,7 @@ def _pace(rule: PaceRule, terms: Terms) -> Words:
 
 
 def _standing(rule: StandingRule, terms: Terms) -> Words:
-    level, status = rule.levels[-1], rule.statuses[-1][0]
+    level, status = rule.levels[-1], " / ".join(rule.statuses[-1])
     zh, en = ("急救抢救除外", ", but not an emergency") if rule.excepts_emergency else ("不设例外", "")
     return (
         f"状态为 {status} 的次日签署结算：第 2 天，第 {level.level} 级预警，严重度 {level.sev}；{zh}；"

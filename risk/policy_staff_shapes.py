@@ -35,9 +35,11 @@ def pace_rule(content: object, where: str) -> PaceRule:
 
 
 def standing_rule(content: object, where: str) -> StandingRule:
-    """M04: which statuses of a doctor make a bill of his a finding, by levels; the gravest last."""
+    """M04: which statuses of a doctor make a bill of his a finding, by levels; the gravest last. A level may look at
+    some bills only, and say its own sentence.
+    """
     table = Table(content, where)
-    statuses, levels = [], []
+    statuses, levels, filters, texts = [], [], [], []
     for number, row in enumerate(table.rows("levels"), 1):
         named = read_texts(row.take("statuses"), row.place("statuses"))
         if unknown := [each for each in named if each not in STATUSES]:
@@ -45,6 +47,8 @@ def standing_rule(content: object, where: str) -> StandingRule:
                 f"{row.where} names the status {unknown[0]}, which nobody is given. Write {', '.join(STATUSES)}."
             )
         statuses.append(named)
+        filters.append((med_types_of(row), fixmedins_type_of(row)))
+        texts.append((row.sentence("text_zh"), row.sentence("text_en")) if row.has("text_zh") else None)
         levels.append(Level(number, 1, 0, 0, kind_of(row), row.integer("sev", least=1, most=GRAVEST)))
         row.finish()
     refuse_repeats([each for named in statuses for each in named], f"{where}.levels")
@@ -57,6 +61,8 @@ def standing_rule(content: object, where: str) -> StandingRule:
     rule = StandingRule(
         levels=tuple(levels),
         statuses=tuple(statuses),
+        level_filters=tuple(filters),
+        level_texts=tuple(texts) if any(texts) else (),
         excepts_emergency=bool(excepted),
         med_types=med_types_of(table),
         fixmedins_type=fixmedins_type_of(table),

@@ -71,17 +71,24 @@ def absent_findings(standing: Standing, given: Contribution, terms: Terms) -> li
     rule: StandingRule = clause.value
     if not rule.admits(given.med_type, given.fixmedins_type):
         return []
-    if rule.excepts_emergency and given.marks & EMERGENCY:
+    if rule.excepts_emergency and _is_emergency(given, terms):
         return []
     at_ms = given.at_ms
     there = [each for each in standing.absences if each.since_ms <= at_ms and not 0 < each.until_ms <= at_ms]
-    told = [(level.level, each) for each in there if (level := rule.level_of(each.status)) is not None]
+    bill = given.med_type, given.fixmedins_type
+    told = [(level.level, each) for each in there if (level := rule.level_of(each.status, *bill)) is not None]
     if not told:
         return []
     gravest = max(level for level, _ in told)
     days = (at_ms - min(each.since_ms for level, each in told if level == gravest)) // DAY_MS + 1
     episode = Episode("M04", gravest, 0, given.event_id, 0, 0)
     return [Finding(episode, "opened", days, tuple(each.event_id for _, each in told))]
+
+
+def _is_emergency(given: Contribution, terms: Terms) -> bool:
+    """As the settlement says, or by its kind of treatment, as the common exclusions of the place have it."""
+    told, clause = bool(given.marks & EMERGENCY), terms.get("exclusions")
+    return told or (clause is not None and "emergency" in clause.value.of(given.med_type, ""))
 
 
 class _Rules(NamedTuple):

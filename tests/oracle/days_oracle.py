@@ -66,14 +66,20 @@ class Documents:
         if known is None or fact.occurred_at > known.occurred_at:
             self.absences[fact.document_no] = fact
 
-    def signed(self, row: Row, rule: dict[str, Any]) -> list[Alert]:
-        """M04: signed on the n-th day of what is said of him; the graver status is the one that is told."""
+    def signed(self, row: Row, rule: dict[str, Any], *, somewhere: bool) -> list[Alert]:
+        """M04: signed on the n-th day of what is said of him; the graver status is the one that is told.
+
+        Away (level 1), he signs no consultation at a hospital that is one; without his qualification (level 2) no bill
+        is paid, wherever.
+        """
         fact = row.fact
-        if fact.fixmedins_type != "1" or not row.is_of(*rule["med_types"]) or fact.emergency:
+        if row.emergency or row.is_of("13"):
             return []
         at = fact.occurred_at
         there = [e for e in self.absences.values() if e.since <= at and (e.until is None or at < e.until)]
         told = {e.status for e in there}
+        if not somewhere or fact.fixmedins_type != "1" or not row.is_of("11", "14"):
+            told -= {"on_leave", "admitted"}
         graver = [number for number, level in enumerate(rule["levels"], 1) if told & {*level["statuses"]}]
         if not graver:
             return []
@@ -96,8 +102,9 @@ class SubjectDays(SubjectOracle):
         if contribution.kind == "counted":
             doctor = self.judges.get(("staff", row.dr_code or ""))
             silent = doctor is not None and doctor.is_silent(row.time_ms)
-            if row.dr_code in self.documents and not silent and judge.measures:
-                said += self.documents[row.dr_code].signed(row, self.book.rules["M04"])
+            if row.dr_code in self.documents and not silent:
+                rule, somewhere = self.book.rules["M04"], bool(judge.measures)
+                said += self.documents[row.dr_code].signed(row, rule, somewhere=somewhere)
         return said + super().apply(contribution)
 
     def moved(self, sign: int, tally: Tally, fact: Fact) -> list[Alert]:

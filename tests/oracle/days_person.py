@@ -221,6 +221,7 @@ class PersonDays(PersonOracle):
     def _row(self, fact: SettlementCompleted) -> Bill:
         plain = super()._row(fact)
         row = Bill(fact, plain.med_type, plain.dr_code, plain.insuplc, diagnosis=plain.diagnosis)
+        row.emergency = plain.emergency
         if self._nowhere(fact.fixmedins_code):
             return row
         if fact.fixmedins_type == "2" and row.is_of("41"):

@@ -37,6 +37,7 @@ class Row:
     insuplc: str | None
     counted: bool = True
     diagnosis: str | None = None  # of its visit; None: nothing is known of the visit
+    emergency: bool = False  # as it says itself, or its visit
 
     def __post_init__(self) -> None:
         self.time_ms = to_ms(self.fact.occurred_at)

@@ -146,15 +146,17 @@ class PersonOracle:
         dr_code: str | None = None
         insuplc: str | None = None
         diagnosis: str | None = None
+        emergency = fact.emergency
         for earlier in self.facts:
             if isinstance(earlier, VisitOpened | VisitUpdated) and earlier.mdtrt_id == fact.mdtrt_id:
                 med_type = earlier.med_type or med_type
                 dr_code = earlier.dr_code or dr_code
                 insuplc = (earlier.insuplc_admdvs if isinstance(earlier, VisitOpened) else None) or insuplc
                 diagnosis = getattr(earlier, "diag_group", None) or diagnosis or ""
+                emergency |= isinstance(earlier, VisitOpened) and earlier.emergency
         own_doctor = dr_code if fact.dr_code is None else fact.dr_code
         row = Row(fact, fact.med_type or med_type or "", own_doctor, fact.insuplc_admdvs or insuplc)
-        row.diagnosis = diagnosis
+        row.diagnosis, row.emergency = diagnosis, emergency
         return row
 
     def _two_places(self, row: Row) -> list[Alert]:
