@@ -70,7 +70,7 @@ def readings(activity: Activity, row: Row, terms: Terms, place: tuple[str, str])
 def singles(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
     """What is found in this settlement by itself."""
     yield from _two_places_at_once(activity, row, terms)
-    yield from _large_bill(activity, row, terms)
+    yield from _large_bill(row, terms)
 
 
 def _has_open(activity: Activity, rule_id: str) -> bool:
@@ -200,7 +200,7 @@ def _single(rule_id: str, observed: int, allowed: int, evidence: Sequence[Row]) 
 def _two_places_at_once(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
     """P03: another institution of the same kind, too soon before or after."""
     clause = terms.get("P03")
-    if clause is None or len(activity.rows) < 2:
+    if clause is None or len(activity.rows) < 2 or is_left_out(clause.value, row):
         return
     gap_ms = clause.value.gap_ms
     partners = [
@@ -210,26 +210,20 @@ def _two_places_at_once(activity: Activity, row: Row, terms: Terms) -> Iterator[
         and each.state == COUNTED
         and each.fixmedins_code != row.fixmedins_code
         and each.fixmedins_type == row.fixmedins_type != ""
+        and not is_left_out(clause.value, each)
     ]
     if partners:
         smallest_ms = min(abs(each.at_ms - row.at_ms) for each in partners)
         yield _single("P03", smallest_ms // 1000, gap_ms // 1000, partners)
 
 
-def _large_bill(activity: Activity, row: Row, terms: Terms) -> Iterator[Reading]:
-    """P13: one bill at or above the threshold, and so many times the largest of his own that stand before it."""
+def _large_bill(row: Row, terms: Terms) -> Iterator[Reading]:
+    """P13: one bill at or above the threshold."""
     clause = terms.get("P13")
     if clause is None or not counts("P13", row, clause):
         return
-    if row.medfee_fen < clause.value.threshold_fen:
-        return
-    allowed_fen = clause.value.threshold_fen
-    if clause.value.own_times:
-        earlier = counted_between(activity, row.at_ms - clause.value.own_window_ms, row.at_ms)
-        own = [each.medfee_fen for each in earlier if each.setl != row.setl and counts("P13", each, clause)]
-        allowed_fen = max(allowed_fen, clause.value.own_times * max(own, default=0))
-    if row.medfee_fen >= allowed_fen:
-        yield _single("P13", row.medfee_fen, allowed_fen, ())
+    if row.medfee_fen >= clause.value.threshold_fen:
+        yield _single("P13", row.medfee_fen, clause.value.threshold_fen, ())
 
 
 def counts(rule_id: str, row: Row, clause: Clause) -> bool:

@@ -13,14 +13,7 @@ _CAP_FEN = 10_000_000
 
 def _amount(rule: AmountRule, terms: Terms) -> Words:
     at, below = yuan(rule.threshold_fen), yuan(rule.threshold_fen - 1)
-    zh, en = f"一笔 {at} 元：预警；{below} 元：不预警。", f"One bill of {at} yuan: an alert; of {below} yuan: none."
-    if not rule.own_times:
-        return zh, en
-    (span_zh, span_en), own = span(rule.own_window_ms), yuan(rule.threshold_fen * rule.own_times)
-    return (
-        f"{zh}此前 {span_zh}内本人有过 {at} 元的，提示线为 {own} 元。",
-        f"{en} Of one who had a bill of {at} yuan in the {span_en} before, the line is {own} yuan.",
-    )
+    return f"一笔 {at} 元：预警；{below} 元：不预警。", f"One bill of {at} yuan: an alert; of {below} yuan: none."
 
 
 def _share(rule: ShareRule, terms: Terms) -> Words:

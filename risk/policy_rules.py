@@ -135,20 +135,14 @@ class PointsRule(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmountRule(Rule):
-    """One event of at least the amount, and of so many times the largest of one's own before it (P13)."""
+    """One event of at least the amount (P13)."""
 
     med_types: tuple[str, ...]  # prefixes, for str.startswith
-    own_times: int = 0  # 0: whatever one's own were
 
     @property
     def threshold_fen(self) -> int:
         """This much and more."""
         return self.levels[0].theta
-
-    @property
-    def own_window_ms(self) -> int:
-        """How far back one's own are looked at."""
-        return self.levels[0].window_ms
 
 
 class Slope(NamedTuple):

@@ -106,7 +106,9 @@ def window_rule(*, rolling: bool, least: int = 2, of_bills: bool = False) -> Sha
 
 
 def gap_rule(*, filtered: bool) -> Shape:
-    """How close is too close, in whole seconds: P03 of any two settlements, M03 of those that pass a filter."""
+    """How close is too close, in whole seconds: P03 of any two settlements but those left out, M03 of those that pass
+    a filter.
+    """
 
     def read(content: object, where: str) -> GapRule:
         table = Table(content, where)
@@ -122,6 +124,7 @@ def gap_rule(*, filtered: bool) -> Shape:
             med_types=med_types_of(table) if filtered else (),
             fixmedins_type=fixmedins_type_of(table) if filtered else None,
             precision_percent=precision(table) if filtered else 0,
+            exclusions=() if filtered else excepted(table),
             text_zh=table.sentence("text_zh"),
             text_en=table.sentence("text_en"),
         )
@@ -137,19 +140,13 @@ def precision(table: Table) -> int:
 
 
 def amount_rule(content: object, where: str) -> AmountRule:
-    """P13: one bill of at least this much; `own`: and so many times the largest of his own of a window."""
+    """P13: one bill of at least this much."""
     table = Table(content, where)
     threshold_fen = table.integer("threshold_fen", least=1)
-    own_times = own_ms = 0
-    if table.has("own"):
-        own = Table(table.take("own"), table.place("own"))
-        own_times, own_ms = own.integer("times", least=1, most=100), own.duration_ms("window")
-        own.finish()
-    level = Level(1, threshold_fen, 0, own_ms, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
+    level = Level(1, threshold_fen, 0, 0, kind_of(table), table.integer("sev", least=1, most=GRAVEST))
     rule = AmountRule(
         levels=(level,),
         med_types=read_texts(table.take("med_types"), table.place("med_types")),
-        own_times=own_times,
         exclusions=excepted(table),
         text_zh=table.sentence("text_zh"),
         text_en=table.sentence("text_en"),

@@ -179,8 +179,6 @@ ACTS = (
     Act(prices.sold_by_the_tablet),
     Act(prices.dearer_for_all, 23, straddles=True),
     Act(prices.urgent_order, 23),
-    Act(people.large_for_him, 8, straddles=True),
-    Act(people.costly_medicine, 15),
     Act(people.rush_to_the_cap, 36, straddles=True),
     Act(people.one_dear_operation, 5),
     Act(stays.handed_on, 8, straddles=True),

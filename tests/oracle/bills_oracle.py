@@ -1,7 +1,7 @@
 """Rules about bills as naively as they can be written, P01 to H14: every measure anew over one person's whole log.
 
 It shares no line with the engine's rules. Logs are small and seeded: bills late, undone and undone before they came, at
-home and away, dates that turn, insurance that ends and is resumed, care that is excluded. P01, P02, P13 and P17 are
+home and away, dates that turn, insurance that ends and is resumed, care that is excluded. P01 to P03, P13 and P17 are
 rules.md's, with the exclusions of a city; rules_oracle.py knows them without.
 """
 
@@ -105,7 +105,7 @@ def _clinic(bill: Bill) -> bool:
 
 
 def _hospital(bill: Bill) -> bool:
-    return bill.fact.fixmedins_type == "1" and bill.place != "" and not bill.left_out
+    return bill.fact.fixmedins_type == "1" and bill.place != "" and not bill.left_out_away
 
 
 RULES = (
@@ -200,13 +200,16 @@ class BillsOracle:
     def _alone(self, index: int, bill: Bill) -> list[Said]:
         said: list[Said] = []
         fact, place = bill.fact, bill.place
-        own = [
-            each.fact.medfee_sumamt_fen
-            for each in self._counted()
-            if each is not bill and _clinic(each) and bill.at_ms - 90 * DAY_MS < each.at_ms <= bill.at_ms
-        ]
-        if _clinic(bill) and fact.medfee_sumamt_fen >= max([200_000, *(3 * fen for fen in own)]):
+        if _clinic(bill) and not bill.left_out_away and fact.medfee_sumamt_fen >= 200_000:
             said.append((index, "P13", "", "opened", fact.medfee_sumamt_fen))
+        gaps = [
+            abs(each.at_ms - bill.at_ms)
+            for each in self._counted()
+            if each.place not in ("", place) and each.fact.fixmedins_type == fact.fixmedins_type
+            and not each.left_out_away
+        ]  # fmt: skip
+        if place and not bill.left_out_away and min(gaps, default=2**60) < 30 * MINUTE_MS:
+            said.append((index, "P03", "", "opened", min(gaps) // 1000))
         if _bought(bill) and fact.fixmedins_type == "2" and place and fact.medfee_sumamt_fen > 100_000:
             said.append((index, "D03", place, "opened", fact.medfee_sumamt_fen))
         alike = [

@@ -5,7 +5,7 @@ institutions and doctors make of it is `days_oracle`'s.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -249,8 +249,8 @@ class PersonDays(PersonOracle):
     def _admitted_elsewhere(self, row: Bill) -> list[Alert]:
         """P09: a clinic or pharmacy bill while he is in bed somewhere else."""
         visit = self.visits.get(row.fact.mdtrt_id)
-        emergency = row.fact.emergency or (visit is not None and visit.emergency)
-        if not row.is_of("11", "14", "41") or emergency or self._nowhere(row.fact.fixmedins_code):
+        excluded = row.emergency or (visit is not None and self.book.excluded("P09", replace(visit, med_type="11")))
+        if not row.is_of("11", "14", "41") or excluded or self._nowhere(row.fact.fixmedins_code):
             return []
         open_ones = [
             each

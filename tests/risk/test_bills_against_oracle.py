@@ -10,7 +10,7 @@ from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
 from tests.risk.test_rule_cases import shaoyang_files
 
-RULES = ("P01", "P02", "P13", "P14", "P15", "P16", "P17", "P19", "D03", "D04", "H14")
+RULES = ("P01", "P02", "P03", "P13", "P14", "P15", "P16", "P17", "P19", "D03", "D04", "H14")
 CITY = shaoyang_files()
 FILES = {
     "policy.toml": CITY["policy.toml"],

@@ -177,27 +177,6 @@ def _checked(stage: Stage, at_ms: int, code: str, result: Literal["passed", "fai
     stage.add(iter([paper(fact, at_ms)]))
 
 
-def large_for_him(stage: Stage) -> None:
-    """P13: three times the largest bill of his own, which was 800 yuan; below, one fen less."""
-    person, usual_fen = stage.person(), 80_000
-    medfee_fen = 3 * usual_fen + stage.excess * (1 if stage.excess < 0 else 12_345)
-    events = [
-        stage.settle(stage.visit(person, "11"), stage.at(10, 7 * n), fen)
-        for n, fen in enumerate((usual_fen, medfee_fen))
-    ]
-    stage.label("P13", person.psn_no, events)
-
-
-def costly_medicine(stage: Stage) -> None:
-    """Twin of P13: his medicine costs 1,900 yuan, and with the examination one day 2,600."""
-    person = stage.person()
-    events = [
-        stage.settle(stage.visit(person, "14"), stage.at(10, 14 * n), fen, 65)
-        for n, fen in enumerate((190_000, 260_000))
-    ]
-    stage.innocent("P13", person.psn_no, "his bills are large all year", events)
-
-
 def rush_to_the_cap(stage: Stage) -> None:
     """P12's slope: of what the fund pays in the year 41 percent come by three bills of five days; below, 40."""
     person, total_fen = stage.person(), stage.world.plan.annual_cap_fen * 52 // 100
