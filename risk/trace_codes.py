@@ -31,15 +31,17 @@ KEPT_DAYS_OF_A_LINE = 92
 """As long as a settlement can be reversed by its row (risk/subjects.py)."""
 _PLACE_BYTES = 12  # a national institution code (domain.md 2.1)
 _DIGITS = 20
-_ENTRY = Struct(">9s5s12sBI")  # code, instant ms / 1000, institution, who told it sold, hash of the movement
-_BY_STOCK, _BY_LINE = 1, 2  # bits; 0: it came back
+_ENTRY = Struct(">9s5s12sBI")  # code, instant ms / 1000, institution, who told it sold and sales, hash of the movement
+_BY_STOCK, _BY_LINE = 1, 2  # bits; 0: it came back. The six bits above them count the sales without a return
+_SALES_SHIFT, _SALES_MOST = 2, 63
 
 
 class Sale(NamedTuple):
-    """Where and when a code was sold."""
+    """Where and when a code was sold, and which sale without a return between that was."""
 
     fixmedins_code: str
     at_ms: int
+    number: int
 
 
 class BoxMoved(NamedTuple):
@@ -65,6 +67,7 @@ class _Known(NamedTuple):
     place: str
     state: int
     event: int
+    sales: int
 
 
 class Seen(NamedTuple):
@@ -106,7 +109,7 @@ def seen(bucket: bytes, box: BoxMoved) -> Seen:
     code, at_s = int(box.drug_trac_codg).to_bytes(9), box.at_ms // 1000
     start, known = _found(bucket, code)
     event = 0 if box.by_line else hash32(box.event_id)
-    told = _Known(at_s, box.fixmedins_code, box.channel if box.is_sale else 0, event)
+    told = _Known(at_s, box.fixmedins_code, box.channel if box.is_sale else 0, event, int(box.is_sale))
     before: Sale | None = None
     size = 0
     if known is not None:
@@ -117,7 +120,8 @@ def seen(bucket: bytes, box: BoxMoved) -> Seen:
         if after is None:
             return Seen(bucket, "late")
         told, before = after
-    entry = _ENTRY.pack(code, told.at_s.to_bytes(5), told.place.encode(), told.state, told.event)
+    state = told.state | told.sales << _SALES_SHIFT
+    entry = _ENTRY.pack(code, told.at_s.to_bytes(5), told.place.encode(), state, told.event)
     return Seen(_kept(bucket[:start] + entry + bucket[start + size :], at_s - KEPT_MS // 1000), "applied", before)
 
 
@@ -125,12 +129,14 @@ def _sold(known: _Known, told: _Known) -> tuple[_Known, Sale | None] | None:
     """A sale of a code that is known."""
     event = told.event or known.event
     if known.state and known.place == told.place and not known.state & told.state:
-        return _Known(max(known.at_s, told.at_s), told.place, known.state | told.state, event), None
+        return _Known(max(known.at_s, told.at_s), told.place, known.state | told.state, event, known.sales), None
     if told.at_s <= known.at_s:
         return None
     forgotten = known.state == _BY_LINE and told.at_s - known.at_s > KEPT_DAYS_OF_A_LINE * DAY_MS // 1000
-    before = Sale(known.place, known.at_s * 1000) if known.state and not forgotten else None
-    return told._replace(event=event), before
+    if not known.state or forgotten:
+        return told._replace(event=event), None
+    sales = min(known.sales + 1, _SALES_MOST)
+    return told._replace(event=event, sales=sales), Sale(known.place, known.at_s * 1000, known.sales)
 
 
 def _returned(known: _Known, told: _Known, box: BoxMoved) -> tuple[_Known, Sale | None] | None:
@@ -149,7 +155,8 @@ def second_sale(box: BoxMoved, before: Sale, moment: Moment) -> list[Output]:
     # one movement may bring several boxes: the code is part of what crossed
     crossing_id = f"{box.event_id}/{box.drug_trac_codg}"
     at_ms = moment.occurred_ms
-    crossing = Crossing("D05", 1, rule.kind, rule.sev, "institution", code, crossing_id, at_ms, stamp_ms, 2, 1)
+    sale = before.number + 1
+    crossing = Crossing("D05", 1, rule.kind, rule.sev, "institution", code, crossing_id, at_ms, stamp_ms, sale, 1)
     sold_before = {"fixmedins_code": before.fixmedins_code, "occurred_at": rfc3339(before.at_ms)}
     return [
         moment.alert(clause, crossing, fixmedins_code=code, drug_trac_codg=box.drug_trac_codg, sold_before=sold_before)
@@ -164,7 +171,8 @@ def _found(bucket: bytes, code: bytes) -> tuple[int, _Known | None]:
     if bucket[start : start + 9] != code:
         return start, None
     _, at_s, institution, state, event = _ENTRY.unpack_from(bucket, start)
-    return start, _Known(int.from_bytes(at_s), institution.rstrip(b"\0").decode(), state, event)
+    state, sales = state & (_BY_STOCK | _BY_LINE), state >> _SALES_SHIFT
+    return start, _Known(int.from_bytes(at_s), institution.rstrip(b"\0").decode(), state, event, sales)
 
 
 def _kept(bucket: bytes, floor_s: int) -> bytes:

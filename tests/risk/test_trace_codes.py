@@ -1,5 +1,6 @@
 """D05: a second sale is certain, a return clears it, a repetition says nothing, however the log is cut."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -107,6 +108,32 @@ def test_a_sale_sent_again_with_its_time_corrected_is_one_sale() -> None:
 def test_a_third_sale_is_an_alert_of_its_own() -> None:
     alerts = alerts_of(SOLD, AGAIN, stock(4, "sold", CODE, minutes=90))
     assert len({alert["alert_id"] for alert in alerts}) == 2
+    assert [(alert["observed"], f"sale number {n}" in alert["vola_cont_en"]) for n, alert in enumerate(alerts, 2)] == [
+        (2, True),
+        (3, True),
+    ]
+
+
+def test_a_return_begins_the_count_of_sales_anew_and_the_other_telling_of_one_adds_none() -> None:
+    back = stock(5, "sale_returned", CODE, minutes=70, shop="P43050000002")
+    alerts = alerts_of(SOLD, AGAIN, back, stock(6, "sold", CODE, minutes=80), stock(7, "sold", CODE, minutes=90))
+    assert [alert["observed"] for alert in alerts] == [2, 2]
+    engine = Engine(Parameters(), files=FILES)
+    shop = "P43050000001"
+    engine.fold(
+        [
+            SOLD,
+            line(1, CODE, minutes=1),
+            line(2, CODE, visit="V2", minutes=5),
+            stock(8, "sold", CODE, minutes=7, shop=shop),
+        ]
+    )
+    assert [each.body["observed"] for each in engine.outputs if each.topic == "alerts"] == [2]
+
+
+def test_a_count_that_its_bits_cannot_hold_stays_at_the_most() -> None:
+    alerts = alerts_of(*(stock(number, "sold", CODE, minutes=number) for number in range(70)))
+    assert [alert["observed"] for alert in alerts] == [*range(2, 64), *[64] * 7]
 
 
 def drawn(seed: int) -> list[Fact]:
@@ -129,17 +156,24 @@ def test_any_cutting_gives_the_same_bytes_and_a_naive_reader_the_same_alerts(see
     whole = folded(facts, [1])
     assert folded(facts, sorted(random.sample(range(1, len(facts)), 12))) == whole
     newest: dict[str, CodeMoved] = {}
+    sales: Counter[str] = Counter()
     expected = []
     for fact in facts:
         assert isinstance(fact, CodeMoved)
         last = newest.get(fact.drug_trac_codg)
         if last is not None and fact.occurred_at <= last.occurred_at:
             continue
+        sales[fact.drug_trac_codg] = sales[fact.drug_trac_codg] + 1 if fact.movement == "sold" else 0
         if last is not None and last.movement == fact.movement == "sold":
-            expected.append((fact.drug_trac_codg, fact.event_id, last.fixmedins_code))
+            expected.append((fact.drug_trac_codg, fact.event_id, last.fixmedins_code, sales[fact.drug_trac_codg]))
         newest[fact.drug_trac_codg] = fact
     told = [
-        (alert["drug_trac_codg"], alert["vola_evid"][0].split("/")[0], alert["sold_before"]["fixmedins_code"])
+        (
+            alert["drug_trac_codg"],
+            alert["vola_evid"][0].split("/")[0],
+            alert["sold_before"]["fixmedins_code"],
+            alert["observed"],
+        )
         for alert in whole[2]
     ]
     assert told == expected
