@@ -89,7 +89,7 @@ def test_a_call_that_raised_nothing_of_its_own_keeps_no_name_for_it():
     life.authorize(50_000, scope="visit")
     life.increase(10_000)
     told = life.capture(60_000, request_id="R2", final=False)
-    told += life.increase(25_000, request_id="R3")  # opens L80
+    told += life.increase(20_000, request_id="R3")  # opens L80, and is not beyond it (F03)
     told += life.release(request_id="R4")  # closes it
     assert told.alerts == [("L80", "opened"), ("L80", "closed")]
     (ended,) = life.credit.ended
