@@ -54,7 +54,8 @@ def without_settled(visits: tuple[Visit, ...], rows: tuple[Row, ...], floor_ms: 
     """The visits without the admissions that nobody ended and whose last final bill is from before `floor_ms`, where
     rows begin; and of others that nobody ends, those heard of last.
 
-    Not sooner: as long as the row is there the bill can be undone, and H10 looks back as far for a discharge.
+    Not sooner: as long as the row is there the bill can be undone, and he lies there again; and his discharge may still
+    be told, for which P11, H01 and H02 wait.
     """
     unended = [visit for visit in visits if visit.admission and not visit.ended_ms]
     if not unended:
