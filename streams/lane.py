@@ -155,7 +155,7 @@ class Lane:
         except ConnectorError as error:
             self._ownership.lose([owned for owned in everyone if owned.waiting], "redis", error)
             return []
-        ready = sorted((owned for owned in everyone if owned.waiting), key=lambda each: not each.is_live)
+        ready = sorted((owned for owned in everyone if owned.tag in shares), key=lambda each: not each.is_live)
         chosen = [(owned, owned.take(shares[owned.tag], until_ms)) for owned in ready]
         return [(owned, taken) for owned, taken in chosen if taken]
 

@@ -14,11 +14,14 @@ from connectors.store import KEY_PREFIX, Store
 from streams.owned import Owned
 
 SKEW_MS = 10 * 60_000  # the second hop bears 15 minutes; the rest is for records that are late by themselves
+STEP_MS = SKEW_MS // 2  # lanes go on by whole steps: a turn for every word of the slowest is a turn for a few records
 BEHIND_RECORDS = 500
 CATCHING_UP = 4  # times a batch: a value that many records of one batch touch is packed, hashed and sent once
+TOGETHER = 32  # records of the second hop that are worth a turn while people of the lane catch up
 _RUSH_MS = 60_000  # of simulated time: there a handful of records may be hours
 _HOLD_MS = 30_000
 _FRESH_MS = 2_000
+_WORD_MS = 500  # a lane that is long in one step says again that it lives
 _LIVE = "live"
 _NO_BOUND = 2**62
 _KEY = f"{KEY_PREFIX}pace"
@@ -33,14 +36,18 @@ def shares_of(shards: Iterable[Owned], batch_records_max: int) -> dict[str, int]
     """How many records each shard that has some may take now, by its tag.
 
     Live shards of people go first: somebody waits for their answers, and what catches up gets what is left beside them.
-    Where none of the lane's people are live nobody waits, and their batches are long. A record of the second hop is a
-    batch by itself: where people are live it goes beside them, for whoever comes waits until the turn is over.
+    Where none of the lane's people are live nobody waits: their batches are long, and the second hop goes along when
+    enough of it has gathered. A record of the second hop is a batch by itself: where people are live it goes beside
+    them, for whoever comes waits until the turn is over.
     """
     shards = list(shards)
     ready = [owned for owned in shards if owned.waiting]
     share = max(1, batch_records_max // max(1, len(ready)))
     if nobody_waits(shards):
-        return {owned.tag: share * CATCHING_UP if owned.shard.family == "p" else share for owned in ready}
+        people = {owned.tag: share * CATCHING_UP for owned in ready if owned.shard.family == "p"}
+        enough = TOGETHER if people else 1
+        subjects = [owned for owned in ready if owned.tag not in people and len(owned.waiting) >= enough]
+        return people | {owned.tag: share for owned in subjects}
     beside = max(1, share // 4)
     behind = share if nobody_waits(ready) else beside
     return {owned.tag: beside if owned.shard.family == "q" else share if owned.is_live else behind for owned in ready}
@@ -54,11 +61,17 @@ class Pace:
         self._simulated = simulated
         self._behind_since_ms = 0
         self._tags = frozenset(tags)
-        self._told: set[str] = set()
+        self._told: dict[str, int] = {}
+        self._told_at_ms = 0
+        self._heard: dict[bytes, bytes] = {}
         self._unheard_ms: dict[str, int] = {}
 
     def until_ms(self, shards: Sequence[Owned], share: int) -> int:
-        """Up to which business time shards of people may be decided now, when each takes at most `share` records."""
+        """Up to which business time shards of people may be decided now, when each takes at most `share` records.
+
+        Lanes speak when they come to another step and when they are held: an old word holds no less than a new one. Of
+        whoever holds nobody they hear at every turn: what has come to him since may hold.
+        """
         people = [owned for owned in shards if owned.shard.family == "p" and owned.epoch and not owned.stopped]
         stopped = {owned.tag for owned in shards if owned.stopped}  # a stopped shard holds nobody
         is_behind = any(not owned.is_live or self._rushes(owned) for owned in people)
@@ -67,10 +80,21 @@ class Pace:
             return _NO_BOUND
         bounds = [bound for owned in people if (bound := owned.share_ends_ms(share)) is not None]
         fronts = {owned.tag: owned.front_ms for owned in people if owned.waiting and owned.front_ms}
-        heard = self._told_by_all({tag: str(front_ms) for tag, front_ms in fronts.items() if is_behind})
-        self._told = set(fronts) if is_behind else set()
-        others = self._fronts(heard, self._tags - stopped - {owned.tag for owned in people})
-        return min([*bounds, *(front_ms + SKEW_MS for front_ms in others)], default=_NO_BOUND)
+        others = self._tags - stopped - {owned.tag for owned in people}
+        told = {tag: str(front_ms) for tag, front_ms in fronts.items() if is_behind}
+        steps = {tag: fronts[tag] // STEP_MS for tag in told}
+        ends = self._ends_of(others)
+        is_held = min(fronts.values(), default=0) > min([*bounds, *ends], default=_NO_BOUND)
+        is_old = steps != self._told or _now_ms() - self._told_at_ms > _WORD_MS
+        if others and (is_held or is_old or len(ends) < len(others)):
+            self._heard, self._told_at_ms = self._told_by_all(told), _now_ms()
+            ends = self._ends_of(others)
+        self._told = steps
+        return min([*bounds, *ends], default=_NO_BOUND)
+
+    def _ends_of(self, others: Iterable[str]) -> list[int]:
+        """Up to which business time shards of other lanes, as last heard of, let this one go; a live one has no end."""
+        return [front_ms // STEP_MS * STEP_MS + SKEW_MS for front_ms in self._fronts(self._heard, others)]
 
     def _rushes(self, owned: Owned) -> bool:
         """Has more come to a live shard at once than happens as it happens?"""

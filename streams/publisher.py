@@ -18,6 +18,7 @@ from streams.shards import Effects, ShardStopped
 
 ACKNOWLEDGED_WITHIN_S = GIVEN_UP_AFTER_S
 _MERGED_BY_SECOND_MAX = 200
+_STRETCH_MS = 5 * MINUTE_MS  # of a backlog; the second hop bears fifteen minutes, and records are dear
 _REFUSED_FOR_GOOD = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -99,10 +100,10 @@ class Publisher:
         """Send the contributions of several shards (source, said, sending), merged in business time.
 
         Each source's own order is that of its counters; merging only interleaves sources, so that none makes another
-        late. A backlog is merged by the minute, what just happened by the second: then a burst arrives as it happened.
+        late. A backlog is merged by minutes, what just happened by the second: then a burst arrives as it happened.
         """
         count = sum(len(effects.numbered) for _, said, _ in batch for effects in said)
-        stretch_ms = SECOND_MS if count <= _MERGED_BY_SECOND_MAX else MINUTE_MS
+        stretch_ms = SECOND_MS if count <= _MERGED_BY_SECOND_MAX else _STRETCH_MS
         runs = [(*run, sending) for source, said, sending in batch for run in _runs(source, said, stretch_ms)]
         for _, source, target, contributions, first, sending in sorted(runs, key=lambda run: run[:2]):
             for start in range(0, len(contributions), CONTRIBUTIONS_PER_RECORD):

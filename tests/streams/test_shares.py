@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streams.pace import CATCHING_UP, shares_of
+from streams.pace import CATCHING_UP, TOGETHER, shares_of
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Shard:
 
 
 IDLE: list[int] = []
+MANY = [1] * TOGETHER
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,10 @@ IDLE: list[int] = []
         ([Shard("p0", True, IDLE), Shard("p1", False), Shard("q0", True)], {"p1": 400, "q0": 100}),
         ([Shard("p0", True, IDLE), Shard("q0", True)], {"q0": 200}),
         # nobody waits for an answer; subjects that are live hold nobody back
-        ([Shard("p0", False), Shard("q0", True)], {"p0": 400 * CATCHING_UP, "q0": 400}),
+        ([Shard("p0", False), Shard("q0", True, MANY)], {"p0": 400 * CATCHING_UP, "q0": 400}),
+        ([Shard("p0", False, IDLE), Shard("q0", True)], {"q0": 800}),
+        # a few contributions wait for more while people catch up: a turn of theirs costs what a long one does
+        ([Shard("p0", False), Shard("q0", True, MANY[1:])], {"p0": 400 * CATCHING_UP}),
         ([Shard("p0", False), Shard("p1", False, IDLE)], {"p0": 800 * CATCHING_UP}),
     ],
 )
