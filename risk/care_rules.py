@@ -102,7 +102,8 @@ def bill_undone(
     activity: Activity, row: Row | None, fact: SettlementReversed | SettlementCompleted, moment: Moment
 ) -> tuple[Activity, list[Output]]:
     """A pharmacy's bill is the batch of its own lines, which go with it; one that comes later is not counted at all
-    (visits.py). A hospital's lines stay: they are billed anew.
+    (visits.py). A hospital's lines stay: they are billed anew. A bill that is reinstated brings no lines back, for a
+    doubt is a return (boxes.py); one whose reversal names its message only leaves the lines that came before.
     """
     span = kept(moment.policy)
     if not activity.care or not fact.setl_id or not span.any_rule:

@@ -19,7 +19,7 @@ from connectors.kafka import producer
 from connectors.store import PULSE_CHANNEL, Store
 from streams.owned import Moved, Owned, Waiting, Work, on_the_way
 from streams.ownership import LaneSettings, Ownership
-from streams.pace import CATCHING_UP, Pace, nobody_waits, shares_of
+from streams.pace import CATCHING_UP, TOGETHER, Pace, nobody_waits, shares_of
 from streams.publisher import Publisher
 from streams.shards import ShardStopped
 from streams.tally import Tally
@@ -143,9 +143,7 @@ class Lane:
         return batch
 
     def _choose(self) -> list[tuple[Owned, list[Waiting]]]:
-        """The records to decide now. No shard of people runs ahead of another in business time by more than the second
-        hop can bear.
-        """
+        """The records to decide now. No shard of people runs further ahead of another than the second hop can bear."""
         everyone = list(self._ownership)
         shares = shares_of(everyone, self._settings.batch_records_max)
         if not shares:
@@ -156,8 +154,9 @@ class Lane:
             self._ownership.lose([owned for owned in everyone if owned.waiting], "redis", error)
             return []
         ready = sorted((owned for owned in everyone if owned.tag in shares), key=lambda each: not each.is_live)
-        chosen = [(owned, owned.take(shares[owned.tag], until_ms)) for owned in ready]
-        return [(owned, taken) for owned, taken in chosen if taken]
+        chosen = [(owned, taken) for owned in ready if (taken := owned.take(shares[owned.tag], until_ms))]
+        idle = [] if chosen else [owned for owned in everyone if owned.waiting and owned.tag not in shares]
+        return chosen or [(owned, owned.take(TOGETHER, until_ms)) for owned in idle]  # nobody of its people may go on
 
     def _send(self, batch: list[Work]) -> None:
         started = time.perf_counter()

@@ -167,7 +167,7 @@ class OrderSubmitter:
                 answer = await self._gateway.submit(order)
         except ConnectorError as error:
             memory.tries += 1
-            self._postpone(order, memory)
+            self._postpone(order, memory, is_answered=False)
             level = logging.WARNING if error.retryable else logging.ERROR
             _log.log(level, "order %s waits: %s", order.order_id, error)
             return self._counted(order.kind, "not_reached" if error.retryable else "failed")
@@ -187,13 +187,15 @@ class OrderSubmitter:
             self._postpone(order, memory)
         return answer.result
 
-    def _postpone(self, order: BankOrder, memory: _Memory) -> None:
-        if memory.result == "accepted":
-            memory.unclear_since_s = None
-        else:
+    def _postpone(self, order: BankOrder, memory: _Memory, *, is_answered: bool = True) -> None:
+        """Ask later. What the bank took in holds up no order behind it; that it is silent since is unclear too."""
+        is_accepted = memory.result == "accepted"
+        if not is_accepted:
             self._stuck.setdefault(order.agreement_no, order.key)
-            if memory.unclear_since_s is None:
-                memory.unclear_since_s = self._clock()
+        if is_accepted and is_answered:
+            memory.unclear_since_s = None
+        elif memory.unclear_since_s is None:
+            memory.unclear_since_s = self._clock()
         memory.not_before_s = self._clock() + PATIENCE_S[min(memory.tries, len(PATIENCE_S)) - 1]
 
     def _remembered(self, key: str) -> _Memory:

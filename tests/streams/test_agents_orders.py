@@ -253,6 +253,21 @@ def test_an_order_that_its_bank_has_taken_in_is_no_unclear_one(bank):
     assert set(engine.unanswered_s) == {0.0}
 
 
+def test_a_bank_that_took_an_order_in_and_then_falls_silent_is_unclear_too(bank):
+    engine = Engine(order())
+    bank.script("accept", times=1)
+
+    async def follow(submitter, _):
+        await submitter.redrive(engine.open_orders)
+        bank.script("down")
+        for _ in range(3):
+            engine.now_s += 100
+            await submitter.redrive(engine.open_orders)
+
+    run(bank, engine, follow, IMPATIENT_S)
+    assert engine.unanswered_s == [0.0, 0.0, 100.0, 200.0]
+
+
 def test_a_time_out_after_success_is_settled_without_a_second_submission(bank):
     engine = Engine(order())
     bank.script("timeout_after_success", times=1)
