@@ -52,7 +52,8 @@ def is_remembered(activity: Activity, mdtrt: int) -> bool:
 
 def without_settled(visits: tuple[Visit, ...], rows: tuple[Row, ...], floor_ms: int) -> tuple[Visit, ...]:
     """The visits without the admissions that nobody ended and whose last final bill is from before `floor_ms`, where
-    rows begin; and of others that nobody ends, those heard of last.
+    rows begin; of more than `STAYS_MOST` others that nobody ended, first those go that a bill has settled, then those
+    heard of longest ago.
 
     Not sooner: as long as the row is there the bill can be undone, and he lies there again; and his discharge may still
     be told, for which P11, H01 and H02 wait.
@@ -61,13 +62,12 @@ def without_settled(visits: tuple[Visit, ...], rows: tuple[Row, ...], floor_ms: 
     if not unended:
         return visits
     newest_ms = {_settled_by(row): row.at_ms for row in rows if settles_its_visit(row)}  # in the order of their time
-    over = {
-        visit.mdtrt_id
-        for visit in unended
-        if newest_ms.get((hash64(visit.mdtrt_id), visit.fixmedins_code), floor_ms) < floor_ms
-    }
-    left = sorted((visit.newest_ms, visit.mdtrt_id) for visit in unended if visit.mdtrt_id not in over)
-    over.update(mdtrt_id for _, mdtrt_id in left[:-STAYS_MOST])
+    billed_ms = {each.mdtrt_id: newest_ms.get((hash64(each.mdtrt_id), each.fixmedins_code)) for each in unended}
+    over = {mdtrt_id for mdtrt_id, at_ms in billed_ms.items() if at_ms is not None and at_ms < floor_ms}
+    left = [visit for visit in unended if visit.mdtrt_id not in over]
+    if len(left) > STAYS_MOST:
+        left.sort(key=lambda visit: (billed_ms[visit.mdtrt_id] is None, visit.newest_ms, visit.mdtrt_id))
+        over.update(visit.mdtrt_id for visit in left[:-STAYS_MOST])
     return tuple(visit for visit in visits if visit.mdtrt_id not in over) if over else visits
 
 

@@ -22,9 +22,9 @@ UNSETTLED_MS = 92 * DAY_MS
 COMES_BACK_MS = 15 * DAY_MS
 """An admission within so much of a discharge there is a readmission (H02)."""
 
-STAYS_MOST = 16
+STAYS_MOST = 32
 """Admissions that nobody ever closes do not pile up: nobody lies in more beds, and in 92 days, for which a final bill
-is remembered, few are admitted more often. Ours.
+is remembered, nobody is admitted every third day. Ours.
 """
 
 
@@ -152,10 +152,15 @@ def stay_of(care: Care, mdtrt_id: str | int) -> Stay | None:
 
 
 def with_stay(care: Care, stay: Stay) -> Care:
-    """The care with this admission in the place of the one of its number."""
+    """The care with this admission in the place of the one of its number. Of more than `STAYS_MOST` the oldest ended
+    ones go; one that nobody ended goes with its visit (admissions.py).
+    """
     others = [each for each in care.stays if each.mdtrt_id != stay.mdtrt_id]
     stays = sorted((*others, stay), key=lambda each: (each.opened_ms, each.mdtrt_id))
-    return replace(care, stays=tuple(stays[-STAYS_MOST:]))
+    if len(stays) > STAYS_MOST:
+        over = [each.mdtrt_id for each in stays if each.ended_ms][: len(stays) - STAYS_MOST]
+        stays = [each for each in stays if each.mdtrt_id not in over]
+    return replace(care, stays=tuple(stays))
 
 
 def admitted(fact: VisitOpened | VisitUpdated, visit: Visit, at_ms: int) -> Stay:

@@ -7,7 +7,18 @@ import pytest
 
 from connectors.state_codec import unpack_activity
 from risk.activity import Activity
-from risk.care import COMES_BACK_MS, STAYS_MOST, UNSETTLED_MS, Care, Reach, Stay, forgetting, unpacked
+from risk.care import (
+    COMES_BACK_MS,
+    NO_CARE,
+    STAYS_MOST,
+    UNSETTLED_MS,
+    Care,
+    Reach,
+    Stay,
+    forgetting,
+    unpacked,
+    with_stay,
+)
 from risk.local_time import DAY_MS, day_start_ms
 from tests.oracle.case_log import facts_of
 from tests.oracle.production import Engine
@@ -109,6 +120,22 @@ def test_an_admission_that_is_settled_and_never_ended_goes_with_its_bill() -> No
 def test_one_whose_bill_was_undone_waits_for_the_next_bill() -> None:
     undone = (*settled(1, "2026-01-01"), {"at": "2026-02-01 09:00", "reverse": 2})
     assert known(*undone, *settled(2, "2026-05-01"), *settled(3, "2026-05-02")) == (["B1", "B2", "B3"], 3)
+
+
+def test_of_too_many_the_settled_ones_go_before_the_one_he_still_lies_in() -> None:
+    days = [f"2026-{month}-{day:02}" for month in ("01", "02") for day in range(2, 20)]
+    settled_daily = [each for number, day in enumerate(days) for each in settled(number, day)]
+    visits, stays = known({"at": "2026-01-01 08:00", "admit": "A"}, *settled_daily)
+    assert len(visits) == stays == STAYS_MOST
+    assert visits[0] == "A", "whom no bill has settled"
+
+
+def test_of_too_many_the_oldest_ended_ones_go() -> None:
+    open_one, ended = stay(1, 80, OPEN), [stay(n, 90 - n, 90 - n) for n in range(2, STAYS_MOST + 12)]
+    care = NO_CARE
+    for each in (open_one, *ended):
+        care = with_stay(care, each)
+    assert [each.mdtrt_id for each in care.stays] == [1, *range(13, STAYS_MOST + 12)]
 
 
 def test_however_many_admissions_nobody_ends_the_state_does_not_grow() -> None:
