@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from risk.alerts import Crossing, alert
 from risk.credit import Context, Credit, Move
+from risk.credit_alerts import credit_alert
 from risk.exposure import exposure_fen, uncovered_fen
 from risk.facts import Fact
 from risk.limits import pool_limit_fen
@@ -93,26 +93,15 @@ def _watched(credit: Credit, measure: Measure, fact: Fact | None, context: Conte
 def _alert(alarm: Alarm, measure: Measure, fact: Fact | None, context: Context, *, episode: str) -> Output:
     clause = measure.clause
     level = clause.value.levels[0]
-    crossing = Crossing(
-        measure.rule_id,
-        level.level,
-        level.kind,
-        level.sev,
-        "person",
-        context.psn_no,
-        alarm.crossing_id,
-        context.occurred_ms,
-        context.now_ms,
-        measure.demand_fen,
-        -(-clause.value.theta * measure.limit_fen // 100),
-    )
     short_fen = measure.demand_fen - measure.limit_fen
-    return alert(
-        crossing,
+    return credit_alert(
+        measure.rule_id,
+        clause,
+        level,
+        measure=(measure.demand_fen, -(-clause.value.theta * measure.limit_fen // 100)),
+        context=context,
+        told_by=alarm.crossing_id,
         episode=episode,
-        clause=clause.source(),
-        policy_version=context.policy.version,
-        texts=(clause.value.text_zh, clause.value.text_en),
         service=measure.service,
         mdtrt_id=getattr(fact, "mdtrt_id", None),
         fixmedins_code=getattr(fact, "fixmedins_code", None) or None,

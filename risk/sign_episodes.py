@@ -1,11 +1,11 @@
-"""How the signs F01-F07 are told: their episodes, and the alert of one. What opens or ends them is signals.py's."""
+"""How the signs F01-F07 are told: their episodes. What opens or ends them is signals.py's."""
 
 from typing import Any
 
 from msgspec.structs import replace
 
-from risk.alerts import Crossing, alert
 from risk.credit import Context, Credit, Move
+from risk.credit_alerts import credit_alert
 from risk.outputs import Output, Reply
 from risk.policy_rules import Level
 from risk.terms import Clause
@@ -46,37 +46,9 @@ def sign_episode(
         credit = with_signals(credit, open=tuple(each for each in credit.signals.open if each is not alarm))
         shown = (without if alarm.service == name else 0, level.theta)
         ended = {"told_by": alarm.crossing_id, "episode": "closed", **where}
-        said.append(sign_alert(rule_id, clause, level, measure=shown, context=context, **ended))
+        said.append(credit_alert(rule_id, clause, level, measure=shown, context=context, **ended))
     if count >= level.theta:
         alarm = Alarm(rule_id, name, context.record_id)
         credit = with_signals(credit, open=(*credit.signals.open, alarm))
-        said.append(sign_alert(rule_id, clause, level, measure=(count, level.theta), context=context, **where))
+        said.append(credit_alert(rule_id, clause, level, measure=(count, level.theta), context=context, **where))
     return credit, said
-
-
-def sign_alert(
-    rule_id: str, clause: Clause, level: Level, *, measure: tuple[int, int], context: Context, told_by: str = "",
-    episode: str = "opened", **where: Any,
-) -> Output:  # fmt: skip
-    """`told_by`: what crossed, if it was not this record."""
-    crossing = Crossing(
-        rule_id,
-        level.level,
-        level.kind,
-        level.sev,
-        "person",
-        context.psn_no,
-        told_by or context.record_id,
-        context.occurred_ms,
-        context.now_ms,
-        *measure,
-    )
-    return alert(
-        crossing,
-        episode=episode,
-        clause=clause.source(),
-        policy_version=context.policy.version,
-        texts=(clause.value.text_zh, clause.value.text_en),
-        window_ms=level.window_ms,
-        **where,
-    )

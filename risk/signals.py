@@ -5,6 +5,7 @@ off). Windows are (t - W, t] over the record's own time; an episode opens and en
 """
 
 from risk.credit import Authorization, Context, Credit, Move, Obligation
+from risk.credit_alerts import credit_alert
 from risk.exposure import exposure_fen
 from risk.facts import (
     AuthorizationIncreaseRequested,
@@ -23,7 +24,7 @@ from risk.order_answers import HARD_DECLINES
 from risk.ordered import FundingState
 from risk.outputs import Output, Reply
 from risk.requests import known_hold
-from risk.sign_episodes import sign_alert, sign_episode, with_signals
+from risk.sign_episodes import sign_episode, with_signals
 from risk.signed import CREDIT_LINE
 from risk.terms import Clause
 from risk.unsettled import gone, left, not_left
@@ -132,7 +133,7 @@ def _first_use(credit: Credit, hold: Authorization, context: Context) -> Move:
         return with_signals(credit, first=(*first, hold.promise.position)), []
     where = {"mdtrt_id": hold.mdtrt_id, "fixmedins_code": hold.fixmedins_code,
              "authorization_id": hold.authorization_id}  # fmt: skip
-    return credit, [sign_alert("F03", clause, level, measure=(hold.approved_fen, line_fen), context=context, **where)]
+    return credit, [credit_alert("F03", clause, level, measure=(hold.approved_fen, line_fen), context=context, **where)]
 
 
 # --- F02 the whole limit, visit after visit --------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def _declined(credit: Credit, fact: BankOrderResult, context: Context) -> list[O
     if order.state is not FundingState.REJECTED or fact.attempt != order.attempt:
         return []
     where = {"mdtrt_id": order.mdtrt_id, "fixmedins_code": order.fixmedins_code}
-    return [sign_alert("F06", clause, clause.value.levels[0], measure=(1, 1), context=context, **where)]
+    return [credit_alert("F06", clause, clause.value.levels[0], measure=(1, 1), context=context, **where)]
 
 
 # --- F05 several shared lines ----------------------------------------------------------------------------------------

@@ -4,10 +4,11 @@ from typing import Any
 
 from risk.bills import is_interim
 from risk.credit import Authorization, Context, Credit, Move
+from risk.credit_alerts import credit_alert
 from risk.facts import SettlementCompleted, VisitCancelled, VisitReopened
 from risk.outputs import Output, Reply
 from risk.requests import known_hold
-from risk.sign_episodes import sign_alert, with_signals
+from risk.sign_episodes import with_signals
 from risk.watched import Left
 
 
@@ -53,5 +54,5 @@ def gone(credit: Credit, context: Context) -> Move:
             where: dict[str, Any] = {"mdtrt_id": each.mdtrt_id, "fixmedins_code": each.fixmedins_code}
             told_by = context.record_id if not said else f"{context.record_id} {each.mdtrt_id}"  # each stay its own
             where |= {"told_by": told_by, "vola_evid": [context.event_id]}
-            said.append(sign_alert("F07", clause, level, measure=measure, context=context, **where))
+            said.append(credit_alert("F07", clause, level, measure=measure, context=context, **where))
     return with_signals(credit, left=tuple(waiting)), said

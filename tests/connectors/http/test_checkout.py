@@ -68,7 +68,7 @@ def test_with_a_key_only_the_pseudonym_is_appended() -> None:
 def test_no_answer_in_time_is_a_fallback_and_the_log_is_told() -> None:
     async def scenario() -> None:
         api = Api(lambda fact: None)
-        answer = await api.call("POST", "/v1/authorizations", authorization(answer_within_ms=5))
+        answer = await api.call("POST", "/v1/authorizations", authorization(answer_within_ms=50))
         body = answer.json()
         assert answer.status_code == 200
         assert (body["decision"], body["state"], body["held_fen"]) == ("fallback", "none", 0)
@@ -84,7 +84,7 @@ def test_no_answer_in_time_is_a_fallback_and_the_log_is_told() -> None:
 def test_an_answer_that_comes_after_the_fallback_is_nobodys() -> None:
     async def scenario() -> None:
         api = Api(lambda fact: None)
-        await api.call("POST", "/v1/authorizations", authorization(answer_within_ms=2))
+        await api.call("POST", "/v1/authorizations", authorization(answer_within_ms=50))
         attempt = api.log.facts[0].attempt  # type: ignore[attr-defined]
         late = b'{"attempt":"%b","status":200,"body":{}}' % attempt.encode()
         api.replies.heard(b"xinmai:reply:api1", late, 0.0)
@@ -141,7 +141,7 @@ def test_an_old_record_says_nothing_of_a_shard_that_was_idle() -> None:
 def test_an_increase_is_asked_and_abandoned_like_an_authorization() -> None:
     async def scenario() -> None:
         api = Api(lambda fact: None)
-        body = {**MORE, "amount_fen": 700, "answer_within_ms": 2}
+        body = {**MORE, "amount_fen": 700, "answer_within_ms": 50}
         answer = await api.call("POST", "/v1/authorizations/A-1/increase", body)
         assert answer.json()["decision"] == "fallback"
         requested, abandoned = api.log.facts
