@@ -98,6 +98,25 @@ def test_both_attempts_paid_in_the_end_and_one_goes_back():
     assert (refund["kind"], refund["amount_fen"], life.used) == ("refund", 80_000, 0)
 
 
+def test_a_late_word_on_a_debit_asks_again_only_for_what_no_later_debit_asks_for():
+    life = Life("2024-03-01").sign()
+    life.authorize(100_000, scope="visit")
+    life.settle(60_000, "S1")
+    life.settle(40_000, "S2")
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    wishes = life.reverse("S1").orders + life.reverse("S2").orders
+    life.bank(wishes[0], "cancelled")
+    (again,) = life.reinstate("S1").orders
+    life.bank(order, "partial", 10_000)  # too late to forget all of it
+    life.reinstate("S2")
+    (third,) = life.pass_time(until=("2024-03-02", 14)).orders
+    assert (third["order_id"], third["attempt"]) == (order["order_id"], 2)
+    assert third["items"] == [{"setl_id": "S2", "amount_fen": 40_000}]
+    life.bank(third, "settled")
+    (refund,) = life.bank(again, "settled").orders
+    assert (refund["kind"], refund["amount_fen"], life.used) == ("refund", 10_000, 0)
+
+
 def test_one_attempt_told_twice_is_booked_by_its_total():
     life, order = ordered("debit")
     life.bank(order, "partial", 30_000)
