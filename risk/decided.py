@@ -74,6 +74,25 @@ def after_visit(
     return decision(context, "after_visit", decision_id, body)
 
 
+def surplus(context: Context, order: Order, fen: int, *, giver: str) -> Output:
+    """Money of an order that no order brings where it belongs: whoever has it gives it back."""
+    said = Said(ReasonCode.SURPLUS, Outcome.RELEASE, fen, 0, "bundle")
+    body = {
+        "decision": said.outcome.value,
+        "amount_fen": fen,
+        "items": [],
+        "surplus_fen": fen,
+        "given_back_by": giver,
+        "order_id": order.order_id,
+        "agreement_no": order.agreement_no,
+        "fixmedins_code": order.fixmedins_code,
+        "mdtrt_id": order.mdtrt_id,
+        "reasons": [reason_body(said, context.terms)],
+    }
+    decision_id = derived_id("de_", "surplus", context.psn_no, context.record_id, order.order_id)
+    return decision(context, "payment", decision_id, body)
+
+
 def quality_alert(context: Context, rule_id: str, fixmedins_code: str, **optional: Any) -> list[Output]:
     """A data-quality alert about this record at an institution, if the policy has the rule."""
     clause = context.terms.get(rule_id)

@@ -77,6 +77,15 @@ def surplus_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
     return max(0, funded_fen - refunded_fen - returning_fen - stands_fen)
 
 
+def returnable_fen(credit: Credit, refund: Order) -> int:
+    """What of the rest of a refund under way still came in too much: the settlement may stand again meanwhile."""
+    (item,) = refund.items
+    rest_fen = item.amount_fen - item.moved_fen
+    told = moved(credit)[item.setl_id]
+    others = {item.setl_id: told._replace(returning_fen=told.returning_fen - rest_fen)}
+    return sum(min(rest_fen, surplus_of(each, others)) for each in credit.obligations if each.setl_id == item.setl_id)
+
+
 def held_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:
     """The sum of open holds, of one pool or agreement or of all."""
     total_fen = 0

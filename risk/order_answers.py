@@ -1,7 +1,7 @@
 """What the bank did with an order: the funding leg's table applied, the money booked, the next attempt chosen.
 
 `unknown` waits for the query. Money that moved is booked however late it is told, once per attempt: what stands for
-nothing goes back by a refund (orders.py).
+nothing goes back by a refund (orders.py). Of a refund no more is booked than ever came: the rest is told to people.
 """
 
 from risk.answers import decision
@@ -9,11 +9,12 @@ from risk.attempts import next_attempt_ms
 from risk.bundles import enqueue, is_over
 from risk.capture import obligation_of, with_obligation
 from risk.credit import Context, Credit, Move, Obligation
-from risk.exposure import latest_order, moved, unfunded_of
+from risk.decided import surplus
+from risk.exposure import Moved, latest_order, moved, returnable_fen, unfunded_of
 from risk.facts import BankOrderResult
 from risk.legs import FundingAction, funded_after
 from risk.ordered import FundingState, Item, Order
-from risk.orders import emit, with_order
+from risk.orders import cancel, emit, with_order
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, reason_body
 from risk.signed import CREDIT_LINE
@@ -30,39 +31,69 @@ def order_result(credit: Credit, fact: BankOrderResult, context: Context) -> Mov
         return credit, []
     if before.kind == "cancel":
         return _cancel_answered(credit, before, fact, context)
-    order = _booked(before, fact)
+    order, excess_fen = _booked(credit, before, fact)
     state = _state_after(order, fact)
     if state is not None:
         order = _concluded(credit, order._replace(state=state), fact, context)
     credit = with_order(credit, order)
-    said: list[Output | Reply] = []
+    said: list[Output | Reply] = [surplus(context, order, excess_fen, giver="bank")] if excess_fen else []
     if before.in_flight and not order.in_flight:
         if order.kind == "draw" and order.state is not FundingState.SETTLED:
-            credit, said = _draw_refused(credit, order, fact, context)
+            credit, more = _draw_refused(credit, order, fact, context)
+            said += more
         if order.state is FundingState.CANCELLED and not order.retry_ms:
             credit = _queued_again(credit, order, context)
     if order.kind == "refund":
+        credit, more = _refunds_overtaken(credit, order, context) if order.told != before.told else (credit, [])
+        said += more
         credit = _queued_again(credit, order, context)
     credit, more = emit(credit, context)
     return credit, [*said, *more]
 
 
-def _booked(order: Order, fact: BankOrderResult) -> Order:
-    """What moved goes to the items in order; an attempt's amounts are totals; too much is kept to be sent back."""
+def _booked(credit: Credit, order: Order, fact: BankOrderResult) -> tuple[Order, int]:
+    """What moved goes to the items in order; an attempt's amounts are totals; too much is kept to be sent back.
+
+    With what a refund brought back beyond all that came.
+    """
     if fact.result not in _MONEY:
-        return order
+        return order, 0
     known_fen = dict(order.told).get(fact.attempt, 0)
     left_fen = max(0, fact.amount_fen - known_fen)
     told = {**dict(order.told), fact.attempt: known_fen + left_fen}
+    order = order._replace(told=tuple(sorted(told.items())))
+    if order.kind == "refund":
+        return _sent_back(credit, order, left_fen)
     items = []
     for item in order.items:
         part_fen = min(left_fen, item.amount_fen - item.moved_fen)
         items.append(item._replace(moved_fen=item.moved_fen + part_fen))
         left_fen -= part_fen
-    if left_fen and order.kind != "refund":
+    if left_fen:
         first = items[0]
         items[0] = Item(first.setl_id, first.amount_fen + left_fen, first.moved_fen + left_fen)
-    return order._replace(items=tuple(items), told=tuple(sorted(told.items())))
+    return order._replace(items=tuple(items)), 0
+
+
+def _sent_back(credit: Credit, order: Order, fen: int) -> tuple[Order, int]:
+    """Two attempts, or two refunds, may both have come through: what is left to go back bounds them together."""
+    (item,) = order.items
+    sums = moved(credit).get(item.setl_id, Moved())
+    part_fen = min(fen, sums.funded_fen - sums.refunded_fen)
+    moved_fen = item.moved_fen + part_fen
+    amount_fen = max(item.amount_fen, moved_fen) if part_fen == fen else moved_fen
+    return order._replace(items=(Item(item.setl_id, amount_fen, moved_fen),)), fen - part_fen
+
+
+def _refunds_overtaken(credit: Credit, done: Order, context: Context) -> Move:
+    """Another refund on its way whose money went back by this one is asked back; an unknown one waits for the query."""
+    said: list[Output | Reply] = []
+    for order in credit.orders:
+        same = order.kind == "refund" and order.items[0].setl_id == done.items[0].setl_id
+        if same and order.state is FundingState.SUBMITTED and not returnable_fen(credit, order):
+            credit, more = cancel(credit, order, f"{context.event_id}:{order.order_id}", context)
+            said += more
+    return credit, said
 
 
 def _state_after(order: Order, fact: BankOrderResult) -> FundingState | None:

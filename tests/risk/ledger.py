@@ -28,6 +28,7 @@ class Ledger:
         self.lenders = {}  # authorization -> agreement
         self.grown = {}  # authorization -> was its last approval an increase?
         self.dues = defaultdict(int)  # setl_id -> the most that was ever due
+        self.excess_fen = 0  # what banks returned beyond what came, until it is told
         self.beyond = defaultdict(int)  # setl_id -> what the bank moved without being asked for it any more
 
     def hear(self, told):
@@ -98,6 +99,9 @@ class Ledger:
 
     def _payment(self, body):
         """Every fen of a payment is booked, waits for a bill, or is surplus; what was refunded is told elsewhere."""
+        if "order_id" in body:
+            assert body["given_back_by"] == "bank"
+            self.excess_fen -= body["surplus_fen"]
         booked = 0
         for item in body["items"]:
             back = item.get("refunded_fen", 0)
@@ -123,6 +127,7 @@ class Ledger:
         """The bank moved money of an order: to its items in their order."""
         if result not in ("settled", "partial") or self.kinds[order_id] == "cancel":
             return
+        amount_fen = self.believed(order_id, amount_fen)
         for item in self.asked[order_id]:
             part = min(amount_fen, item[1])
             item[1] -= part
@@ -131,6 +136,14 @@ class Ledger:
             came_fen = self.net(item[0]) - self.beyond[item[0]]
             assert came_fen <= self.dues[item[0]], "settled orders less refunds come to no more than was due"
         self._returned(order_id)
+
+    def believed(self, order_id, amount_fen):
+        """No more goes back than came: what a bank returns beyond that is told, and nobody's money here."""
+        if self.kinds[order_id] != "refund":
+            return amount_fen
+        believed_fen = min(amount_fen, self.net(self.asked[order_id][0][0]))
+        self.excess_fen += amount_fen - believed_fen
+        return believed_fen
 
     def _returned(self, order_id):
         """What a bank got back for a settlement that stands again was not repaid: it will lend it once more."""
@@ -145,6 +158,7 @@ class Ledger:
         kind = self.kinds[order_id]
         if kind == "cancel" or not amount_fen:
             return
+        amount_fen = self.believed(order_id, amount_fen)
         side = "back" if kind == "refund" else "in"
         for item in self.asked[order_id]:
             part = min(amount_fen, item[1])

@@ -71,6 +71,7 @@ class Person:
         assert all(amount >= 0 for amount in book.held.values())
         for name, ends in book.ends.items():
             assert book.places[name] == ends + (name in book.held), "each hold ends once"
+        assert not book.excess_fen, "what a bank returned beyond what came is told, to the fen"
         for setl_id in book.captured:
             assert book.net(setl_id) >= 0, "nothing goes back that did not come"
         seen = view(credit, now)
@@ -113,9 +114,7 @@ class Person:
         if order.in_flight:
             self.book.bank(order_id, result, amount)
         else:
-            more = max(0, amount - dict(order.told).get(attempt, 0))
-            rest = sum(item.amount_fen - item.moved_fen for item in order.items)
-            self.book.late(order_id, min(more, rest) if order.kind == "refund" else more)
+            self.book.late(order_id, max(0, amount - dict(order.told).get(attempt, 0)))
 
 
 class Money(RuleBasedStateMachine):

@@ -117,6 +117,37 @@ def test_a_late_word_on_a_debit_asks_again_only_for_what_no_later_debit_asks_for
     assert (refund["kind"], refund["amount_fen"], life.used) == ("refund", 10_000, 0)
 
 
+def refunded_by_the_second_attempt():
+    life, first = ordered("refund")
+    life.bank(first, "rejected", code="DOWN", cause="bank")
+    (second,) = life.pass_time(hours=24).orders
+    life.bank(second, "settled")
+    return life, first
+
+
+def test_what_a_bank_returned_beyond_what_came_is_told_once_and_stops_nobody():
+    life, first = refunded_by_the_second_attempt()
+    (told,) = life.bank(first, "settled").decisions
+    assert (told["kind"], told["decision"], told["reasons"][0]["code"]) == ("payment", "release", "SURPLUS")
+    assert (told["order_id"], told["surplus_fen"], told["given_back_by"]) == (first["order_id"], 80_000, "bank")
+    assert moved(life.credit)["S1"].refunded_fen == 80_000
+    assert life.bank(first, "settled") == []
+    assert life.pass_time(hours=999).orders == []
+
+
+def test_two_attempts_of_a_refund_that_both_came_through_are_both_booked_as_far_as_money_is_there():
+    life, order = ordered("debit")
+    life.bank(order, "rejected", code="X", cause="bank")
+    (again,) = life.pass_time(until=("2024-03-02", 14)).orders
+    life.bank(again, "settled")
+    (refund,) = life.bank(order, "settled").orders  # 160,000 came for a bill of 80,000
+    life.bank(refund, "rejected", code="DOWN", cause="bank")
+    (other,) = life.pass_time(hours=24).orders
+    life.bank(other, "settled")
+    (debit,) = life.bank(refund, "settled").orders  # and all of it went back
+    assert (debit["kind"], debit["amount_fen"], life.used) == ("debit", 80_000, 80_000)
+
+
 def test_one_attempt_told_twice_is_booked_by_its_total():
     life, order = ordered("debit")
     life.bank(order, "partial", 30_000)
