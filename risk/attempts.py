@@ -7,12 +7,17 @@ from risk.ordered import Order
 
 
 def next_attempt_ms(order: Order, context: Context) -> int:
-    """The next step of the ladder, counted from the first attempt, in the debit hours; 0 = the ladder has ended."""
-    hours = context.terms["debit_hours"].value
-    for step in context.terms["debit_retry_ms"].value[order.attempt - 1 :]:
+    """The next step of the ladder, counted from the first attempt, in the debit hours; 0 = the ladder has ended.
+
+    A refund has as many attempts however long the bank was away: what it brings back is not ours to forgo.
+    """
+    hours, ladder = context.terms["debit_hours"].value, context.terms["debit_retry_ms"].value
+    for step in ladder[order.attempt - 1 :]:
         at_ms = by_day(order.first_ms + step, hours)
         if at_ms > context.now_ms:
             return _another_day(order, at_ms, context)
+    if order.kind == "refund" and order.attempt <= len(ladder):
+        return by_day(context.now_ms + ladder[0], hours)
     return 0
 
 

@@ -163,18 +163,25 @@ def waiting_in(credit: Credit, bundle: Bundle) -> list[Obligation]:
     for obligation in credit.obligations:
         if covers(bundle, obligation) and obligation.claim_fen and not obligation.given_back:
             order = latest_order(credit, obligation)
-            if order is None or is_over(order):
+            if order is None or is_over(credit, order):
                 found.append(obligation)
     return found
 
 
-def is_over(order: Order) -> bool:
+def is_over(credit: Credit, order: Order) -> bool:
     """Nothing of it is to come, so what it left unfunded may be ordered anew. A draw that the bank refused, whole or in
-    part, is never tried again; a debit that was given up stays so.
+    part, is never tried again; a debit that was given up stays so, whatever word the bank had for it.
     """
     if order.in_flight or order.retry_ms:
         return False
-    return order.kind == "draw" or order.state in (FundingState.SETTLED, FundingState.CANCELLED)
+    if order.kind == "draw" or order.state is FundingState.SETTLED:
+        return True
+    return order.state is FundingState.CANCELLED and (not order.rest_fen or is_called_back(credit, order))
+
+
+def is_called_back(credit: Credit, order: Order) -> bool:
+    """Did we ask the bank to forget it?"""
+    return any(each.kind == "cancel" and each.original_order_id == order.order_id for each in credit.orders)
 
 
 def next_order_id(credit: Credit, bundle: Bundle, mode: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from risk.credit import Credit, HoldState, Obligation
 from risk.local_time import local_day, to_date
 from risk.ordered import FundingState, Order
@@ -24,11 +26,15 @@ class Repayment(StrEnum):
 
 
 class Moved(NamedTuple):
-    """What orders moved for one settlement: to the institution, back from it, and what is on its way back."""
+    """What orders moved for one settlement: to the institution, back from it, and what is on its way back.
+
+    `given_up_fen`: what the bank would not bring back; the institution was told to.
+    """
 
     funded_fen: int = 0
     refunded_fen: int = 0
     returning_fen: int = 0
+    given_up_fen: int = 0
 
 
 def moved(credit: Credit) -> dict[str, Moved]:
@@ -40,9 +46,11 @@ def moved(credit: Credit) -> dict[str, Moved]:
             if order.kind in _FORWARD:
                 sums[item.setl_id] = before._replace(funded_fen=before.funded_fen + item.moved_fen)
             elif order.kind == "refund":
-                rest = item.amount_fen - item.moved_fen if order.in_flight or order.retry_ms else 0
+                rest_fen, goes_on = item.amount_fen - item.moved_fen, order.in_flight or order.retry_ms
                 sums[item.setl_id] = before._replace(
-                    refunded_fen=before.refunded_fen + item.moved_fen, returning_fen=before.returning_fen + rest
+                    refunded_fen=before.refunded_fen + item.moved_fen,
+                    returning_fen=before.returning_fen + (rest_fen if goes_on else 0),
+                    given_up_fen=before.given_up_fen + (0 if goes_on else rest_fen),
                 )
     return sums
 
@@ -51,7 +59,7 @@ def used_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
     """What the person still owes on one settlement: to the institution (card_withhold) or to the bank (credit_line)."""
     owed_fen = obligation.claim_fen - obligation.paid_fen
     if obligation.mode != CREDIT_LINE:
-        funded_fen, refunded_fen, _ = sums.get(obligation.setl_id, Moved())
+        funded_fen, refunded_fen, *_ = sums.get(obligation.setl_id, Moved())
         owed_fen -= funded_fen - refunded_fen
     return max(0, owed_fen)
 
@@ -60,30 +68,29 @@ def unfunded_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
     """What an order still has to bring to the institution."""
     if obligation.mode != CREDIT_LINE:
         return used_of(obligation, sums)
-    funded_fen, refunded_fen, _ = sums.get(obligation.setl_id, Moved())
+    funded_fen, refunded_fen, *_ = sums.get(obligation.setl_id, Moved())
     return max(0, obligation.claim_fen - (funded_fen - refunded_fen))
 
 
 def surplus_of(obligation: Obligation, sums: dict[str, Moved]) -> int:
-    """What orders brought to the institution beyond what stands, and no refund brings back yet.
+    """What orders brought to the institution beyond what stands, and no refund brings back yet or was given up on.
 
     A debit that a payment at the counter overtook brought too much; what repaid a bank's line was never the
     institution's.
     """
-    funded_fen, refunded_fen, returning_fen = sums.get(obligation.setl_id, Moved())
+    funded_fen, refunded_fen, returning_fen, given_up_fen = sums.get(obligation.setl_id, Moved())
     stands_fen = obligation.claim_fen
     if obligation.mode != CREDIT_LINE:
         stands_fen = max(0, stands_fen - obligation.paid_fen)
-    return max(0, funded_fen - refunded_fen - returning_fen - stands_fen)
+    return max(0, funded_fen - refunded_fen - returning_fen - given_up_fen - stands_fen)
 
 
 def returnable_fen(credit: Credit, refund: Order) -> int:
-    """What of the rest of a refund under way still came in too much: the settlement may stand again meanwhile."""
-    (item,) = refund.items
-    rest_fen = item.amount_fen - item.moved_fen
-    told = moved(credit)[item.setl_id]
-    others = {item.setl_id: told._replace(returning_fen=told.returning_fen - rest_fen)}
-    return sum(min(rest_fen, surplus_of(each, others)) for each in credit.obligations if each.setl_id == item.setl_id)
+    """What of the rest of a refund still came in too much: the settlement may stand again meanwhile."""
+    others = (each.asking_no_more() if each == refund else each for each in credit.orders)
+    sums = moved(replace(credit, orders=tuple(others)))
+    surplus_fen = sum(surplus_of(each, sums) for each in credit.obligations if each.setl_id == refund.items[0].setl_id)
+    return min(refund.rest_fen, surplus_fen)
 
 
 def held_fen(credit: Credit, service: str = "", agreement_no: str = "") -> int:

@@ -6,14 +6,14 @@ nothing goes back by a refund (orders.py). Of a refund no more is booked than ev
 
 from risk.answers import decision
 from risk.attempts import next_attempt_ms
-from risk.bundles import enqueue, is_over
+from risk.bundles import enqueue, is_called_back, is_over
 from risk.capture import obligation_of, with_obligation
 from risk.credit import Context, Credit, Move, Obligation
-from risk.decided import surplus
+from risk.decided import after_visit, surplus
 from risk.exposure import Moved, latest_order, moved, returnable_fen, unfunded_of
 from risk.facts import BankOrderResult
 from risk.legs import FundingAction, funded_after
-from risk.ordered import FundingState, Item, Order
+from risk.ordered import Bundle, FundingState, Item, Order
 from risk.orders import cancel, emit, with_order
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, reason_body
@@ -40,6 +40,9 @@ def order_result(credit: Credit, fact: BankOrderResult, context: Context) -> Mov
     if before.in_flight and not order.in_flight:
         if order.kind == "draw" and order.state is not FundingState.SETTLED:
             credit, more = _draw_refused(credit, order, fact, context)
+            said += more
+        if _is_given_up(credit, order):
+            credit, more = _given_up(credit, order, fact, context)
             said += more
         if order.state is FundingState.CANCELLED and not order.retry_ms:
             credit = _queued_again(credit, order, context)
@@ -114,6 +117,8 @@ def _concluded(credit: Credit, order: Order, fact: BankOrderResult, context: Con
         return order._replace(retry_ms=0, refused_ms=0, kept="")
     if order.in_flight:
         return order
+    if order.kind == "refund" and order.state is FundingState.CANCELLED and is_called_back(credit, order):
+        return order.asking_no_more()
     retry_ms = next_attempt_ms(order, context) if _may_retry(credit, order, fact) else 0
     refused = fact.result == "rejected" and fact.cause == "person"
     # an outage is not the person's: it stops the clock that a refusal started
@@ -121,11 +126,33 @@ def _concluded(credit: Credit, order: Order, fact: BankOrderResult, context: Con
 
 
 def _may_retry(credit: Credit, order: Order, fact: BankOrderResult) -> bool:
-    """A refused draw is final, so is a hard decline of a debit, and what we asked the bank to forget."""
-    if order.kind == "draw" or (order.kind == "debit" and fact.code in HARD_DECLINES):
+    """A refused draw is final, so is a hard decline, and what we asked the bank to forget."""
+    if order.kind == "draw" or fact.code in HARD_DECLINES:
         return False
-    wished = any(each.kind == "cancel" and each.original_order_id == order.order_id for each in credit.orders)
-    return not (order.state is FundingState.CANCELLED and wished)
+    return not (order.state is FundingState.CANCELLED and is_called_back(credit, order))
+
+
+def _is_given_up(credit: Credit, order: Order) -> bool:
+    """Does nobody ask for its rest any more, although we wanted it?"""
+    if order.kind == "draw" or order.retry_ms or not order.rest_fen:
+        return False
+    return not (order.state is FundingState.CANCELLED and is_called_back(credit, order))
+
+
+def _given_up(credit: Credit, order: Order, fact: BankOrderResult, context: Context) -> Move:
+    """After a hard decline or the ladder's end it is told: the institution collects, or gives back, by itself."""
+    if order.kind == "refund":
+        back_fen, item = returnable_fen(credit, order), order.items[0]
+        order = order._replace(items=(item._replace(amount_fen=item.moved_fen + back_fen),))
+        told = [surplus(context, order, back_fen, giver="institution")] if back_fen else []
+        return with_order(credit, order), [*told]
+    sums = moved(credit)
+    owed = [each for each in credit.obligations if latest_order(credit, each) == order and unfunded_of(each, sums)]
+    if not owed:
+        return credit, []
+    said = Said(ReasonCode.BANK_REFUSED, Outcome.HOLD, fact.code, None, "bundle")
+    bundle = Bundle(order.bundle, order.mdtrt_id, order.fixmedins_code, order.agreement_no, 0)
+    return credit, [after_visit(context, bundle, owed, (said,), default=Outcome.HOLD, order=order)]
 
 
 def _cancel_answered(credit: Credit, wish: Order, fact: BankOrderResult, context: Context) -> Move:
@@ -137,7 +164,8 @@ def _cancel_answered(credit: Credit, wish: Order, fact: BankOrderResult, context
     original = next((each for each in credit.orders if each.order_id == wish.original_order_id), None)
     forgot = state in (FundingState.CANCELLED, FundingState.SETTLED)
     if forgot and original is not None and original.in_flight:
-        credit = with_order(credit, original._replace(state=FundingState.CANCELLED, retry_ms=0))
+        forgotten = original.asking_no_more() if original.kind == "refund" else original
+        credit = with_order(credit, forgotten._replace(state=FundingState.CANCELLED, retry_ms=0))
         credit = _queued_again(credit, original, context)
     return emit(credit, context)
 
@@ -153,7 +181,7 @@ def _queued_again(credit: Credit, order: Order, context: Context) -> Credit:
 
 def _queued_if_unfunded(credit: Credit, obligation: Obligation, context: Context) -> Credit:
     order = latest_order(credit, obligation)
-    idle = order is None or is_over(order)
+    idle = order is None or is_over(credit, order)
     sums = moved(credit)
     if not idle or not obligation.claim_fen or not unfunded_of(obligation, sums):
         return credit

@@ -57,6 +57,15 @@ class Order(NamedTuple):
         """The bank may still move this money."""
         return self.state in (FundingState.SUBMITTED, FundingState.UNKNOWN)
 
+    @property
+    def rest_fen(self) -> int:
+        """What it asked for and did not move."""
+        return sum(item.amount_fen - item.moved_fen for item in self.items)
+
+    def asking_no_more(self) -> "Order":
+        """The order that asks for nothing beyond what it moved."""
+        return self._replace(items=tuple(item._replace(amount_fen=item.moved_fen) for item in self.items))
+
 
 class Bundle(NamedTuple):
     """Captures that wait for their order. `close_ms` 0: it closes at discharge; `emit_ms` 0: it is not closed."""

@@ -204,6 +204,17 @@ def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
     return replace(credit, orders=(*credit.orders, wish)), [order_output(context, wish)]
 
 
+def without_lost_refunds(credit: Credit, setl_id: str) -> Credit:
+    """The settlement stands again: what the bank would not bring back is to stay, and is asked for anew if undone."""
+    lost = {
+        order.order_id
+        for order in credit.orders
+        if order.kind == "refund" and order.items[0].setl_id == setl_id and not (order.in_flight or order.retry_ms)
+    }
+    orders = tuple(order.asking_no_more() if order.order_id in lost else order for order in credit.orders)
+    return replace(credit, orders=orders) if lost else credit
+
+
 def with_order(credit: Credit, order: Order) -> Credit:
     """The record with this order in the place of the one of its id."""
     return replace(credit, orders=tuple(order if each.order_id == order.order_id else each for each in credit.orders))

@@ -17,7 +17,7 @@ from risk.holds import HoldAction, after, as_placed, end, ended_hold, open_hold,
 from risk.limits import agreement_of
 from risk.local_time import DAY_MS, day_start_ms, local_day
 from risk.ordered import FundingState, Order
-from risk.orders import cancel, emit
+from risk.orders import cancel, emit, without_lost_refunds
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome
 from risk.signed import CREDIT_LINE
@@ -192,7 +192,7 @@ def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstat
             capture_id=capture_id,
         ),
     )
-    credit = with_obligation(credit, obligation)
+    credit = without_lost_refunds(with_obligation(credit, obligation), obligation.setl_id)
     credit = heard_while_open(credit, obligation.mdtrt_id, context)
     credit = enqueue(credit, obligation, context, ends_stay=True)
     credit, said = emit(credit, context)

@@ -42,7 +42,7 @@ class Ledger:
                 self._payment(body)
             elif "reversed_fen" in body:
                 self._reversal(body)
-            elif body["reasons"] and body["reasons"][0]["code"] == "BANK_REFUSED":
+            elif body["reasons"] and body["reasons"][0]["code"] == "BANK_REFUSED" and "setl_id" in body:
                 self.captured[body["setl_id"]] = body["captured_fen"]
         for body in told.on("withholding"):
             self.kinds[body["order_id"]] = body["kind"]
@@ -99,8 +99,10 @@ class Ledger:
 
     def _payment(self, body):
         """Every fen of a payment is booked, waits for a bill, or is surplus; what was refunded is told elsewhere."""
-        if "order_id" in body:
-            assert body["given_back_by"] == "bank"
+        if body["given_back_by"] == "institution" and "order_id" in body:
+            (setl_id,) = {item[0] for item in self.asked[body["order_id"]]}
+            assert body["surplus_fen"] <= self.net(setl_id) - self.claim(setl_id) + self.paid[setl_id]
+        elif "order_id" in body:
             self.excess_fen -= body["surplus_fen"]
         booked = 0
         for item in body["items"]:

@@ -194,10 +194,65 @@ def test_a_ladder_has_an_end():
 
 
 @pytest.mark.parametrize("code", ["MANDATE_CANCELLED", "ACCOUNT_CLOSED"])
-def test_a_hard_decline_is_not_tried_again(code):
+@pytest.mark.parametrize("result", ["rejected", "cancelled"])
+def test_a_hard_decline_is_not_tried_again_whatever_the_bank_calls_it(result, code):
     life, order = debited()
-    life.bank(order, "rejected", code=code, cause="person")
-    assert life.pass_time(hours=300).orders == []
+    (told,) = life.bank(order, result, code=code, cause="person").decisions
+    assert (told["decision"], told["order_id"], told["captured_fen"]) == ("hold", order["order_id"], 80_000)
+    assert (told["reasons"][0]["code"], told["reasons"][0]["observed"]) == ("BANK_REFUSED", code)
+    life.authorize(10_000, "A2")  # nor with the next bill of the visit
+    life.settle(10_000, "S2", authorization_id="A2")
+    (other,) = life.pass_time(hours=300).orders
+    assert [each["setl_id"] for each in other["items"]] == ["S2"]
+
+
+def given_up(life, order, result):
+    """Every attempt is answered so, until there is none any more."""
+    attempts, last = [], []
+    while order:
+        attempts.append(order["attempt"])
+        last = life.bank(order, result, code="DOWN", cause="bank").decisions
+        hourly = (life.pass_time(hours=1).orders for _ in range(200))
+        order = next((orders[0] for orders in hourly if orders), None)
+    return attempts, last
+
+
+@pytest.mark.parametrize("result", ["rejected", "cancelled"])
+def test_a_debit_that_the_bank_never_does_ends_with_the_ladder_and_is_told(result):
+    life, order = debited()
+    attempts, (told,) = given_up(life, order, result)
+    assert attempts == list(range(1, 8))
+    assert (told["decision"], told["reasons"][0]["code"], life.used) == ("hold", "BANK_REFUSED", 80_000)
+    assert len(life.credit.orders) == 1
+
+
+@pytest.mark.parametrize("result", ["rejected", "cancelled"])
+def test_a_refund_that_the_bank_never_does_is_given_back_by_the_institution(result):
+    life, order = debited()
+    life.bank(order, "settled")
+    (refund,) = life.reverse().orders
+    life.now_ms += 8 * 86_400_000  # the bank was away for longer than the ladder is
+    attempts, (told,) = given_up(life, refund, result)
+    assert attempts == list(range(1, 8))
+    assert (told["kind"], told["decision"], told["given_back_by"]) == ("payment", "release", "institution")
+    assert (told["surplus_fen"], told["order_id"], told["reasons"][0]["code"]) == (
+        80_000, refund["order_id"], "SURPLUS",
+    )  # fmt: skip
+    assert len(life.credit.orders) == 2
+    life.reinstate()
+    (again,) = life.reverse().orders  # undone once more, it is asked for once more
+    assert (again["kind"], again["amount_fen"]) == ("refund", 80_000)
+    assert again["order_id"] != refund["order_id"]
+
+
+def test_a_debit_that_we_asked_back_is_ordered_anew_when_its_bill_stands_again():
+    life, order = debited()
+    life.reverse()
+    life.reinstate()
+    (again,) = life.bank(order, "cancelled").orders
+    assert (again["kind"], again["amount_fen"]) == ("debit", 80_000)
+    attempts, _ = given_up(life, again, "cancelled")  # that one nobody asked back
+    assert attempts == list(range(1, 8))
 
 
 def test_an_unknown_answer_is_asked_after_and_never_tried_blindly():
