@@ -185,12 +185,17 @@ def is_called_back(credit: Credit, order: Order) -> bool:
 
 
 def next_order_id(credit: Credit, bundle: Bundle, mode: str) -> str:
-    """The id the bundle's next order will have: a draw by its capture, a debit by its bundle and ordinal."""
-    if mode == CREDIT_LINE:
-        return derived_id("or_", bundle.agreement_no, "draw", bundle.key)
+    """The id the bundle's next order will have: a draw by its capture, a debit by its bundle and ordinal.
+
+    A draw that follows another one of the same capture, for what a refund took back since, has its ordinal too.
+    """
+    kind = "draw" if mode == CREDIT_LINE else "debit"
     before = sum(
         (each.kind, each.bundle, each.fixmedins_code, each.agreement_no)
-        == ("debit", bundle.key, bundle.fixmedins_code, bundle.agreement_no)
+        == (kind, bundle.key, bundle.fixmedins_code, bundle.agreement_no)
         for each in credit.orders
     )
+    if kind == "draw":
+        ordinal = (before + 1,) if before else ()
+        return derived_id("or_", bundle.agreement_no, "draw", bundle.key, *ordinal)
     return derived_id("or_", bundle.agreement_no, "debit", bundle.fixmedins_code, bundle.key, before + 1)

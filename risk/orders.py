@@ -163,7 +163,7 @@ def _emit_refund(credit: Credit, obligation: Obligation, amount_fen: int, contex
     )
     cause = obligation.reversed_by or context.event_id
     order_id = derived_id("or_", obligation.agreement_no, "refund", cause)
-    again = sum(each.original_order_id == original.order_id and each.kind == "refund" for each in credit.orders)
+    again = sum(each.kind == "refund" and each.items[0].setl_id == obligation.setl_id for each in credit.orders)
     if any(each.order_id == order_id for each in credit.orders):
         order_id = derived_id("or_", obligation.agreement_no, "refund", cause, obligation.setl_id, again + 1)
     order = original._replace(

@@ -59,6 +59,8 @@ class Person:
             self.calendar.check(order, self.book.services)
         self.notices += [each["notice_id"] for each in told.decisions if each["decision"] == "remind"]
         for order in told.orders:
+            before = self.sent.get(order["order_id"], {"attempt": 0})
+            assert order["attempt"] == before["attempt"] + 1, "one id is one order"
             self.sent[order["order_id"]] = order
         self.check(told)
         return told

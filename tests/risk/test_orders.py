@@ -354,6 +354,28 @@ def test_reinstated_after_its_refund_it_is_debited_again():
     assert again["order_id"] != order["order_id"]
 
 
+def drawn_again_while_its_refund_comes_in_parts():
+    """Drawn, undone, stood again, 40,000 of the refund came: a second draw of 40,000 is on its way."""
+    life, told = signed("line", 100_000)
+    life.bank(told.orders[0], "settled")
+    (refund,) = life.reverse().orders
+    assert life.reinstate().orders == []
+    (again,) = life.bank(refund, "partial", 40_000).orders
+    assert (again["kind"], again["amount_fen"]) == ("draw", 40_000)
+    return life, told.orders[0], refund, again
+
+
+def test_two_draws_of_one_capture_are_two_orders():
+    life, first, refund, second = drawn_again_while_its_refund_comes_in_parts()
+    life.bank(second, "settled")
+    (third,) = life.bank(refund, "settled", 100_000).orders
+    assert (third["kind"], third["amount_fen"]) == ("draw", 60_000)
+    assert len({first["order_id"], second["order_id"], third["order_id"]}) == 3
+    life.bank(third, "settled")
+    assert life.used == 100_000
+    assert life.pass_time(hours=999).orders == []
+
+
 # --- held back -------------------------------------------------------------------------------------------------------
 
 
