@@ -6,7 +6,7 @@ nothing goes back by a refund (orders.py). Of a refund no more is booked than ev
 
 from risk.answers import decision
 from risk.attempts import next_attempt_ms
-from risk.bundles import enqueue, is_called_back, is_over
+from risk.bundles import covers, enqueue, is_called_back, is_over
 from risk.capture import obligation_of, with_obligation
 from risk.credit import Context, Credit, Move, Obligation
 from risk.decided import after_visit, surplus
@@ -44,11 +44,10 @@ def order_result(credit: Credit, fact: BankOrderResult, context: Context) -> Mov
         if _is_given_up(credit, order):
             credit, more = _given_up(credit, order, fact, context)
             said += more
-        if order.state is FundingState.CANCELLED and not order.retry_ms:
-            credit = _queued_again(credit, order, context)
     if order.kind == "refund":
         credit, more = _refunds_overtaken(credit, order, context) if order.told != before.told else (credit, [])
         said += more
+    if order.kind == "refund" or not order.in_flight:
         credit = _queued_again(credit, order, context)
     credit, more = emit(credit, context)
     return credit, [*said, *more]
@@ -171,24 +170,31 @@ def _cancel_answered(credit: Credit, wish: Order, fact: BankOrderResult, context
 
 
 def _queued_again(credit: Credit, order: Order, context: Context) -> Credit:
-    """A refund came through, or the bank forgot an order, for a settlement that stands again: it needs an order."""
+    """A refund took back, or an order ended short of, what stands: that needs an order of its own."""
     for item in order.items:
         obligation = obligation_of(credit, item.setl_id)
-        if obligation is not None:
-            credit = _queued_if_unfunded(credit, obligation, context)
+        if obligation is None or not obligation.claim_fen:
+            continue
+        if order.kind == "refund" and obligation.mode == CREDIT_LINE:
+            credit = _owed_again(credit, obligation)
+        credit = _queued_if_unfunded(credit, obligation.setl_id, context)
     return credit
 
 
-def _queued_if_unfunded(credit: Credit, obligation: Obligation, context: Context) -> Credit:
+def _owed_again(credit: Credit, obligation: Obligation) -> Credit:
+    """What the bank got back it does not count as repaid any more."""
+    net_fen = obligation.claim_fen - unfunded_of(obligation, moved(credit))
+    return with_obligation(credit, obligation._replace(paid_fen=min(obligation.paid_fen, net_fen)))
+
+
+def _queued_if_unfunded(credit: Credit, setl_id: str, context: Context) -> Credit:
+    obligation = obligation_of(credit, setl_id)
+    assert obligation is not None, setl_id
     order = latest_order(credit, obligation)
+    waits = obligation.given_back or any(covers(each, obligation) for each in credit.bundles)
     idle = order is None or is_over(credit, order)
-    sums = moved(credit)
-    if not idle or not obligation.claim_fen or not unfunded_of(obligation, sums):
+    if waits or not idle or not unfunded_of(obligation, moved(credit)):
         return credit
-    if obligation.mode == CREDIT_LINE:  # what the bank got back it does not count as repaid any more
-        net_fen = obligation.claim_fen - unfunded_of(obligation, sums)
-        obligation = obligation._replace(paid_fen=min(obligation.paid_fen, net_fen))
-        credit = with_obligation(credit, obligation)
     return enqueue(credit, obligation, context, ends_stay=True)
 
 

@@ -151,8 +151,8 @@ class Ledger:
         """What a bank got back for a settlement that stands again was not repaid: it will lend it once more."""
         if self.kinds[order_id] != "refund":
             return
-        for setl_id, rest_fen in self.asked[order_id]:
-            if not rest_fen and self.standing[setl_id] and not self.agreements[setl_id].startswith("card"):
+        for setl_id, _ in self.asked[order_id]:
+            if self.standing[setl_id] and not self.agreements[setl_id].startswith("card"):
                 self.paid[setl_id] = min(self.paid[setl_id], self.net(setl_id))
 
     def late(self, order_id, amount_fen):
