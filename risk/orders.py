@@ -11,7 +11,7 @@ from risk.attempts import counted, leaves_ms
 from risk.bundles import by_day, next_order_id, waiting_in
 from risk.credit import Context, Credit, Move, Obligation
 from risk.decided import after_visit, order_output
-from risk.exposure import latest_order, moved, surplus_of, unfunded_of
+from risk.exposure import latest_order, moved, returnable_fen, surplus_of, unfunded_of
 from risk.kept import kept_by
 from risk.legs import FundingAction, funded_after
 from risk.limits import agreement_of
@@ -121,7 +121,7 @@ def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
         if obligation is not None and latest_order(credit, obligation) == order:  # else a later debit asks for it
             due_fen = unfunded_of(obligation, sums)
         if order.kind == "refund":
-            due_fen = item.amount_fen - item.moved_fen
+            due_fen = returnable_fen(credit, order)
         rest.append(item._replace(amount_fen=item.moved_fen + due_fen))
     if not sum(item.amount_fen - item.moved_fen for item in rest):
         state = FundingState.SETTLED if sum(item.moved_fen for item in rest) else FundingState.CANCELLED

@@ -50,6 +50,9 @@ class Ledger:
             if body["kind"] in ("debit", "draw"):
                 for setl_id, amount_fen in self.asked[body["order_id"]]:
                     assert amount_fen <= self.unfunded(setl_id), "the bank is asked for no more than is due"
+            elif body["kind"] == "refund":
+                for setl_id, amount_fen in self.asked[body["order_id"]]:
+                    assert amount_fen <= self.too_much(setl_id), "nor is more sent back than came in too much"
 
     def _authorization(self, body):
         name = body["authorization_id"]
@@ -101,7 +104,7 @@ class Ledger:
         """Every fen of a payment is booked, waits for a bill, or is surplus; what was refunded is told elsewhere."""
         if body["given_back_by"] == "institution" and "order_id" in body:
             (setl_id,) = {item[0] for item in self.asked[body["order_id"]]}
-            assert body["surplus_fen"] <= self.net(setl_id) - self.claim(setl_id) + self.paid[setl_id]
+            assert body["surplus_fen"] <= self.too_much(setl_id)
         elif "order_id" in body:
             self.excess_fen -= body["surplus_fen"]
         booked = 0
@@ -192,6 +195,11 @@ class Ledger:
         if self.agreements[setl_id].startswith("card"):
             return self.owed(setl_id)
         return max(0, self.claim(setl_id) - self.net(setl_id))
+
+    def too_much(self, setl_id):
+        """What the institution has beyond what stands."""
+        paid = self.paid[setl_id] if self.agreements[setl_id].startswith("card") else 0
+        return max(0, self.net(setl_id) - max(0, self.claim(setl_id) - paid))
 
     def held_in(self, service):
         """Held of a pool."""

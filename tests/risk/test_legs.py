@@ -135,6 +135,53 @@ def test_what_a_bank_returned_beyond_what_came_is_told_once_and_stops_nobody():
     assert life.pass_time(hours=999).orders == []
 
 
+def refunding():
+    """A bill whose refund was refused, that stood again and was undone once more: two refunds for one debit."""
+    life, first = ordered("refund")
+    life.bank(first, "rejected", code="DOWN", cause="bank")
+    life.reinstate()
+    assert life.pass_time(hours=24).orders == []  # nothing is to go back
+    (second,) = life.reverse().orders
+    return life, first, second
+
+
+def test_a_refund_that_came_through_after_all_calls_the_next_one_back():
+    life, first, second = refunding()
+    (wish,) = life.bank(first, "settled").orders
+    assert (wish["kind"], wish["original_order_id"], wish["amount_fen"]) == ("cancel", second["order_id"], 80_000)
+    life.bank(wish, "cancelled")
+    assert (moved(life.credit)["S1"].refunded_fen, life.pass_time(hours=999).orders) == (80_000, [])
+
+
+def test_an_answer_to_a_refund_that_another_one_overtook_is_told_as_surplus():
+    life, first, second = refunding()
+    life.bank(first, "settled")
+    (told,) = life.bank(second, "settled").decisions
+    assert (told["surplus_fen"], told["given_back_by"], told["order_id"]) == (80_000, "bank", second["order_id"])
+    assert moved(life.credit)["S1"].refunded_fen == 80_000
+
+
+def test_a_refund_that_comes_through_for_a_bill_that_stands_again_is_debited_again():
+    life, first = ordered("refund")
+    life.bank(first, "rejected", code="DOWN", cause="bank")
+    life.reinstate()
+    life.pass_time(hours=24)
+    (again,) = life.bank(first, "settled").orders
+    assert (again["kind"], again["amount_fen"], life.used) == ("debit", 80_000, 80_000)
+
+
+def test_a_refund_asks_again_only_for_what_still_came_in_too_much():
+    life, order = ordered("debit")
+    life.top_up(30_000)
+    life.reverse()
+    (refund,) = life.bank(order, "settled").orders
+    assert refund["amount_fen"] == 80_000
+    life.bank(refund, "rejected", code="DOWN", cause="bank")
+    life.reinstate()
+    (again,) = life.pass_time(hours=24).orders
+    assert (again["order_id"], again["attempt"], again["amount_fen"]) == (refund["order_id"], 2, 30_000)
+
+
 def test_two_attempts_of_a_refund_that_both_came_through_are_both_booked_as_far_as_money_is_there():
     life, order = ordered("debit")
     life.bank(order, "rejected", code="X", cause="bank")

@@ -26,3 +26,16 @@ def test_what_the_bank_got_back_was_not_repaid_whenever_the_refund_comes_through
     state.bank_answers(who=by_line, pick=0, result="settled", cause="bank")
     assert [order["kind"] for order in person.sent.values()] == ["draw", "refund", "draw"]
     assert person.book.used_in("visit_first") == 250_000
+
+
+def test_a_refund_that_a_bank_refused_is_not_asked_for_again_while_its_bill_stands():
+    state, by_card = Money(), 0
+    state.a_visit_on_credit(who=by_card, name="A1", mdtrt="M1", amount=80_000, more=0)
+    state.time_passes(who=by_card, hours=26)
+    state.bank_answers(who=by_card, pick=0, result="settled", cause="bank")
+    state.reverse(who=by_card, pick=0)
+    state.bank_answers(who=by_card, pick=0, result="rejected", cause="bank")
+    state.reinstate(who=by_card, pick=0)
+    state.time_passes(who=by_card, hours=26)
+    assert [order["kind"] for order in state.people[by_card].sent.values()] == ["debit", "refund"]
+    assert state.people[by_card].sent.popitem()[1]["attempt"] == 1
