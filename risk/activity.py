@@ -250,6 +250,12 @@ def row_of(activity: Activity, setl: int) -> Row | None:
     return next((row for row in activity.rows if row.setl == setl), None)
 
 
+def without_tombstones(activity: Activity, *names: int) -> Activity:
+    """The activity in which no reversal waits for the settlement of these names any more."""
+    stones = tuple(stone for stone in activity.tombstones if stone.key not in names)
+    return activity if len(stones) == len(activity.tombstones) else replace(activity, tombstones=stones)
+
+
 def year_sum(activity: Activity, year: int) -> int:
     """What the funds paid for this person in that calendar year, fen."""
     return next((fund_fen for each, fund_fen in activity.years if each == year), 0)

@@ -231,6 +231,8 @@ def _confirmed(credit: Credit, booked: Obligation, settlement: SettlementComplet
     captured_fen = min(booked.captured_fen, told_fen)
     changed = booked._replace(confirmed=True, due_fen=told_fen, captured_fen=captured_fen, event_id=context.event_id)
     credit, more = emit(with_obligation(credit, changed), context)
+    if booked.reversed_by:
+        return credit, [*said, *more]  # nothing of it stands
     agreement = agreement_of(credit, booked.agreement_no)
     assert agreement is not None, booked
     return credit, [*said, captured(credit, changed, agreement, context), *more]

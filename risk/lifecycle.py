@@ -192,11 +192,16 @@ def apply_credit(credit: Credit | None, fact: Fact, context: Context) -> Step:
     return _finished(record, said, fact, context)
 
 
-def settle(credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool) -> Step:
-    """Fold a newly counted settlement."""
+def settle(
+    credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool, *,
+    counts: bool = True,
+) -> Step:  # fmt: skip
+    """Fold a newly counted settlement; `counts`: unless it was reversed before it came."""
     context = with_terms(context)
     if "bundle" not in context.terms:
         return credit, []  # a place without credit
+    if not counts:
+        return _finished(*reversal.undone_before(credit, settlement, context, amounts_add_up), None, context)
     if credit is not None:
         credit = heard_of(without_old_ids(credit, context.now_ms), settlement.mdtrt_id, context)
     record, said = capture.settle(credit, settlement, context, amounts_add_up)

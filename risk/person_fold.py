@@ -26,6 +26,7 @@ from risk.activity import (
 from risk.admissions import admission_of
 from risk.boxes import BoxFact, with_boxes
 from risk.business_key import business_key
+from risk.capture import obligation_of
 from risk.care_rules import bill_undone, cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
@@ -174,13 +175,14 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     after = Person(activity, credit)
     applied = Applied(after, counted.result, list(said), told)
     on_credit = credit is not None or fact.credit_fen or fact.authorization_id
-    if not on_credit or counted.result != "applied" or not _counts(counted.row):
+    if not on_credit or counted.result != "applied":
         return applied
-    return _with_credit(applied, settle(credit, fact, _context(after, fact, moment, visit), amounts_add_up(fact)))
+    context = _context(after, fact, moment, visit)
+    return _with_credit(applied, settle(credit, fact, context, amounts_add_up(fact), counts=_counts(counted.row)))
 
 
 def _counts(row: Row | None) -> bool:
-    """One that was reversed before it came moves no money."""
+    """One that was reversed before it came captures nothing."""
     return row is not None and row.state == COUNTED
 
 
@@ -192,7 +194,7 @@ def _recounted(
         return _refused(person, fact, moment)
     after = replace(person, activity=counted.activity)
     applied = Applied(after, counted.result, list(counted.outputs), counted.contributions)
-    if counted.result != "applied":
+    if counted.result != "applied" and not _is_captured(person.credit, fact, counted):
         return applied
     visit = visit_of_row(counted.activity, counted.row) if counted.row is not None else None
     if visit is not None and visit.admission:
@@ -207,6 +209,12 @@ def _recounted(
     if 0 < end_ms <= moment.now_ms:
         return applied  # what undoes a bill does not open its visit again
     return applied.then(moved_on(counted.activity, visit, moment.occurred_ms))
+
+
+def _is_captured(credit: Credit | None, fact: SettlementReversed | SettlementReinstated, counted: Counted) -> bool:
+    """Has a checkout captured it, although its own event has not come? Then there is money to move, if no conduct."""
+    known = credit is not None and obligation_of(credit, fact.setl_id or "") is not None
+    return known and counted.result == "waiting"
 
 
 def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:

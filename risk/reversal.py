@@ -8,11 +8,11 @@ from typing import Any, Protocol
 from risk.activity import hash64
 from risk.answers import decision
 from risk.bundles import bundle_key, enqueue, heard_of, heard_while_open, visit_ends_ms
-from risk.capture import with_obligation
+from risk.capture import obligation_of, settle, with_obligation
 from risk.capture_decisions import captured
-from risk.credit import Authorization, Context, Credit, Ended, HoldState, Move, Obligation
+from risk.credit import Authorization, Context, Credit, Ended, HoldState, Move, Obligation, Step
 from risk.exposure import Moved, held_fen, latest_order, moved
-from risk.facts import SettlementReinstated, SettlementReversed
+from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.holds import HoldAction, after, as_placed, end, ended_hold, open_hold, with_hold, without_ended
 from risk.limits import agreement_of
 from risk.local_time import DAY_MS, day_start_ms, local_day
@@ -32,7 +32,23 @@ class Settled(Protocol):
     def setl(self) -> int: ...
 
 
-def reverse(credit: Credit, original: Settled | None, fact: SettlementReversed, context: Context) -> Move:
+def undone_before(
+    credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool
+) -> Step:
+    """A settlement comes that was reversed before: what a checkout captured of it is undone, if it still stands.
+
+    It may be reinstated, so its amounts are the event's all the same.
+    """
+    if credit is None or obligation_of(credit, settlement.setl_id) is None:
+        return credit, []
+    credit, said = reverse(credit, None, settlement, context)
+    record, more = settle(credit, settlement, context, amounts_add_up)
+    return record, [*said, *more]
+
+
+def reverse(
+    credit: Credit, original: Settled | None, fact: SettlementReversed | SettlementCompleted, context: Context
+) -> Move:
     """The settlement is undone: the claim falls, the authorization opens again, what was sent is called back."""
     obligation = _of_settlement(credit, original, fact.setl_id)
     if obligation is None or obligation.reversed_by:

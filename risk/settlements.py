@@ -28,6 +28,7 @@ from risk.activity import (
     with_row_state,
     with_settlement,
     with_year_sum,
+    without_tombstones,
 )
 from risk.admissions import admission_of
 from risk.bills import is_interim, marks_of_bill, told_marks_of, with_bad_codes
@@ -149,8 +150,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         kept_ms=rows_kept_ms(moment.policy),
     )
     if early:
-        stones = tuple(stone for stone in after.tombstones if stone.key not in (setl, message))
-        return Counted(replace(after, tombstones=stones), "applied", [], [], row)
+        return Counted(without_tombstones(after, setl, message), "applied", [], [], row)
 
     outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
     late = row.at_ms < activity.newest_ms - LATE_MS
@@ -211,8 +211,8 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
     message = hash64(fact.original_msgid or "")
     setl = next((each.setl for each in activity.undone if message and each.message == message), setl)
     known = receipt_of(activity, setl, message)
-    if known is None:
-        return Counted(activity, "waiting", [], [])
+    if known is None:  # undone and done again before it came: it will count
+        return Counted(without_tombstones(activity, setl), "waiting", [], [])
     if known.state == COUNTED:
         return Counted(activity, "duplicate", [], [])
     row = row_of(activity, known.setl)

@@ -212,6 +212,18 @@ class Money(RuleBasedStateMachine):
             person.hear(person.life.reverse(setl_id))
 
     @rule(who=people, pick=picks)
+    def reverse_before_its_bill(self, who, pick):
+        """What a checkout captured; the bill itself never comes."""
+        self.look()
+        person = self.people[who]
+        told = [each.setl_id for each in person.life.credit.obligations if each.setl_id not in person.settled]
+        if told:
+            setl_id = told[pick % len(told)]
+            person.settled.add(setl_id)
+            person.reversed.add(setl_id)
+            person.hear(person.life.reverse(setl_id))
+
+    @rule(who=people, pick=picks)
     def reinstate(self, who, pick):
         person = self.people[who]
         if person.reversed:
