@@ -43,7 +43,7 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
         return _confirmed(record, booked, settlement, context) if amounts_add_up else (credit, [])
     link = None if settlement.credit_fen == 0 else link_of(record, settlement)
     if link is None:
-        return (without_wants(record, settlement.mdtrt_id) if credit is not None else None), []
+        return (ended_wants(record, settlement.mdtrt_id) if credit is not None else None), []
     if link.ambiguous:
         told = quality_alert(
             context,
@@ -62,7 +62,7 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     if agreement is None:
         said = Said(ReasonCode.NOT_SIGNED, Outcome.TOP_UP, bill.tender_fen, 0, "services_on")
         return credit, [undone(bill, said, context)]
-    record = without_wants(record, settlement.mdtrt_id)
+    record = ended_wants(record, settlement.mdtrt_id)
     if link.hold is not None:
         return from_hold(record, link.hold, bill, context)
     service = link.ended.service if link.ended is not None else agreement.services[0]
@@ -112,14 +112,14 @@ def topped_up_of(credit: Credit, mdtrt_id: str) -> int:
 
 
 def without_wants(credit: Credit, mdtrt_id: str) -> Credit:
-    """The visit settled or ended: it asks for nothing more."""
+    """The visit asks for nothing more, and what was paid for it is booked or goes back."""
     if not any(want.mdtrt_id == mdtrt_id for want in credit.wants):
         return credit
     return replace(credit, wants=tuple(want for want in credit.wants if want.mdtrt_id != mdtrt_id))
 
 
 def ended_wants(credit: Credit, mdtrt_id: str) -> Credit:
-    """The visit ended: it asks for nothing more; what was paid for it waits for its bill."""
+    """The visit settled or ended: it asks for nothing more; what was paid for it waits for its bill."""
     kept = [want for want in credit.wants if want.mdtrt_id != mdtrt_id or want.topped_up_fen]
     if len(kept) == len(credit.wants) and not any(want.mdtrt_id == mdtrt_id for want in kept):
         return credit
@@ -138,7 +138,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
     if not bill.tender_fen:
         said: list[Output | Reply] = [nothing_due(bill, context)]
         if bill.final:
-            credit, more = let_go(credit, hold, HoldAction.RELEASE, context)
+            credit, more = let_go(without_wants(credit, bill.mdtrt_id), hold, HoldAction.RELEASE, context)
             said += more
         return credit, said
     taken_fen = min(captured_fen, hold.held_fen)
@@ -164,7 +164,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
 def _advised(credit: Credit, ended: Ended | None, bill: Bill, *, booking: Booking, context: Context) -> Move:
     """A fact is booked even above the limit: the institution was told, or says, that it is paid on credit."""
     if not bill.tender_fen:
-        return credit, [nothing_due(bill, context)]
+        return without_wants(credit, bill.mdtrt_id), [nothing_due(bill, context)]
     if ended is not None:
         credit = with_ended(credit, ended._replace(state=after(ended.state, HoldAction.ADVISE)))
     return _book(credit, bill, booking, context)
@@ -198,11 +198,11 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         booked_by=context.record_id,
         told_ms=context.occurred_ms,
     )
-    credit = replace(credit, obligations=(*credit.obligations, obligation))
+    credit = replace(without_wants(credit, bill.mdtrt_id), obligations=(*credit.obligations, obligation))
     left_fen = bill.topped_up_fen - topped_up_fen - paid_fen
     if left_fen and not bill.final:  # paid early: it waits for the next bill of the visit
         rest = Want(bill.mdtrt_id, bill.fixmedins_code, service, 0, topped_up_fen=left_fen)
-        credit, left_fen = replace(credit, wants=(*without_wants(credit, bill.mdtrt_id).wants, rest)), 0
+        credit, left_fen = replace(credit, wants=(*credit.wants, rest)), 0
     ordered: list[Output | Reply] = []
     if captured_fen:
         credit = enqueue(credit, obligation, context, ends_stay=bill.final)
@@ -218,7 +218,7 @@ def _confirmed(credit: Credit, booked: Obligation, settlement: SettlementComplet
     """The event of a settlement that a checkout captured: booked once; if the amounts differ the event wins."""
     if booked.confirmed:
         return credit, []
-    credit = without_wants(credit, settlement.mdtrt_id)
+    credit = ended_wants(credit, settlement.mdtrt_id)
     told_fen = tendered_fen(settlement)
     if told_fen == booked.due_fen:
         return with_obligation(credit, booked._replace(confirmed=True, event_id=context.event_id)), []

@@ -2,7 +2,7 @@
 
 from risk.activity import hash64
 from risk.answers import capture_body, problem, reply
-from risk.capture import from_hold, obligation_of, topped_up_of, without_wants
+from risk.capture import ended_wants, from_hold, obligation_of, topped_up_of
 from risk.capture_decisions import Bill, order_id_of
 from risk.credit import Authorization, Context, Credit, HoldState, Move, Obligation, Request
 from risk.decided import quality_alert
@@ -68,8 +68,7 @@ def _captured_now(credit: Credit, hold: Authorization, fact: AuthorizationCaptur
         False,
         topped_up_of(credit, hold.mdtrt_id),
     )
-    credit, said = from_hold(credit, hold, bill, context)
-    return without_wants(credit, hold.mdtrt_id), said
+    return from_hold(ended_wants(credit, hold.mdtrt_id), hold, bill, context)
 
 
 def _capture_answer(

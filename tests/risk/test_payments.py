@@ -105,6 +105,47 @@ def test_it_outlives_the_discharge_and_what_is_too_much_is_given_back_at_the_las
     assert life.pass_time(hours=100).orders == []
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda life: life.settle(30_000, "S1", authorization_id="A1"),
+        lambda life: life.capture(30_000, "S1", final=False),
+        lambda life: life.settle(0, "S1", authorization_id="A1"),
+        lambda life: life.capture(0, "S1", final=False),
+        lambda life: life.settle(30_000, "S1", credit_fen=0),
+    ],
+    ids=["an event", "a checkout", "an event of nothing", "a checkout of nothing", "one that is paid otherwise"],
+)
+def test_what_the_first_bill_leaves_of_it_waits_for_the_next_whoever_tells_of_the_first(first):
+    life = Life("2024-03-01").sign()
+    life.authorize(200_000, scope="visit")
+    life.top_up(90_000)
+    booked = sum(each.get("paid_fen", 0) for each in first(life).decisions)
+    (decision,) = life.settle(100_000, "S2", authorization_id="A1").decisions
+    assert booked + decision["paid_fen"] == 90_000
+    assert sum(order["amount_fen"] for order in life.pass_time(hours=24).orders) == life.used
+    assert life.used == sum(each.captured_fen for each in life.credit.obligations) - 90_000
+
+
+def test_paid_between_a_capture_and_its_bill_it_waits_for_the_bill_after_it():
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000, "A1")
+    life.authorize(50_000, "A2", scope="visit")
+    life.top_up(90_000)
+    life.capture(80_000, "S1", final=False)
+    life.settle(80_000, "S1", authorization_id="A1")
+    (decision,) = life.settle(50_000, "S2", authorization_id="A2").decisions
+    assert (decision["paid_fen"], life.used) == (10_000, 40_000)
+
+
+def test_a_last_bill_of_nothing_gives_back_what_was_paid_for_it():
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    life.top_up(30_000)
+    decision = next(each for each in life.capture(0).decisions if each["kind"] == "capture")
+    assert (decision["decision"], decision["counter_return_fen"], life.credit.wants) == ("nothing_due", 30_000, ())
+
+
 def test_an_estimate_below_the_hold_forgets_no_payment():
     life = Life().sign()
     life.authorize(80_000)
