@@ -10,6 +10,7 @@ from risk.credit import Credit, HoldState, Obligation
 from risk.local_time import local_day, to_date
 from risk.ordered import FundingState, Order
 from risk.signed import CREDIT_LINE
+from risk.watched import Want
 
 _FORWARD = ("debit", "draw")
 OPEN_STATES = (HoldState.HELD, HoldState.PART_CAPTURED)
@@ -139,16 +140,17 @@ def _placed(credit: Credit) -> Iterator[tuple[int, int]]:
 
 def uncovered_fen(credit: Credit, service: str) -> int:
     """What this pool's visits asked above what is held and was topped up."""
-    total_fen = 0
-    for want in credit.wants:  # a visit's hold covers what the visit asks
-        if want.service == service:
-            held = sum(
-                each.held_fen
-                for each in credit.authorizations
-                if each.mdtrt_id == want.mdtrt_id and each.service == service
-            )
-            total_fen += max(0, want.asked_fen - held - want.topped_up_fen)
-    return total_fen
+    return sum(still_asked_fen(credit, want) for want in credit.wants if want.service == service)
+
+
+def still_asked_fen(credit: Credit, want: Want) -> int:
+    """What a visit still asks: its hold covers what it asks, and so does what was paid for it."""
+    held = sum(
+        each.held_fen
+        for each in credit.authorizations
+        if each.mdtrt_id == want.mdtrt_id and each.service == want.service
+    )
+    return max(0, want.asked_fen - held - want.topped_up_fen)
 
 
 def latest_order(credit: Credit, obligation: Obligation) -> Order | None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from risk.answers import decision
 from risk.capture import with_obligation
 from risk.credit import Context, Credit, Move, Obligation
-from risk.exposure import latest_order, moved, unfunded_of, used_of
+from risk.exposure import latest_order, moved, still_asked_fen, unfunded_of, used_of
 from risk.facts import BankCured, BankOverdue, BankRefunded, BankRepaid, TopupReceived
 from risk.limits import agreement_of
 from risk.ordered import FundingState, Item, Order
@@ -52,12 +52,18 @@ def topped_up(credit: Credit, fact: TopupReceived, context: Context) -> Move:
 
 
 def _kept_for_the_visit(credit: Credit, fact: TopupReceived, fen: int, *, waits: bool) -> tuple[Credit, int]:
-    """What the visit asks above its hold is covered, so much; `waits`: paid early, it waits for the visit's bill."""
+    """What the visit asks above its hold is covered, so much; `waits`: the rest, paid early, waits for its bill."""
     own = [want for want in credit.wants if want.mdtrt_id == fact.mdtrt_id]
     own = [want for want in own if speaks_for(fact.source, INSTITUTION, want.fixmedins_code)]
-    if fen and own:
-        more = own[0]._replace(topped_up_fen=own[0].topped_up_fen + fen)
-        return replace(credit, wants=tuple(more if want is own[0] else want for want in credit.wants)), fen
+    kept_fen = 0
+    for want in own:
+        part_fen = fen - kept_fen if waits else min(fen - kept_fen, still_asked_fen(credit, want))
+        if part_fen:
+            more = want._replace(topped_up_fen=want.topped_up_fen + part_fen)
+            credit = replace(credit, wants=tuple(more if each is want else each for each in credit.wants))
+            kept_fen += part_fen
+    if own:
+        return credit, kept_fen
     for hold in credit.authorizations if fen and waits else ():
         if hold.mdtrt_id == fact.mdtrt_id and speaks_for(fact.source, INSTITUTION, hold.fixmedins_code):
             want = Want(hold.mdtrt_id, hold.fixmedins_code, hold.service, 0, topped_up_fen=fen)

@@ -78,6 +78,24 @@ def test_a_payment_for_a_visit_without_credit_is_nothing_of_ours():
     assert bills(30_000).top_up(5_000, mdtrt_id="M9") == []
 
 
+@pytest.mark.parametrize(("asked", "kept", "paid"), [(0, 0, 60_000), (1_000, 1_000, 59_000), (90_000, 60_000, 0)])
+def test_the_visit_takes_no_more_than_it_still_asks_and_the_rest_pays_its_bills(asked, kept, paid):
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(100_000, scope="visit")
+    life.settle(100_000, "S1", authorization_id="A1")
+    if asked:
+        assert life.increase(asked).reply["decision"] == "deny"
+    (decision,) = life.top_up(60_000).decisions
+    assert (decision["waiting_fen"], owed(life)) == (kept, [100_000 - paid])
+
+
+def test_what_neither_the_visit_asks_nor_a_bill_is_owed_waits_for_the_bill():
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(120_000, scope="visit")
+    (decision,) = life.top_up(60_000).decisions
+    assert (decision["waiting_fen"], decision["surplus_fen"]) == (60_000, 0)
+
+
 # --- paid early ------------------------------------------------------------------------------------------------------
 
 
