@@ -103,7 +103,9 @@ def remembered_stays(credit: Credit, context: Context) -> Credit:
     """The record without what waits for a visit that nobody remembers, and for which nothing is held."""
     known = {visit.mdtrt_id for visit in context.visits} | {hold.mdtrt_id for hold in credit.authorizations}
     accruals = tuple(each for each in credit.accruals if each.mdtrt_id in known)
-    wants = tuple(each for each in credit.wants if each.mdtrt_id in known or each.refused_until_ms)
+    wants = tuple(
+        each for each in credit.wants if each.mdtrt_id in known or each.refused_until_ms or each.topped_up_fen
+    )
     if len(accruals) == len(credit.accruals) and len(wants) == len(credit.wants):
         return credit
     return replace(credit, accruals=accruals, wants=wants)

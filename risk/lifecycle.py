@@ -70,6 +70,7 @@ from risk.signals import next_ms as signals_ms
 from risk.signals import signalled
 from risk.unsigning import terminated, wound_down
 from risk.view import authorization_view, order_view, view
+from risk.waiting import waited
 
 __all__ = [
     "Step",
@@ -255,7 +256,7 @@ def next_due(credit: Credit | None) -> int | None:
     if credit is None:
         return None
     instants = [hold.ends_ms for hold in credit.authorizations]
-    instants += [want.refused_until_ms for want in credit.wants]
+    instants += [instant for want in credit.wants for instant in (want.refused_until_ms, want.waits_until_ms)]
     instants += [each.emit_ms or each.close_ms for each in credit.bundles if not each.kept]
     instants += [order.retry_ms for order in credit.orders if not order.kept]
     instants += [arrears_ms(credit), signals_ms(credit)]
@@ -277,7 +278,8 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
         credit, more = emit(credit, context)
         credit = forgotten(credit, context.now_ms)
         if credit.accruals or credit.wants:
-            credit = remembered_stays(credit, context)
+            credit, back = waited(remembered_stays(credit, context), context)
+            said += back
         credit, ended = wound_down(credit, context)
         credit, late = followed(credit, context)
         credit, alarms = watch(credit, fact, context)

@@ -6,7 +6,10 @@ from risk.activity import Stored
 
 
 class Want(NamedTuple):
-    """What a visit asked beyond what it got, while it is open or lately refused (rules.md L80-L100: uncovered)."""
+    """What a visit asked beyond what it got, while it is open or lately refused (rules.md L80-L100: uncovered).
+
+    `waits_until_ms`: till when what was paid for it waits for a bill (waiting.py); 0 = the visit goes on.
+    """
 
     mdtrt_id: str
     fixmedins_code: str
@@ -14,6 +17,7 @@ class Want(NamedTuple):
     asked_fen: int
     refused_until_ms: int = 0
     topped_up_fen: int = 0
+    waits_until_ms: int = 0
 
 
 class Accrual(NamedTuple):

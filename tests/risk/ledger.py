@@ -27,6 +27,7 @@ class Ledger:
         self.opened = []  # captures in order
         self.lenders = {}  # authorization -> agreement
         self.grown = {}  # authorization -> was its last approval an increase?
+        self.waiting = defaultdict(int)  # mdtrt_id -> paid at the counter before the bill
         self.dues = defaultdict(int)  # setl_id -> the most that was ever due
         self.excess_fen = 0  # what banks returned beyond what came, until it is told
         self.beyond = defaultdict(int)  # setl_id -> what the bank moved without being asked for it any more
@@ -77,6 +78,9 @@ class Ledger:
 
     def _capture(self, body):
         setl_id, name = body["setl_id"], body.get("authorization_id")
+        if setl_id not in self.captured:
+            taken = body.get("topped_up_fen", 0) + body.get("paid_fen", 0) + body["counter_return_fen"]
+            self.waiting[body["mdtrt_id"]] -= taken
         if "capture_id" not in body:
             return  # nothing was captured
         assert body["captured_fen"] + body["top_up_fen"] == body["due_fen"], "money is conserved"
@@ -118,6 +122,7 @@ class Ledger:
             booked += item["paid_fen"] + item["top_up_fen"] + back
         elsewhere = body["surplus_fen"] + body.get("waiting_fen", 0) + body.get("unplaced_fen", 0)
         assert booked + elsewhere == body["amount_fen"], "money is conserved"
+        self.waiting[body.get("mdtrt_id")] += body.get("waiting_fen", 0) - body.get("waited_fen", 0)
 
     def _reversal(self, body):
         self.standing[body["setl_id"]] = False

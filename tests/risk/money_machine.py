@@ -70,6 +70,9 @@ class Person:
         for service in SERVICES:
             assert held_fen(credit, service) == book.held_in(service), "both books agree on what is held"
             assert used_fen(credit, service) == book.used_in(service), "and on what is used"
+        for mdtrt in {*book.waiting, *(want.mdtrt_id for want in credit.wants)}:
+            waiting = sum(want.topped_up_fen for want in credit.wants if want.mdtrt_id == mdtrt)
+            assert waiting == book.waiting[mdtrt], "what was paid early waits, is booked or is given back, and is told"
         assert all(amount >= 0 for amount in book.held.values())
         for name, ends in book.ends.items():
             assert book.places[name] == ends + (name in book.held), "each hold ends once"
@@ -162,6 +165,27 @@ class Money(RuleBasedStateMachine):
     def increase(self, who, name, amount):
         person = self.people[who]
         person.hear(person.life.increase(amount, authorization_id=name, request_id=self.fresh("R")))
+
+    @rule(
+        who=people, name=names, amount=amounts, paid=amounts,
+        then=st.sampled_from(["bill", "part", "nothing due", "otherwise", "release", "cancel", "end"]),
+    )  # fmt: skip
+    def paid_before_the_bill(self, *, who, name, amount, paid, then):
+        """A visit of its own; the hold may be refused, or be that of another visit."""
+        person, mdtrt, setl_id = self.people[who], self.fresh("E"), self.fresh("X")
+        person.authorize(amount, name, mdtrt, self.fresh("t"), scope="visit")
+        person.hear(person.life.top_up(paid, self.fresh("c"), mdtrt))
+        if then == "release":
+            self.release(who, name)
+        elif then == "cancel":
+            person.hear(person.life.cancel(mdtrt))
+        elif then == "part":
+            told = {"authorization_id": name, "request_id": self.fresh("R"), "final": False}
+            person.hear(person.life.capture(amount // 2, setl_id, **told))
+        elif then != "end":
+            cash, told = (0 if then == "nothing due" else amount // 2), {"credit_fen": 0} if then == "otherwise" else {}
+            person.settled.add(setl_id)
+            person.hear(person.life.settle(cash, setl_id, mdtrt, authorization_id=name, **told))
 
     @rule(who=people, name=names)
     def abandoned_increase(self, who, name):

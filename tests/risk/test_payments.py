@@ -4,6 +4,7 @@ import pytest
 
 from risk import facts
 from risk.exposure import funding_of, moved, used_of
+from risk.lifecycle import next_due
 from tests.risk.credit_life import Life
 
 
@@ -170,6 +171,60 @@ def test_an_estimate_below_the_hold_forgets_no_payment():
     life.top_up(30_000)
     life.estimate(10_000)
     assert life.credit.wants[0].topped_up_fen == 30_000
+
+
+def paid_early(mdtrt_id="M1", *, known=True):
+    """500 yuan for a visit that has a hold, and no bill yet."""
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(100_000, mdtrt_id=mdtrt_id)
+    life.top_up(50_000, mdtrt_id=mdtrt_id)
+    if not known:
+        life.visits.clear()
+    return life
+
+
+def given_back(told):
+    return [(each["surplus_fen"], each["given_back_by"]) for each in told.decisions if each["kind"] == "payment"]
+
+
+def test_paid_early_for_a_visit_that_is_cancelled_it_is_given_back_at_once():
+    life = paid_early()
+    assert given_back(life.cancel()) == [(50_000, "institution")]
+    assert life.credit.wants == ()
+
+
+@pytest.mark.parametrize(("known", "until"), [(True, ("2024-03-04", 2)), (False, ("2024-03-03", 10, 1))])
+@pytest.mark.parametrize("ends", ["released", "expired"])
+def test_where_no_bill_comes_it_is_given_back_two_days_after_the_visit(known, until, ends):
+    """Of a registered visit its end is known, 02:00; of another, when the hold ended: after ten, or half past."""
+    life = paid_early(known=known)
+    if ends == "released":
+        life.release()
+    else:
+        life.pass_time(hours=0.5)
+        until = until if known else (until[0], 10, 31)
+    assert given_back(life.pass_time(until=(*until[:1], until[1] - 1, 59))) == []
+    assert given_back(life.pass_time(until=until)) == [(50_000, "institution")]
+    assert (life.credit.wants, next_due(life.credit)) == ((), None)
+
+
+def test_a_late_bill_still_takes_it():
+    life = paid_early()
+    life.pass_time(until=("2024-03-03", 12))
+    (decision,) = life.settle(80_000, authorization_id="A1").decisions
+    assert (decision["paid_fen"], decision["counter_return_fen"]) == (50_000, 0)
+    assert given_back(life.pass_time(hours=500)) == []
+
+
+def test_as_long_as_a_stay_goes_on_it_waits():
+    life = Life("2024-03-01").sign()
+    life.visit("M1", med_type="21").authorize(80_000, service="deposit_free", scope="visit", med_type="21")
+    life.top_up(50_000)
+    life.release()
+    assert given_back(life.pass_time(hours=24 * 60)) == []
+    life.close()
+    assert given_back(life.pass_time(hours=47)) == []
+    assert given_back(life.pass_time(hours=1)) == [(50_000, "institution")]
 
 
 # --- while a debit is on its way -------------------------------------------------------------------------------------
