@@ -11,6 +11,7 @@ from risk.bundles import bundle_key, enqueue
 from risk.capture_decisions import Bill, captured, nothing_due, undone
 from risk.credit import Authorization, Context, Credit, Ended, Move, Obligation, Step
 from risk.decided import quality_alert
+from risk.exposure import moved, used_of
 from risk.facts import SettlementCompleted
 from risk.holds import HoldAction, after, as_placed, end, with_ended, with_hold
 from risk.limits import agreement_of, agreements_for, may_grow_fen
@@ -230,12 +231,26 @@ def _confirmed(credit: Credit, booked: Obligation, settlement: SettlementComplet
     # more than was captured is paid at the counter: the hold is gone; less goes back the way it came
     captured_fen = min(booked.captured_fen, told_fen)
     changed = booked._replace(confirmed=True, due_fen=told_fen, captured_fen=captured_fen, event_id=context.event_id)
+    changed, back_fen = _paid_at_counter(credit, changed)
     credit, more = emit(with_obligation(credit, changed), context)
     if booked.reversed_by:
         return credit, [*said, *more]  # nothing of it stands
     agreement = agreement_of(credit, booked.agreement_no)
     assert agreement is not None, booked
-    return credit, [*said, captured(credit, changed, agreement, context), *more]
+    return credit, [*said, captured(credit, changed, agreement, context, told=(0, None, back_fen)), *more]
+
+
+def _paid_at_counter(credit: Credit, obligation: Obligation) -> tuple[Obligation, int]:
+    """A bill whose amounts changed takes of what was paid on it what it still can; the rest is given back there."""
+    back_fen = max(0, obligation.topped_up_fen - (obligation.due_fen - obligation.captured_fen))
+    obligation = obligation._replace(topped_up_fen=obligation.topped_up_fen - back_fen)
+    if obligation.mode == CARD_WITHHOLD:
+        paid_fen = min(obligation.paid_fen, obligation.captured_fen)
+        back_fen += obligation.paid_fen - paid_fen
+        obligation = obligation._replace(paid_fen=paid_fen)
+        owed_fen = min(back_fen, used_of(obligation, moved(credit)))
+        return obligation._replace(paid_fen=paid_fen + owed_fen), back_fen - owed_fen
+    return obligation, back_fen
 
 
 def with_obligation(credit: Credit, obligation: Obligation) -> Credit:

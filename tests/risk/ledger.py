@@ -18,6 +18,7 @@ class Ledger:
         self.standing = {}
         self.due = {}
         self.paid = defaultdict(int)
+        self.topped = defaultdict(int)  # setl_id -> paid at the counter above what was captured
         self.moved = defaultdict(int)  # (setl_id, kind) -> fen
         self.asked = {}  # order_id -> list of [setl_id, still to move]
         self.kinds = {}
@@ -87,8 +88,9 @@ class Ledger:
         if setl_id not in self.captured:
             self.opened.append(setl_id)
             self.paid[setl_id] += body["paid_fen"]  # paid at the counter before the bill
-        elif not self.standing[setl_id] and self.moved[setl_id, "back"] and self._is_line(body):
-            self.paid[setl_id] = min(self.paid[setl_id], self.net(setl_id))  # returned by the bank: owed again
+            self.topped[setl_id] = body["topped_up_fen"]
+        else:
+            self._changed(setl_id, body)
         self.captured[setl_id] = body["captured_fen"]
         self.standing[setl_id] = True
         self.dues[setl_id] = max(self.dues[setl_id], body["due_fen"])
@@ -100,6 +102,25 @@ class Ledger:
         if "released_fen" in body:
             assert self.held.pop(name) == body["released_fen"]
             self.ends[name] += 1
+
+    def _changed(self, setl_id, body):
+        """A bill with other amounts, or one that stands again: what was paid at the counter stays, or goes back."""
+        kept = body["topped_up_fen"] + body["counter_return_fen"]
+        if not self._is_line(body):
+            assert kept + body["paid_fen"] == self.topped[setl_id] + self.paid[setl_id], "money is conserved"
+            self.paid[setl_id] = body["paid_fen"]
+        else:
+            assert kept == self.topped[setl_id], "money is conserved"
+            if not self.standing[setl_id] and self.moved[setl_id, "back"]:  # returned by the bank: owed again
+                self.paid[setl_id] = min(self.paid[setl_id], self.net(setl_id))
+        self.topped[setl_id] = body["topped_up_fen"]
+        assert not body["counter_return_fen"] or not self._owes(body), "nothing goes back that is owed"
+
+    def _owes(self, body):
+        """Does the person still owe the institution something of this bill? A bank's line is the bank's."""
+        if body["top_up_fen"] > body["topped_up_fen"]:
+            return True
+        return not self._is_line(body) and body["captured_fen"] - body["paid_fen"] > self.net(body["setl_id"])
 
     def _is_line(self, body):
         return not body["agreement_no"].startswith("card")
@@ -119,6 +140,7 @@ class Ledger:
                 self.paid[item["setl_id"]] += min(back, self.owed(item["setl_id"]))
             self.moved[item["setl_id"], "back"] += back
             self.paid[item["setl_id"]] += item["paid_fen"]
+            self.topped[item["setl_id"]] += item["top_up_fen"]
             booked += item["paid_fen"] + item["top_up_fen"] + back
         elsewhere = body["surplus_fen"] + body.get("waiting_fen", 0) + body.get("unplaced_fen", 0)
         assert booked + elsewhere == body["amount_fen"], "money is conserved"

@@ -187,6 +187,17 @@ class Money(RuleBasedStateMachine):
             person.settled.add(setl_id)
             person.hear(person.life.settle(cash, setl_id, mdtrt, authorization_id=name, **told))
 
+    @rule(who=people, name=names, amount=amounts, paid=amounts, bill=amounts, times=st.integers(0, 2))
+    def the_bill_says_otherwise(self, *, who, name, amount, paid, bill, times):
+        """Captured at a checkout, paid at the counter so often, and then its event comes."""
+        person, mdtrt, setl_id = self.people[who], self.fresh("E"), self.fresh("X")
+        person.authorize(amount, name, mdtrt, self.fresh("t"))
+        person.hear(person.life.capture(amount, setl_id, authorization_id=name, request_id=self.fresh("R")))
+        for _ in range(times):
+            person.hear(person.life.top_up(paid, self.fresh("c"), mdtrt, setl_id=setl_id))
+        person.settled.add(setl_id)
+        person.hear(person.life.settle(bill, setl_id, mdtrt, authorization_id=name))
+
     @rule(who=people, name=names)
     def abandoned_increase(self, who, name):
         person, request = self.people[who], self.fresh("R")

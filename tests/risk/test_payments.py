@@ -227,6 +227,47 @@ def test_as_long_as_a_stay_goes_on_it_waits():
     assert given_back(life.pass_time(hours=1)) == [(50_000, "institution")]
 
 
+# --- a bill that says otherwise than its capture ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "paid", "bill", "topped_up", "on_debit", "back", "debited"),
+    [
+        ("B", 80_000, 30_000, 0, 30_000, 50_000, 0),  # captured 800 and paid; the bill says 300
+        ("B", 80_000, 80_000, 0, 80_000, 0, 0),
+        ("B", 20_000, 30_000, 0, 20_000, 0, 10_000),
+        ("C", 20_000, 110_000, 10_000, 10_000, 0, 90_000),  # of 1,200 the limit covers 1,000
+        ("C", 20_000, 100_000, 0, 20_000, 0, 80_000),
+        ("C", 120_000, 15_000, 0, 15_000, 105_000, 0),
+        ("C", 20_000, 130_000, 20_000, 0, 0, 100_000),
+    ],
+)
+def test_what_was_paid_on_a_capture_pays_the_bill_as_its_event_tells_it(
+    limit, paid, bill, topped_up, on_debit, back, debited
+):  # fmt: skip
+    life = Life("2024-03-01").sign(level=limit)
+    asked = 80_000 if limit == "B" else 120_000
+    life.authorize(asked)
+    life.capture(asked)
+    life.top_up(paid, setl_id="S1")
+    decisions = [each for each in life.settle(bill, authorization_id="A1").decisions if each["kind"] == "capture"]
+    if bill != asked:
+        (told,) = decisions
+        assert (told["topped_up_fen"], told["paid_fen"], told["counter_return_fen"]) == (topped_up, on_debit, back)
+    assert sum(order["amount_fen"] for order in life.pass_time(hours=24).orders) == debited
+
+
+def test_what_repaid_a_bank_is_not_given_back_at_the_counter():
+    life = Life("2024-03-01").sign(agreements=("line",))
+    life.authorize(80_000)
+    (draw,) = life.capture(80_000).orders
+    life.bank(draw, "settled")
+    life.repaid(80_000)
+    told = life.settle(30_000, authorization_id="A1")
+    assert next(each for each in told.decisions if each["kind"] == "capture")["counter_return_fen"] == 0
+    assert [(order["kind"], order["amount_fen"]) for order in told.orders] == [("refund", 50_000)]
+
+
 # --- while a debit is on its way -------------------------------------------------------------------------------------
 
 
