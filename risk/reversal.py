@@ -58,7 +58,13 @@ def reverse(
     until_ms = _reopened_until_ms(credit, obligation, context)
     credit = _reopened(credit, obligation, back_fen, until_ms)
     reopened_fen = held_fen(credit) - held_before_fen
-    reversed_now = obligation._replace(reversed_by=context.event_id, given_back="", reopened_fen=reopened_fen)
+    reversed_now = obligation._replace(
+        reversed_by=context.event_id,
+        given_back="",
+        reopened_fen=reopened_fen,
+        topped_up_fen=0,
+        paid_fen=obligation.paid_fen if obligation.mode == CREDIT_LINE else 0,  # what repaid a bank the bank has
+    )
     credit = with_obligation(credit, reversed_now)
     if until_ms:
         credit = heard_of(credit, obligation.mdtrt_id, context)
@@ -169,7 +175,8 @@ def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, reopened_f
         "service": obligation.service,
         "reversed_fen": back_fen,
         "reopened_fen": reopened_fen,
-        # paid at the counter for what is undone: given back there, or put toward the new bill under a new ref
+        # paid at the counter for what is undone: given back there, or put toward the new bill under a new ref; one that
+        # stands again asks for it anew
         "counter_return_fen": obligation.topped_up_fen + (obligation.paid_fen if obligation.mode != CREDIT_LINE else 0),
         "held_fen": hold.held_fen if hold is not None else 0,
         "captured_fen": 0,

@@ -147,8 +147,12 @@ class Ledger:
         self.waiting[body.get("mdtrt_id")] += body.get("waiting_fen", 0) - body.get("waited_fen", 0)
 
     def _reversal(self, body):
-        self.standing[body["setl_id"]] = False
-        name = body["authorization_id"]
+        setl_id, name = body["setl_id"], body["authorization_id"]
+        self.standing[setl_id] = False
+        at_counter = self.topped.pop(setl_id, 0)
+        if self.agreements[setl_id].startswith("card"):
+            at_counter += self.paid.pop(setl_id, 0)
+        assert body["counter_return_fen"] == at_counter, "what was paid there for it goes back there"
         if body["reopened_fen"]:
             assert body["reopened_fen"] == body["reversed_fen"]
             self.places[name] += name not in self.held

@@ -376,3 +376,25 @@ def test_what_was_paid_at_the_counter_for_an_undone_bill_is_given_back_there():
     decision = life.reverse().decisions[0]
     assert decision["counter_return_fen"] == 30_000
     assert life.used == 0
+
+
+@pytest.mark.parametrize(("paid_again", "debited"), [(0, 80_000), (30_000, 50_000)])
+def test_and_asked_for_again_when_it_stands_again_unless_it_is_paid_again(paid_again, debited):
+    life = bills(80_000)
+    life.top_up(30_000)
+    life.reverse()
+    decision = life.reinstate().decisions[0]
+    assert (decision["paid_fen"], decision["counter_return_fen"]) == (0, 0)
+    life.top_up(paid_again)
+    assert sum(order["amount_fen"] for order in life.pass_time(hours=24).orders) == debited
+
+
+def test_what_was_above_the_limit_too():
+    life = Life("2024-03-01").sign(level="C")
+    life.authorize(120_000)
+    life.settle(120_000, authorization_id="A1")
+    life.top_up(20_000)
+    assert life.reverse().decisions[0]["counter_return_fen"] == 20_000
+    assert life.reinstate().decisions[0]["topped_up_fen"] == 0
+    (decision,) = life.top_up(20_000).decisions
+    assert (decision["items"][0]["top_up_fen"], decision["surplus_fen"]) == (20_000, 0)
