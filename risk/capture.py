@@ -41,7 +41,7 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     record = credit if credit is not None else Credit()
     booked = obligation_of(record, settlement.setl_id)
     if booked is not None:
-        return _confirmed(record, booked, settlement, context) if amounts_add_up else (credit, [])
+        return (_confirmed if amounts_add_up else _doubted)(record, booked, settlement, context)
     link = None if settlement.credit_fen == 0 else link_of(record, settlement)
     if link is None:
         return (ended_wants(record, settlement.mdtrt_id) if credit is not None else None), []
@@ -238,6 +238,17 @@ def _confirmed(credit: Credit, booked: Obligation, settlement: SettlementComplet
     agreement = agreement_of(credit, booked.agreement_no)
     assert agreement is not None, booked
     return credit, [*said, captured(credit, changed, agreement, context, told=(0, None, back_fen)), *more]
+
+
+def _doubted(credit: Credit, booked: Obligation, settlement: SettlementCompleted, context: Context) -> Move:
+    """The event of a settlement that a checkout captured does not add up: nothing more is moved for it."""
+    if booked.confirmed:
+        return credit, []
+    changed = booked._replace(doubted=context.event_id, event_id=context.event_id)
+    credit = with_obligation(ended_wants(credit, settlement.mdtrt_id), changed)
+    agreement = agreement_of(credit, booked.agreement_no)
+    assert agreement is not None, booked
+    return credit, [] if booked.reversed_by else [captured(credit, changed, agreement, context)]
 
 
 def _paid_at_counter(credit: Credit, obligation: Obligation) -> tuple[Obligation, int]:

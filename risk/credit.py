@@ -137,6 +137,7 @@ class Obligation(NamedTuple):
     `given_back`: the event by which the bank returned the debit of what still stands, without our order. `booked_by`:
     the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked, or the newest
     event of a visit nobody registered. `overdue_ms`: since when. `reopened_fen`: what its reversal put on hold again.
+    `doubted`: its own event, if the amounts that it tells do not add up.
     """
 
     capture_id: str
@@ -163,6 +164,7 @@ class Obligation(NamedTuple):
     told_ms: int = 0
     overdue_ms: int = 0
     reopened_fen: int = 0
+    doubted: str = ""
 
     @property
     def claim_fen(self) -> int:

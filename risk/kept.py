@@ -18,7 +18,9 @@ _ALERT = "al_"
 
 
 def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement, context: Context) -> Said | None:
-    """The first reason in this order: deceased, no mandate, reversal pending, confirmed suspicion, dispute."""
+    """The first reason in this order: deceased, no mandate, reversal pending, amounts that do not add up, confirmed
+    suspicion, dispute.
+    """
     if credit.standing.status == "deceased":
         return Said(ReasonCode.INSURED_ABNORMAL, Outcome.HOLD, "deceased", None, "services_on")
     if not agreement.is_valid(context.now_ms):
@@ -26,6 +28,9 @@ def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement,
     for each in obligations:
         if each.given_back and each.claim_fen:
             return Said(ReasonCode.REVERSAL_PENDING, Outcome.HOLD, each.setl_id, None, "bundle")
+    for each in obligations:
+        if each.doubted and each.claim_fen:
+            return Said(ReasonCode.DATA_QUALITY, Outcome.HOLD, each.setl_id, None, "Q03")
     suspicions = [each.about for each in credit.standing.cases if each.is_open]
     disputes = [each.about for each in credit.standing.disputes if each.is_open]
     for code, abouts in ((ReasonCode.RISK_HOLD, suspicions), (ReasonCode.DISPUTED, disputes)):

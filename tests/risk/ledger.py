@@ -22,6 +22,7 @@ class Ledger:
         self.moved = defaultdict(int)  # (setl_id, kind) -> fen
         self.asked = {}  # order_id -> list of [setl_id, still to move]
         self.kinds = {}
+        self.doubted = set()
         self.ends = defaultdict(int)
         self.places = defaultdict(int)
         self.agreements = {}
@@ -52,6 +53,7 @@ class Ledger:
             if body["kind"] in ("debit", "draw"):
                 for setl_id, amount_fen in self.asked[body["order_id"]]:
                     assert amount_fen <= self.unfunded(setl_id), "the bank is asked for no more than is due"
+                    assert setl_id not in self.doubted, "nor for a bill that does not add up"
             elif body["kind"] == "refund":
                 for setl_id, amount_fen in self.asked[body["order_id"]]:
                     assert amount_fen <= self.too_much(setl_id), "nor is more sent back than came in too much"
@@ -92,6 +94,8 @@ class Ledger:
         else:
             self._changed(setl_id, body)
         self.captured[setl_id] = body["captured_fen"]
+        if any(each["code"] == "DATA_QUALITY" for each in body["reasons"]):
+            self.doubted.add(setl_id)
         self.standing[setl_id] = True
         self.dues[setl_id] = max(self.dues[setl_id], body["due_fen"])
         self.services[setl_id] = body["service"]

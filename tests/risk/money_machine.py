@@ -187,7 +187,7 @@ class Money(RuleBasedStateMachine):
             person.settled.add(setl_id)
             person.hear(person.life.settle(cash, setl_id, mdtrt, authorization_id=name, **told))
 
-    @rule(who=people, name=names, amount=amounts, paid=amounts, bill=amounts, times=st.integers(0, 2))
+    @rule(who=people, name=names, amount=amounts, paid=amounts, bill=amounts, times=st.integers(-1, 2))
     def the_bill_says_otherwise(self, *, who, name, amount, paid, bill, times):
         """Captured at a checkout, paid at the counter so often, and then its event comes."""
         person, mdtrt, setl_id = self.people[who], self.fresh("E"), self.fresh("X")
@@ -196,7 +196,7 @@ class Money(RuleBasedStateMachine):
         for _ in range(times):
             person.hear(person.life.top_up(paid, self.fresh("c"), mdtrt, setl_id=setl_id))
         person.settled.add(setl_id)
-        person.hear(person.life.settle(bill, setl_id, mdtrt, authorization_id=name))
+        person.hear(person.life.settle(bill, setl_id, mdtrt, add_up=times >= 0, authorization_id=name))
 
     @rule(who=people, name=names)
     def abandoned_increase(self, who, name):

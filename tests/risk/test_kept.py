@@ -156,3 +156,41 @@ def test_amounts_that_did_not_add_are_decided_again_with_the_settlement_that_cor
     assert told.decisions[0]["reasons"][0]["code"] == "DATA_QUALITY"
     life.reverse("S1")
     assert life.settle(80_000, "S2", authorization_id="A1").decisions[0]["decision"] == "withhold"
+
+
+def doubted(mode="card", refused=False):
+    """800 yuan captured at a checkout, if asked a first debit of it refused; then its event, which does not add up."""
+    life = Life("2024-03-01").sign(agreements=(mode,))
+    life.authorize(80_000, scope="visit")
+    orders = life.capture(80_000, final=False).orders
+    if refused:
+        (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+        life.bank(order, "rejected", cause="person")
+    return life, orders, life.settle(30_000, authorization_id="A1", add_up=False)
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["before its debit", "between two attempts"])
+def test_the_event_of_a_capture_that_does_not_add_up_stops_the_debit_until_it_is_reversed(refused):
+    life, _, told = doubted(refused=refused)
+    (decision,) = told.decisions
+    assert (decision["decision"], decision["captured_fen"]) == ("hold", 80_000)
+    assert decision["reasons"][0]["code"] == "DATA_QUALITY"
+    assert life.pass_time(hours=24 * 9).orders == []
+    assert life.reverse().orders == []
+    assert life.used == 0
+    assert life.reinstate().decisions[0]["decision"] == "hold"
+    assert life.pass_time(hours=24 * 9).orders == []
+
+
+def test_it_stops_no_other_bill_of_its_visit():
+    life, _, _ = doubted()
+    life.settle(10_000, "S2", authorization_id="A1")
+    (order,) = life.pass_time(hours=24).orders
+    assert [item["setl_id"] for item in order["items"]] == ["S2"]
+
+
+def test_a_draw_has_left_before_its_event_comes_and_that_the_event_does_not_add_up_is_told():
+    _, orders, told = doubted("line")
+    assert [order["kind"] for order in orders] == ["draw"]
+    assert [each["decision"] for each in told.decisions] == ["hold"]
+    assert told.orders == []
