@@ -67,8 +67,10 @@ def _marked(credit: Credit, late: dict[str, list[tuple[Obligation, int]]], now_m
 
 
 def _may_be_late(credit: Credit) -> bool:
-    return any(order.refused_ms for order in credit.orders) or any(
-        each.overdue_ms > each.cured_ms for each in credit.agreements
+    return (
+        any(order.refused_ms for order in credit.orders)
+        or any(each.overdue_ms > each.cured_ms for each in credit.agreements)
+        or any(each.bank_overdue_ms for each in credit.obligations)
     )
 
 

@@ -138,6 +138,7 @@ class Obligation(NamedTuple):
     the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked, or the newest
     event of a visit nobody registered. `overdue_ms`: since when. `reopened_fen`: what its reversal put on hold again.
     `doubted`: its own event, if the amounts that it tells do not add up.
+    `bank_overdue_ms`, `bank_cured_ms`: when the bank last said so of this very one (of all: Agreement).
     """
 
     capture_id: str
@@ -165,6 +166,8 @@ class Obligation(NamedTuple):
     overdue_ms: int = 0
     reopened_fen: int = 0
     doubted: str = ""
+    bank_overdue_ms: int = 0
+    bank_cured_ms: int = 0
 
     @property
     def claim_fen(self) -> int:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from risk.credit import Credit, HoldState, Obligation
 from risk.local_time import local_day, to_date
 from risk.ordered import FundingState, Order
-from risk.signed import CREDIT_LINE
+from risk.signed import CREDIT_LINE, Agreement
 from risk.watched import Want
 
 _FORWARD = ("debit", "draw")
@@ -188,12 +188,18 @@ def is_overdue(credit: Credit, obligation: Obligation, now_ms: int) -> bool:
     """card_withhold: due by our clock and refused for the person's own cause; credit_line: the bank says so."""
     if obligation.mode == CREDIT_LINE:
         told = next((each for each in credit.agreements if each.agreement_no == obligation.agreement_no), None)
-        return told is not None and told.overdue_ms > told.cured_ms
+        return told is not None and _bank_says_overdue(told, obligation)
     order = latest_order(credit, obligation)
     if order is None or not order.refused_ms or now_ms <= order.due_ms:
         return False
     # An unknown answer or a dispute stops the clock; a further attempt under way does not, only its answer does.
     return order.state is not FundingState.UNKNOWN and not order.kept
+
+
+def _bank_says_overdue(told: Agreement, obligation: Obligation) -> bool:
+    """By name, or of the whole agreement: then of what had been captured by that time, never of what came later."""
+    of_all_ms = told.overdue_ms if obligation.captured_ms <= told.overdue_ms else 0
+    return max(of_all_ms, obligation.bank_overdue_ms) > max(told.cured_ms, obligation.bank_cured_ms)
 
 
 def overdue_fen(credit: Credit, now_ms: int) -> int:

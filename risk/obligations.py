@@ -157,7 +157,7 @@ def _repaid(
     return credit, left_fen
 
 
-def _concerned(credit: Credit, fact: BankRepaid | BankRefunded) -> list[Obligation]:
+def _concerned(credit: Credit, fact: BankRepaid | BankRefunded | BankOverdue | BankCured) -> list[Obligation]:
     """The bills a report of the bank may mean: of the order or visit it names, oldest capture first."""
     named = next((each for each in credit.orders if each.order_id == fact.order_id), None) if fact.order_id else None
     setl_ids = {item.setl_id for item in named.items} if named is not None else None
@@ -264,16 +264,30 @@ def _given_back(
 
 
 def overdue(credit: Credit, fact: BankOverdue, context: Context) -> Credit:
-    """The bank says that a drawn amount is overdue."""
+    """The bank says that a drawn amount is overdue: of the order or visit it names, else whatever was drawn by then."""
+    named = _named(credit, fact)
+    for each in named:
+        late_ms = max(each.bank_overdue_ms, context.occurred_ms)
+        credit = with_obligation(credit, each._replace(bank_overdue_ms=late_ms))
     agreement = agreement_of(credit, fact.agreement_no)
-    if agreement is None:
+    if named or agreement is None:
         return credit
     return with_agreement(credit, agreement._replace(overdue_ms=max(agreement.overdue_ms, context.occurred_ms)))
 
 
 def cured(credit: Credit, fact: BankCured, context: Context) -> Credit:
-    """The bank says that the arrears are paid."""
+    """The bank says that the arrears are paid: those of the order or visit it names, else all of the agreement."""
+    named = _named(credit, fact)
+    for each in named:
+        cured_ms = max(each.bank_cured_ms, context.occurred_ms)
+        credit = with_obligation(credit, each._replace(bank_cured_ms=cured_ms))
     agreement = agreement_of(credit, fact.agreement_no)
-    if agreement is None:
+    if named or agreement is None:
         return credit
     return with_agreement(credit, agreement._replace(cured_ms=max(agreement.cured_ms, context.occurred_ms)))
+
+
+def _named(credit: Credit, fact: BankOverdue | BankCured) -> list[Obligation]:
+    """The bills that the notice names; none, also where nothing of that name is known: it is about the agreement."""
+    known = fact.mdtrt_id or any(each.order_id == fact.order_id for each in credit.orders)
+    return _concerned(credit, fact) if known else []

@@ -39,6 +39,8 @@ class Owed:
     owed_fen: int
     stands: bool = True
     overdue_ms: int = 0
+    named_overdue_ms: int = 0
+    named_cured_ms: int = 0
 
 
 @dataclass
@@ -71,17 +73,33 @@ class Debtor:
                 for bill in self.bills.values():
                     if bill.fact.mdtrt_id == fact.mdtrt_id:
                         bill.owed_fen -= fact.amount_fen or 0
+            case BankOverdue() if named := self._of_visit(fact.mdtrt_id):
+                for bill in named:
+                    bill.named_overdue_ms = max(bill.named_overdue_ms, at_ms)
+            case BankCured() if named := self._of_visit(fact.mdtrt_id):
+                for bill in named:
+                    bill.named_cured_ms = max(bill.named_cured_ms, at_ms)
             case BankOverdue() if self.signed:
                 self.overdue_ms = max(self.overdue_ms, at_ms)
             case BankCured() if self.signed:
                 self.cured_ms = max(self.cured_ms, at_ms)
         return self._moved(now_ms)
 
+    def _of_visit(self, mdtrt_id: str | None) -> list[Owed]:
+        return [bill for bill in self.bills.values() if mdtrt_id and bill.fact.mdtrt_id == mdtrt_id]
+
+    def _is_late(self, bill: Owed) -> bool:
+        """The bank said so, of this bill or of all there were by then, and has not said since that it is paid."""
+        if not bill.stands or bill.owed_fen <= 0:
+            return False
+        said = [bill.named_overdue_ms] + [self.overdue_ms] * (bill.captured_ms <= self.overdue_ms)
+        return max(said) > max(bill.named_cured_ms, self.cured_ms)
+
     def _moved(self, now_ms: int) -> list[tuple[int, Tally]]:
         """What counts at his hospitals now, beside what did before."""
         now = dict[tuple[str, str], Tally]()
         for setl_id, bill in self.bills.items():
-            late = bill.stands and bill.owed_fen > 0 and self.overdue_ms > self.cured_ms
+            late = self._is_late(bill)
             bill.overdue_ms = (bill.overdue_ms or now_ms) if late else 0
             for counter, counts, at_ms in (
                 ("credit_visits", bill.stands, bill.captured_ms),
@@ -121,7 +139,7 @@ def told_by_oracle(facts: list[Fact]) -> list[tuple[int, Alert]]:
     return said
 
 
-def arrears_log(seed: int, moves: int = 90) -> list[Fact]:
+def arrears_log(seed: int, moves: int = 110) -> list[Fact]:
     """Some people with credit at two hospitals over two months."""
     draw, clock_ms = Random(seed), START_MS
     facts: list[Fact] = []
@@ -146,18 +164,17 @@ def arrears_log(seed: int, moves: int = 90) -> list[Fact]:
                 said(SettlementReversed, who, at_ms, setl_id=f"s{number}")
             fen = draw.choice((3_000, 20_000))
             paid = {"medfee_sumamt_fen": fen, "psn_part_amt_fen": fen, "psn_cash_pay_fen": fen, "acct_pay_fen": 0}
-            place = {
-                "fixmedins_code": draw.choice(("H1", "H1", "H2", NOWHERE)),
-                "fixmedins_type": "1",
-                "med_type": "11",
-            }
+            hospital = draw.choice(("H1", "H1", "H2", NOWHERE))
+            place = {"fixmedins_code": hospital, "fixmedins_type": "1", "med_type": "11"}
             credit = {"credit_fen": draw.choice((fen, fen, fen, 0, None)), "fund_pay_sumamt_fen": 0}
             bill = {"setl_id": f"s{number}", "mdtrt_id": f"v{number}"}
             said(SettlementCompleted, who, at_ms, **bill, **place, **paid, **credit)
             bills += facts[-1:] if move == "bill" else []  # type: ignore[arg-type]
         elif move in ("overdue", "cured"):
             kind = BankOverdue if move == "overdue" else BankCured
-            said(kind, who, at_ms + number, agreement_no=f"AGp{who}", bank_ref=f"r{number}")
+            his = [each.mdtrt_id for each in bills[-30:] if each.psn_no == f"p{who}"]
+            named = draw.choice([None, None, "v-unknown", *his])
+            said(kind, who, at_ms + number, agreement_no=f"AGp{who}", bank_ref=f"r{number}", mdtrt_id=named)
         elif move == "repaid" and bills:
             fact = draw.choice(bills[-8:])
             part = {"amount_fen": draw.choice((fact.psn_cash_pay_fen, 1_000)), "bank_ref": f"r{number}"}

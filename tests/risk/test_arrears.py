@@ -146,3 +146,61 @@ def test_a_credit_line_is_late_when_the_bank_says_so_and_resumes_when_it_is_cure
     life.now_ms += 1
     told = life.tell(facts.BankCured, agreement_no="line", bank_ref="o1")
     assert [each[0] for each in arrears(told)] == ["resume"]
+
+
+def drawn(*bills):
+    """A credit line with these bills of 500.00, each drawn; and the draws."""
+    life, draws = Life("2024-03-01").sign(agreements=("line",)), []
+    for number in bills:
+        life.authorize(50_000, f"A{number}", f"M{number}")
+        (draw,) = life.settle(50_000, f"S{number}", f"M{number}", authorization_id=f"A{number}").orders
+        life.bank(draw, "settled")
+        draws.append(draw)
+    life.now_ms += 1
+    return life, draws
+
+
+def items(told):
+    return [item["setl_id"] for each in told.decisions if each["kind"] == "arrears" for item in each["items"]]
+
+
+def test_what_is_lent_after_the_arrears_were_paid_is_not_overdue_though_the_bank_never_said_cured():
+    life, _ = drawn(1)
+    assert items(life.tell(facts.BankOverdue, agreement_no="line", bank_ref="o1")) == ["S1"]
+    assert [each[0] for each in arrears(life.repaid(50_000))] == ["resume"]
+    life.pass_time(hours=24 * 10)
+    assert life.authorize(10_000, "A2", "M2").reply["decision"] == "approve"
+    told = life.settle(10_000, "S2", "M2", authorization_id="A2")
+    assert arrears(told) == arrears(life.pass_time(hours=48)) == []
+    assert life.authorize(10_000, "A3", "M3").reply["decision"] == "approve"
+
+
+@pytest.mark.parametrize("by", ["order", "visit"])
+def test_the_bank_says_which_bill_is_overdue_and_which_is_cured(by):
+    life, draws = drawn(1, 2)
+    names = [
+        {"order_id": draw["order_id"]} if by == "order" else {"mdtrt_id": f"M{n}"}
+        for n, draw in zip("12", draws, strict=True)
+    ]
+    assert items(life.tell(facts.BankOverdue, agreement_no="line", bank_ref="o1", **names[0])) == ["S1"]
+    life.now_ms += 1
+    assert arrears(life.tell(facts.BankCured, agreement_no="line", bank_ref="c2", **names[1])) == []
+    told = life.tell(facts.BankCured, agreement_no="line", bank_ref="c1", **names[0])
+    assert [each[0] for each in arrears(told)] == ["resume"]
+    assert life.authorize(1, "A9", "M9").reply["decision"] == "approve"
+
+
+def test_a_named_bill_repaid_leaves_nothing_overdue():
+    life, draws = drawn(1, 2)
+    life.tell(facts.BankOverdue, agreement_no="line", bank_ref="o1", order_id=draws[0]["order_id"])
+    told = life.repaid(50_000, order_id=draws[0]["order_id"])
+    assert [each[0] for each in arrears(told)] == ["resume"]
+
+
+def test_arrears_under_a_name_that_nobody_knows_are_the_agreements():
+    life, _ = drawn(1, 2)
+    told = life.tell(facts.BankOverdue, agreement_no="line", bank_ref="o1", order_id="or_unknown")
+    assert items(told) == ["S1", "S2"]
+    life.now_ms += 1
+    told = life.tell(facts.BankCured, agreement_no="line", bank_ref="c1", mdtrt_id="M-unknown")
+    assert [each[0] for each in arrears(told)] == ["resume"]
