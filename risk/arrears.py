@@ -131,13 +131,13 @@ def next_ms(credit: Credit) -> int:
         return 0
     instants = [instant for each in credit.arrears for instant in (each.remind_ms, each.file_ms) if instant]
     known = {each.agreement_no for each in credit.arrears}
-    waiting = [each for each in credit.orders if each.refused_ms and not each.kept and each.agreement_no not in known]
+    waiting = [each for each in credit.orders if each.refused_ms and each.agreement_no not in known]
     if waiting:
         sums = moved(credit)
         for obligation in credit.obligations:
             order = latest_order(credit, obligation) if used_of(obligation, sums) else None
-            if order in waiting and is_overdue(credit, obligation, order.due_ms + 1):
-                instants.append(order.due_ms + 1)
+            if order in waiting and is_overdue(credit, obligation, order.late_ms):
+                instants.append(order.late_ms)
     return min(instants, default=0)
 
 

@@ -3,18 +3,27 @@
 A dispute or a confirmed suspicion names what it is `about`: a settlement, visit, capture, order or authorization, the
 event or decision that told of it, or an alert that this settlement raised. A suspicion that no person confirmed holds
 nothing (F and P rules observe).
+
+Meanwhile the clock of a debit stands still, from the first refusal on or before it: it is due so much later. Not where
+the mandate ended: what was refused is owed, and may be paid otherwise.
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
+from msgspec.structs import replace
+
+from risk.bundles import waiting_in
 from risk.credit import Context, Credit, Obligation, authorization_event
 from risk.holds import ended_hold, open_hold
+from risk.ordered import Bundle, FundingState, Order
 from risk.outputs import alert_id, derived_id, event_of, record_id
 from risk.policy_rules import Rule
 from risk.reasons import Outcome, ReasonCode, Said
 from risk.signed import Agreement
 
 _ALERT = "al_"
+_Ordered = TypeVar("_Ordered", Bundle, Order)
 
 
 def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement, context: Context) -> Said | None:
@@ -25,6 +34,11 @@ def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement,
         return Said(ReasonCode.INSURED_ABNORMAL, Outcome.HOLD, "deceased", None, "services_on")
     if not agreement.is_valid(context.now_ms):
         return Said(ReasonCode.MANDATE_INVALID, Outcome.HOLD, agreement.agreement_no, None, "bundle")
+    return _questioned(credit, obligations, context)
+
+
+def _questioned(credit: Credit, obligations: list[Obligation], context: Context) -> Said | None:
+    """Is it open whether one of these is owed at all?"""
     for each in obligations:
         if each.given_back and each.claim_fen:
             return Said(ReasonCode.REVERSAL_PENDING, Outcome.HOLD, each.setl_id, None, "bundle")
@@ -38,6 +52,38 @@ def kept_by(credit: Credit, obligations: list[Obligation], agreement: Agreement,
             if any(concerns(about, credit, each, context) for about in abouts):
                 return Said(code, Outcome.HOLD, each.setl_id, None, "bundle")
     return None
+
+
+def clocked(credit: Credit, context: Context) -> Credit:
+    """The record in which the clocks of closed bundles and of debits stand still, or go on, as of now."""
+    if not credit.bundles and not credit.orders:
+        return credit
+    bundles = tuple(
+        _clocked(each, credit, waiting_in(credit, each), context) if 0 < each.close_ms <= context.now_ms else each
+        for each in credit.bundles
+    )
+    orders = tuple(
+        _clocked(each, credit, _members(credit, each), context)
+        if each.kind == "debit" and each.state is not FundingState.SETTLED
+        else each
+        for each in credit.orders
+    )
+    same = bundles == credit.bundles and orders == credit.orders
+    return credit if same else replace(credit, bundles=bundles, orders=orders)
+
+
+def _members(credit: Credit, order: Order) -> list[Obligation]:
+    names = {item.setl_id for item in order.items}
+    return [each for each in credit.obligations if each.setl_id in names]
+
+
+def _clocked(each: _Ordered, credit: Credit, members: list[Obligation], context: Context) -> _Ordered:
+    stopped = credit.standing.status == "deceased" or _questioned(credit, members, context) is not None
+    if stopped == bool(each.stopped_ms):
+        return each
+    if stopped:
+        return each._replace(stopped_ms=context.now_ms)
+    return each._replace(stopped_ms=0, waited_ms=each.waited_ms + context.now_ms - each.stopped_ms)
 
 
 def concerns(about: str, credit: Credit, obligation: Obligation, context: Context) -> bool:

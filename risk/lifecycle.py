@@ -61,6 +61,7 @@ from risk.facts import (
 )
 from risk.forgetting import forgotten
 from risk.holds import HoldAction, open_hold, without_old_ids
+from risk.kept import clocked
 from risk.legs import assert_legs_moved
 from risk.local_time import local_day
 from risk.orders import emit
@@ -275,7 +276,7 @@ def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | No
     if credit is None:
         return None, said
     if "bundle" in context.terms:
-        credit, more = emit(credit, context)
+        credit, more = emit(clocked(credit, context), context)
         credit = forgotten(credit, context.now_ms)
         if credit.accruals or credit.wants:
             credit, back = waited(remembered_stays(credit, context), context)

@@ -29,6 +29,7 @@ class Order(NamedTuple):
     """An instruction to the bank. `refused_ms`: last refused for the person's cause. `not_before_ms`: the attempt's.
 
     `told`: what each attempt is known to have moved, (attempt, fen). `sent_count` attempts left on the day `sent_day`.
+    `stopped_ms`: since when its clock stands still; `waited_ms`: how much later it is due than it said (kept.py).
     """
 
     order_id: str
@@ -51,6 +52,13 @@ class Order(NamedTuple):
     told: tuple[tuple[int, int], ...] = ()
     sent_day: int = 0
     sent_count: int = 0
+    stopped_ms: int = 0
+    waited_ms: int = 0
+
+    @property
+    def late_ms(self) -> int:
+        """From here on what it asked for is overdue, if the person's card refused it."""
+        return self.due_ms + self.waited_ms + 1
 
     @property
     def in_flight(self) -> bool:
@@ -68,7 +76,10 @@ class Order(NamedTuple):
 
 
 class Bundle(NamedTuple):
-    """Captures that wait for their order. `close_ms` 0: it closes at discharge; `emit_ms` 0: it is not closed."""
+    """Captures that wait for their order. `close_ms` 0: it closes at discharge; `emit_ms` 0: it is not closed.
+
+    `stopped_ms`, `waited_ms`: of the clock of the debit it will be (Order).
+    """
 
     key: str
     mdtrt_id: str
@@ -77,3 +88,5 @@ class Bundle(NamedTuple):
     close_ms: int
     emit_ms: int = 0
     kept: str = ""
+    stopped_ms: int = 0
+    waited_ms: int = 0

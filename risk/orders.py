@@ -98,7 +98,7 @@ def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int
         1,
         FundingState.SUBMITTED,
         context.now_ms,
-        bundle.close_ms + int(context.terms["debit_due_ms"].value),
+        bundle.close_ms + int(context.terms["debit_due_ms"].value) + bundle.waited_ms,
         not_before_ms=bundle.emit_ms,
     )
     order = counted(order, context.now_ms)
@@ -148,6 +148,8 @@ def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
         retry_ms=0,
         kept="",
         not_before_ms=order.retry_ms,
+        due_ms=order.due_ms + order.waited_ms,  # as the bank is told from now on
+        waited_ms=0,
     )
     again = counted(again, context.now_ms)
     return with_order(credit, again), [order_output(context, again)]

@@ -1,8 +1,11 @@
 """Not paid: stopped at once, reminded by the institution's channel, a case file for a person; paid: resumed at once."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from risk import facts
+from risk.local_time import HOUR_MS
 from tests.risk.credit_life import Life
 
 
@@ -122,6 +125,76 @@ def test_a_dispute_an_outage_or_an_unknown_answer_stops_the_clock(stop):
         life.tell(facts.CreditDisputeOpened, dispute_id="d", about="S1")
     assert arrears(life.pass_time(until=("2024-03-04", 7))) == []
     assert life.authorize(1, "A2", "M2").reply["decision"] == "approve"
+
+
+def disputed(life, *, opened=True):
+    kind = facts.CreditDisputeOpened if opened else facts.CreditDisputeClosed
+    return life.tell(kind, dispute_id="d", about="S1")
+
+
+@pytest.mark.parametrize("code", ["ACCOUNT_CLOSED", "INSUFFICIENT_FUNDS"])
+def test_what_is_disputed_is_due_later_by_as_long_as_the_dispute_took(code):
+    life = refused(code)  # at 08:00 on the 2nd, and due at 02:00 on the 4th
+    life.pass_time(until=("2024-03-02", 12))
+    disputed(life)
+    assert arrears(life.pass_time(until=("2024-03-06", 12))) == []
+    disputed(life, opened=False)
+    told = life.pass_time(until=("2024-03-09", 0))
+    for order in told.orders:
+        assert order["due_at"] == "2024-03-08T02:00:00.000+08:00"
+    assert arrears(told)[:1] == [("suspend", "2024-03-08T02:00")]
+
+
+def test_a_dispute_before_the_first_debit_stops_the_clock_from_the_close_on():
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    disputed(life)
+    life.settle(80_000, authorization_id="A1")
+    life.pass_time(until=("2024-03-07", 2))
+    (order,) = disputed(life, opened=False).orders or life.pass_time(until=("2024-03-07", 8)).orders
+    assert order["due_at"] == "2024-03-09T02:00:00.000+08:00"
+    assert arrears(life.bank(order, "rejected", code="ACCOUNT_CLOSED", cause="person")) == []
+
+
+def test_nobody_reminds_the_dead():
+    life = refused()
+    life.pass_time(until=("2024-03-04", 21))
+    told = life.tell(facts.InsuredStatusChanged, status="deceased")
+    assert [each[0] for each in arrears(told)] == ["resume"]
+    assert arrears(life.pass_time(hours=24 * 30)) == []
+
+
+def test_an_ended_mandate_is_no_way_out():
+    life = refused()
+    life.tell(facts.AgreementTerminated, agreement_no="card")
+    assert arrears(life.pass_time(until=("2024-03-04", 3))) == [("suspend", "2024-03-04T02:00")]
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
+def test_forty_eight_hours_without_a_dispute_make_a_refused_debit_overdue(hours):
+    """By hand: the visit closes at 02:00 on the 2nd; each step lasts so many hours, every second one is disputed."""
+    life = Life("2024-03-01").sign()
+    life.settle(80_000, credit_fen=80_000)
+    life.pass_time(until=("2024-03-02", 2))
+    is_open, ran_ms, was_refused = False, 0, False
+
+    def refuse(told):
+        nonlocal was_refused
+        for order in told.orders:
+            was_refused = True
+            life.bank(order, "rejected", code="ACCOUNT_CLOSED", cause="person")
+
+    for number, step in enumerate(hours):
+        for _ in range(step):  # a bank answers within the hour
+            refuse(life.pass_time(hours=1))
+        ran_ms += 0 if is_open else step * HOUR_MS
+        life.now_ms += 1  # past the instant itself
+        life.pass_time()
+        assert bool(life.credit.arrears) == (was_refused and not is_open and ran_ms >= 48 * HOUR_MS), number
+        life.now_ms -= 1
+        is_open = not is_open
+        refuse(disputed(life, opened=is_open))
 
 
 def test_a_further_attempt_under_way_is_not_yet_a_payment():
