@@ -47,6 +47,17 @@ class Dispute(NamedTuple):
     is_open: bool
 
 
+class Ahead(NamedTuple):
+    """What a source told of an agreement whose signing has not come yet: its line, its end, the wish for it."""
+
+    agreement_no: str
+    source: str
+    line_fen: int = 0
+    line_ms: int = 0
+    ended_ms: int = 0
+    ending_ms: int = 0
+
+
 class Standing(NamedTuple):
     """Who the person is to the scheme, as last told."""
 
@@ -62,6 +73,7 @@ class Standing(NamedTuple):
     entitlements: tuple[str, ...] = ()
     entitlements_ms: int = 0
     cases: tuple[Dispute, ...] = ()
+    ahead: tuple[Ahead, ...] = ()
 
 
 class Agreement(NamedTuple):

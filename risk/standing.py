@@ -27,7 +27,10 @@ from risk.facts import (
 from risk.limits import agreement_of
 from risk.local_time import to_ms
 from risk.policy_values import UNRATED
-from risk.signed import Agreement, Dispute, Level, Listing, Standing, Suspension
+from risk.senders import BANK, speaks_for
+from risk.signed import Agreement, Ahead, Dispute, Level, Listing, Standing, Suspension
+
+AHEAD_MOST = 8
 
 
 def status_changed(credit: Credit, fact: InsuredStatusChanged, context: Context) -> Credit:
@@ -174,15 +177,46 @@ def agreement_signed(credit: Credit, fact: AgreementSigned, context: Context) ->
         cured_ms=before.cured_ms if before else 0,
         shared=fact.line_kind == "shared",
     )
+    if before is None and credit.standing.ahead:
+        credit, agreement = _with_told_ahead(credit, agreement)
     return with_agreement(credit, agreement)
 
 
 def line_changed(credit: Credit, fact: AgreementLineChanged, context: Context) -> Credit:
     """The bank raised or lowered its line."""
     before = agreement_of(credit, fact.agreement_no)
-    if before is None or context.occurred_ms < before.line_ms:
+    if before is None:
+        return with_ahead(credit, Ahead(fact.agreement_no, fact.source, fact.bank_line_fen, context.occurred_ms))
+    if context.occurred_ms < before.line_ms:
         return credit
     return with_agreement(credit, before._replace(line_fen=fact.bank_line_fen, line_ms=context.occurred_ms))
+
+
+def with_ahead(credit: Credit, told: Ahead) -> Credit:
+    """The record that remembers what was told of an agreement before its signing; of the newest few."""
+    standing = credit.standing
+    same = next((each for each in standing.ahead if each[:2] == told[:2]), None)
+    if same is not None:
+        line = told if told.line_ms >= same.line_ms else same
+        told = told._replace(line_fen=line.line_fen, line_ms=line.line_ms)
+        told = told._replace(ended_ms=max(told.ended_ms, same.ended_ms), ending_ms=max(told.ending_ms, same.ending_ms))
+    others = tuple(each for each in standing.ahead if each is not same)
+    return _with(credit, standing._replace(ahead=(*others, told)[-AHEAD_MOST:]))
+
+
+def _with_told_ahead(credit: Credit, agreement: Agreement) -> tuple[Credit, Agreement]:
+    """The signing came at last: what its bank had told before of a later time holds, as if it had come in order."""
+    for told in credit.standing.ahead:
+        if told.agreement_no != agreement.agreement_no or not speaks_for(told.source, BANK, agreement.bank_code):
+            continue
+        if told.line_ms >= agreement.line_ms:
+            agreement = agreement._replace(line_fen=told.line_fen, line_ms=told.line_ms)
+        if told.ended_ms >= agreement.signed_ms:
+            agreement = agreement._replace(ended_ms=told.ended_ms)
+        elif told.ending_ms >= agreement.signed_ms:
+            agreement = agreement._replace(ending_ms=told.ending_ms)
+    left = tuple(each for each in credit.standing.ahead if each.agreement_no != agreement.agreement_no)
+    return _with(credit, credit.standing._replace(ahead=left)), agreement
 
 
 def with_agreement(credit: Credit, agreement: Agreement) -> Credit:

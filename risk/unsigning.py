@@ -14,14 +14,17 @@ from risk.facts import AgreementTerminated
 from risk.limits import agreement_of
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome, ReasonCode, Said, reason_body
-from risk.signed import Agreement
-from risk.standing import with_agreement
+from risk.signed import Agreement, Ahead
+from risk.standing import with_agreement, with_ahead
 
 
 def terminated(credit: Credit, fact: AgreementTerminated, context: Context) -> Move:
     """The mandate ended, or should."""
     before = agreement_of(credit, fact.agreement_no)
-    if before is None or before.ended_ms or context.occurred_ms < before.signed_ms:
+    if before is None:
+        by = "ending_ms" if fact.requested_by == "person" else "ended_ms"
+        return with_ahead(credit, Ahead(fact.agreement_no, fact.source, **{by: context.occurred_ms})), []
+    if before.ended_ms or context.occurred_ms < before.signed_ms:
         return credit, []
     if fact.requested_by != "person":
         return with_agreement(credit, before._replace(ended_ms=context.occurred_ms, ending_ms=0)), []

@@ -1,9 +1,13 @@
 """Facts about the person: what replaces what, what stands, what ends by itself."""
 
+from itertools import permutations
+
+import pytest
+
 from risk import facts
 from risk.limits import level_in_force
 from risk.local_time import to_datetime
-from risk.standing import active_list, authority_order
+from risk.standing import AHEAD_MOST, active_list, authority_order
 from tests.risk.credit_life import Life
 
 DAY = 86_400_000
@@ -89,3 +93,50 @@ def test_money_facts_about_a_person_nobody_knows_begin_no_record():
     life.tell(facts.TopupReceived, mdtrt_id="M1", amount_fen=5, channel="counter", ref="1", fixmedins_code="H")
     life.tell(facts.BankRepaid, agreement_no="x", bank_ref="1", amount_fen=5)
     assert life.credit is None
+
+
+SIGNED = {"bank_code": "BOCOM", "funding_mode": "credit_line", "services": ("visit_first",), "bank_line_fen": 400_000}
+OF_AN_AGREEMENT = {
+    "signed": (0, facts.AgreementSigned, SIGNED),
+    "lowered": (1, facts.AgreementLineChanged, {"bank_line_fen": 100_000}),
+    "raised": (2, facts.AgreementLineChanged, {"bank_line_fen": 200_000}),
+    "ended": (3, facts.AgreementTerminated, {}),
+    "wished": (3, facts.AgreementTerminated, {"requested_by": "person"}),
+    "again": (4, facts.AgreementSigned, SIGNED),
+}
+
+
+@pytest.mark.parametrize(
+    "names", [("signed", "lowered", "raised"), ("signed", "raised", "ended"), ("lowered", "ended", "again")]
+)
+def test_what_an_agreement_comes_to_does_not_depend_on_the_order_in_which_it_was_told(names):
+    ends = set()
+    for order in permutations(names):
+        life, began_ms = Life(), Life().now_ms
+        for name in order:
+            hours, kind, fields = OF_AN_AGREEMENT[name]
+            life.now_ms = began_ms + hours * DAY
+            life.tell(kind, agreement_no="line", source="bank:BOCOM/token", **fields)
+        (agreement,) = life.credit.agreements
+        ends.add((agreement.line_fen, agreement.line_ms, agreement.ended_ms))
+        assert life.credit.standing.ahead == ()
+    assert len(ends) == 1
+
+
+def test_a_wish_told_before_the_signing_ends_the_agreement_when_it_is_signed():
+    life, began_ms = Life(), Life().now_ms
+    for name in ("wished", "signed"):
+        days, kind, fields = OF_AN_AGREEMENT[name]
+        life.now_ms = began_ms + days * DAY
+        life.tell(kind, agreement_no="line", **fields)
+    assert life.credit.agreements[0].ended_ms
+
+
+def test_another_bank_ends_no_agreement_in_advance_and_only_the_newest_few_are_remembered():
+    life = Life()
+    life.tell(facts.AgreementTerminated, agreement_no="line", source="bank:CCB/token")
+    life.tell(facts.AgreementSigned, agreement_no="line", source="bank:BOCOM/token", **SIGNED)
+    assert not life.credit.agreements[0].ended_ms
+    for number in range(2 * AHEAD_MOST):
+        life.tell(facts.AgreementTerminated, agreement_no=f"other {number}")
+    assert len(life.credit.standing.ahead) == AHEAD_MOST
