@@ -66,7 +66,7 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     record = ended_wants(record, settlement.mdtrt_id)
     if link.hold is not None:
         return from_hold(record, link.hold, bill, context)
-    service = link.ended.service if link.ended is not None else agreement.services[0]
+    service = link.ended.service if link.ended is not None else _service_of(settlement)
     booking = Booking(agreement, service, local_day(context.now_ms), advised_fen(record, link, settlement))
     return _advised(record, link.ended, bill, booking=booking, context=context)
 

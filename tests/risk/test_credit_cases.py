@@ -108,8 +108,7 @@ def test_a_settlement_is_captured_as_the_law_case_says(case):
     if case.get("released"):
         life.release()
     fields = {"authorization_id": "A1"} if case["named"] else {}
-    if "credit_fen" in case:
-        fields["credit_fen"] = case["credit_fen"]
+    fields |= {name: case[name] for name in ("credit_fen", "med_type") if name in case}
     if "checkout_fen" in case:
         life.capture(case["checkout_fen"])
     told = life.settle(case["cash_fen"], add_up=case.get("amounts_add_up", True), **fields)
@@ -123,6 +122,7 @@ def test_a_settlement_is_captured_as_the_law_case_says(case):
     assert decision["decision"] == case["decision"]
     assert decision["captured_fen"] == case["captured_fen"]
     assert decision["top_up_fen"] == case["top_up_fen"]
+    assert case.get("service") in (None, decision.get("service"))
     assert [each["code"] for each in decision["reasons"] if each["code"] != "OK"] == case.get("reasons", [])
     assert sum(order["amount_fen"] for order in life.pass_time(hours=60).orders) == case.get(
         "debited_fen", case["captured_fen"]
