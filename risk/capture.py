@@ -15,7 +15,7 @@ from risk.exposure import moved, used_of
 from risk.facts import SettlementCompleted
 from risk.holds import HoldAction, after, as_placed, end, with_ended, with_hold
 from risk.limits import agreement_of, agreements_for, may_grow_fen
-from risk.linking import Link, advised_fen, link_of, tendered_fen
+from risk.linking import Link, advised_fen, is_lapsed, link_of, tendered_fen
 from risk.local_time import local_day
 from risk.orders import emit
 from risk.outputs import Output, Reply, derived_id
@@ -167,7 +167,8 @@ def _advised(credit: Credit, ended: Ended | None, bill: Bill, *, booking: Bookin
     if not bill.tender_fen:
         return without_wants(credit, bill.mdtrt_id), [nothing_due(bill, context)]
     if ended is not None:
-        credit = with_ended(credit, ended._replace(state=after(ended.state, HoldAction.ADVISE)))
+        advised = ended._replace(state=after(ended.state, HoldAction.ADVISE), lapsed=is_lapsed(ended))
+        credit = with_ended(credit, advised)
     return _book(credit, bill, booking, context)
 
 

@@ -118,7 +118,10 @@ class Authorization(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """An authorization that ended or was denied, remembered by the digest of its id until `forget_ms`."""
+    """An authorization that ended or was denied, remembered by the digest of its id until `forget_ms`.
+
+    `lapsed`: it is advice now, and had expired or was voided before: no more is booked than it had promised.
+    """
 
     key: int
     state: HoldState
@@ -129,6 +132,7 @@ class Ended(NamedTuple):
     placed_ms: int
     forget_ms: int
     promise: Promise
+    lapsed: bool = False
 
 
 class Obligation(NamedTuple):

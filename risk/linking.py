@@ -63,12 +63,15 @@ def _named(credit: Credit, settlement: SettlementCompleted, authorization_id: st
     return Link(ended=ended)
 
 
+def is_lapsed(ended: Ended) -> bool:
+    """A promise that was never kept: it expired, or its caller was told to pay otherwise."""
+    return ended.lapsed or ended.state in (HoldState.EXPIRED, HoldState.VOIDED)
+
+
 def advised_fen(credit: Credit, link: Link, settlement: SettlementCompleted) -> int:
     """What is booked of a settlement that names no open hold: as told; of a lapsed promise what it had promised."""
     tender_fen = tendered_fen(settlement)
-    if settlement.credit_fen is not None or link.ended is None:
-        return tender_fen
-    if link.ended.state not in (HoldState.EXPIRED, HoldState.VOIDED):
+    if settlement.credit_fen is not None or link.ended is None or not is_lapsed(link.ended):
         return tender_fen
     taken = captured_of(credit, settlement.fixmedins_code, settlement.authorization_id or "")
     return min(tender_fen, max(0, link.ended.approved_fen - sum(each.claim_fen for each in taken)))

@@ -435,3 +435,24 @@ def test_a_hold_that_was_open_before_its_bill_was_undone_is_open_after_the_bill_
     life.reinstate("S1")
     life.settle(100_000, "S2", authorization_id="A1")  # an ended hold would let it in above the limit, as advice
     assert (life.held, life.used) == (0, 100_000)
+
+
+@pytest.mark.parametrize("cash_fen", [(200_000,), (20_000, 200_000), (80_000, 1), (30_000, 30_000, 30_000)])
+def test_a_promise_that_lapsed_books_what_it_promised_however_many_bills_name_it(cash_fen):
+    life = Life().sign(level="C")
+    life.authorize(80_000)
+    life.pass_time(hours=1)
+    for number, fen in enumerate(cash_fen):
+        life.settle(fen, f"S{number}", authorization_id="A1")
+    assert life.used == 80_000
+
+
+def test_of_a_lapsed_promise_the_institutions_own_word_counts_and_uses_it_up():
+    life = Life().sign(level="C")
+    life.authorize(80_000)
+    life.pass_time(hours=1)
+    life.settle(20_000, authorization_id="A1")
+    life.settle(40_000, "S2", authorization_id="A1", credit_fen=40_000)
+    assert life.used == 60_000, "as the institution says"
+    life.settle(90_000, "S3", authorization_id="A1")
+    assert life.used == 80_000
