@@ -12,6 +12,7 @@ from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
 from risk.checks import Question, judge
 from risk.credit import Authorization, Context, Credit, Ended, HoldState, Move, Promise, authorization_key
+from risk.expiry import expiry_ms
 from risk.exposure import exposure_fen
 from risk.facts import AuthorizationRequested
 from risk.holds import (
@@ -25,12 +26,10 @@ from risk.holds import (
     without_ended,
 )
 from risk.limits import agreement_of, agreements_for, ceilings, level_in_force, offers_credit
-from risk.local_time import day_start_ms, local_day
 from risk.outputs import derived_id
 from risk.reasons import Outcome
 from risk.signed import Agreement
 from risk.watched import Want
-from risk.workdays import WorkdayUnknown, terms_add_working_days
 
 FIELDS = ("mdtrt_id", "service", "scope", "agreement_no", "medins_setl_id", "med_type", "amount_fen", "emergency")
 _asked = attrgetter(*FIELDS)
@@ -254,27 +253,3 @@ def ask_increase(credit: Credit, context: Context, hold: Authorization, amount_f
         level,
         found,
     )
-
-
-def expiry_ms(service: str, scope: str, context: Context) -> int:
-    """When a hold placed now ends by itself; 0 = not before a discharge that has not come."""
-    terms = context.terms
-    if service == "deposit_free":
-        return after_discharge_ms(context.visit.ended_ms, context) if context.visit is not None else 0
-    if scope == "visit":
-        end_of_day_ms = day_start_ms(local_day(context.now_ms) + 1)
-        return end_of_day_ms + int(terms["visit_hold_after_day_ms"].value)
-    return context.now_ms + int(terms["settlement_hold_ms"].value)
-
-
-def after_discharge_ms(ended_ms: int, context: Context) -> int:
-    """The end of the last working day a deposit-free hold outlives its discharge; an unknown year keeps the hold."""
-    if not ended_ms:
-        return 0
-    try:
-        last = terms_add_working_days(
-            context.policy, local_day(ended_ms), context.terms["deposit_hold_working_days"].value
-        )
-    except WorkdayUnknown:
-        return 0  # fails closed: nobody guesses, the hold waits for its settlement or release
-    return day_start_ms(last + 1)

@@ -13,12 +13,13 @@ from risk import requests as asked
 from risk.accrual import estimated, fee_added, fee_reversed, remembered_stays, settled_lines, without_accrual
 from risk.arrears import delivered, followed
 from risk.arrears import next_ms as arrears_ms
-from risk.authorize import after_discharge_ms, requested
+from risk.authorize import requested
 from risk.bundles import closed_bundles, heard_of, visit_ended, visit_reopened
 from risk.capture_request import capture_requested
 from risk.credit import EMPTY, Context, Credit, Move, Step
 from risk.decided import quality_alert
 from risk.demand import watch
+from risk.expiry import after_discharge_ms, prolonged, registered
 from risk.exposure import assert_sound
 from risk.facts import (
     AgreementLineChanged,
@@ -57,7 +58,9 @@ from risk.facts import (
     TopupReceived,
     VisitCancelled,
     VisitClosed,
+    VisitOpened,
     VisitReopened,
+    VisitUpdated,
 )
 from risk.forgetting import forgotten
 from risk.holds import HoldAction, open_hold, without_old_ids
@@ -150,6 +153,8 @@ HANDLERS: dict[type[Fact], Handler] = {
     SettlementEstimated: estimated,
     FeeAdded: fee_added,
     FeeReversed: fee_reversed,
+    VisitOpened: registered,
+    VisitUpdated: registered,
     VisitClosed: visit_closed,
     VisitCancelled: visit_closed,
     VisitReopened: visit_opened_again,
@@ -238,6 +243,9 @@ def due(credit: Credit | None, due_ms: int, context: Context) -> Step:
     said: list[Output | Reply] = []
     for hold in credit.authorizations:
         if 0 < hold.ends_ms <= context.now_ms:
+            if (longer := prolonged(hold, context)) is not hold:
+                credit = asked.with_known(credit, longer)
+                continue
             credit, more = asked.let_go(credit, hold, HoldAction.EXPIRE, context)
             said += more
     credit = replace(

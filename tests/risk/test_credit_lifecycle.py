@@ -11,8 +11,6 @@ from tests.risk.credit_life import Life
 
 # conduct and visits are the activity's; settlements, reversals, timers have their own entry points; the log its records
 NOT_HANDLED = {
-    "visit.opened",
-    "visit.updated",
     "settlement.completed",
     "settlement.reversed",
     "settlement.reinstated",
