@@ -28,7 +28,7 @@ class Listing(NamedTuple):
 
 
 class Suspension(NamedTuple):
-    """What was last told about one scope, by the engine or by an authority."""
+    """What was last told about one scope, by the engine or by an authority's order; "" = the end of all its orders."""
 
     scope: str
     by: str

@@ -31,6 +31,7 @@ from risk.senders import BANK, speaks_for
 from risk.signed import Agreement, Ahead, Dispute, Level, Listing, Standing, Suspension
 
 AHEAD_MOST = 8
+SUSPENSIONS_MOST = 16
 
 
 def status_changed(credit: Credit, fact: InsuredStatusChanged, context: Context) -> Credit:
@@ -93,24 +94,44 @@ def _with_listing(credit: Credit, entry: Listing) -> Credit:
 
 
 def suspended(credit: Credit, fact: CreditServiceSuspended, context: Context) -> Credit:
-    """New credit was stopped."""
-    entry = Suspension(fact.scope, fact.by, fact.document_no or "", _ms(fact.until), context.occurred_ms, True)
-    return _with_suspension(credit, entry)
+    """New credit was stopped by the engine, or by an authority's order, each for itself; one without number is none."""
+    document_no = fact.document_no or "" if fact.by == "authority" else ""
+    if fact.by == "authority" and not document_no:
+        return credit
+    entry = Suspension(fact.scope, fact.by, document_no, _ms(fact.until), context.occurred_ms, True)
+    newer = [each for each in _of_kind(credit, entry) if each.told_ms > entry.told_ms]
+    if any(each.document_no == document_no or not each.document_no for each in newer):
+        return credit
+    return _with_suspension(
+        credit, entry, [each for each in _of_kind(credit, entry) if each.document_no == document_no]
+    )
 
 
 def resumed(credit: Credit, fact: CreditServiceResumed, context: Context) -> Credit:
-    """New credit is allowed again."""
-    entry = Suspension(fact.scope, fact.by, fact.document_no or "", 0, context.occurred_ms, False)
-    return _with_suspension(credit, entry)
-
-
-def _with_suspension(credit: Credit, entry: Suspension) -> Credit:
-    standing = credit.standing
-    before = next((each for each in standing.suspensions if (each.scope, each.by) == (entry.scope, entry.by)), None)
-    if before is not None and before.told_ms > entry.told_ms:
+    """New credit is allowed again: by the end of the order that is named, else of all there were by then."""
+    entry = Suspension(fact.scope, fact.by, "", 0, context.occurred_ms, False)
+    told = _of_kind(credit, entry)
+    over = [each for each in told if each.document_no and each.document_no == fact.document_no]
+    if over:
+        entry = entry._replace(document_no=over[0].document_no)
+    else:
+        over = [each for each in told if not each.document_no or each.told_ms <= entry.told_ms]
+    if any(each.document_no == entry.document_no and each.told_ms > entry.told_ms for each in over):
         return credit
-    others = tuple(each for each in standing.suspensions if each is not before)
-    return _with(credit, standing._replace(suspensions=(*others, entry)))
+    return _with_suspension(credit, entry, over)
+
+
+def _of_kind(credit: Credit, entry: Suspension) -> list[Suspension]:
+    return [each for each in credit.standing.suspensions if each[:2] == entry[:2]]
+
+
+def _with_suspension(credit: Credit, entry: Suspension, over: list[Suspension]) -> Credit:
+    """The record with this entry instead of those; of too many the one goes that stops credit for the shortest time."""
+    kept = (*(each for each in credit.standing.suspensions if each not in over), entry)
+    if len(kept) > SUSPENSIONS_MOST:
+        least = min(kept, key=lambda each: (each.by == "engine", each.suspended, each.until_ms, each.told_ms))
+        kept = tuple(each for each in kept if each is not least)
+    return _with(credit, credit.standing._replace(suspensions=kept))
 
 
 def dispute_opened(credit: Credit, fact: CreditDisputeOpened, context: Context) -> Credit:

@@ -7,7 +7,7 @@ import pytest
 from risk import facts
 from risk.limits import level_in_force
 from risk.local_time import to_datetime
-from risk.standing import AHEAD_MOST, active_list, authority_order
+from risk.standing import AHEAD_MOST, SUSPENSIONS_MOST, active_list, authority_order
 from tests.risk.credit_life import Life
 
 DAY = 86_400_000
@@ -86,6 +86,57 @@ def test_an_order_without_number_or_end_stops_nobody():
     assert authority_order(life.credit, life.now_ms).document_no == "7"
     life.tell(facts.CreditServiceResumed, scope="credit_payment", by="authority", reason="结案", document_no="8")
     assert authority_order(life.credit, life.now_ms) is None
+
+
+ORDER = {"scope": "credit_payment", "by": "authority", "reason": "调查"}
+
+
+def ordered(life, number, days):
+    life.tell(
+        facts.CreditServiceSuspended, **ORDER, document_no=number, until=to_datetime(life.now_ms + round(days * DAY))
+    )
+
+
+def stopped_by(life):
+    order = authority_order(life.credit, life.now_ms)
+    return order and order.document_no
+
+
+def test_each_order_stops_credit_till_its_own_end():
+    life = Life().sign()
+    ordered(life, "7", 90)
+    ordered(life, "8", 2)
+    life.now_ms += 3 * DAY
+    assert stopped_by(life) == "7"
+    life.now_ms += 88 * DAY
+    assert stopped_by(life) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "left"), [("7", "8"), ("8", "7"), ("9", None), (None, None)], ids=["one", "the other", "its own", "none"]
+)
+def test_who_ends_an_order_by_its_number_ends_that_one_else_all(named, left):
+    life = Life().sign()
+    ordered(life, "7", 90)
+    ordered(life, "8", 90)
+    life.now_ms += 1
+    life.tell(facts.CreditServiceResumed, **ORDER, document_no=named)
+    assert stopped_by(life) == left
+    life.now_ms -= 1
+    ordered(life, "7", 100)
+    assert stopped_by(life) == left, "what was told before the end starts nothing again"
+    life.now_ms += 2
+    ordered(life, "10", 1)
+    assert stopped_by(life)
+
+
+def test_of_too_many_orders_the_longest_stay():
+    life = Life().sign()
+    for number in range(3 * SUSPENSIONS_MOST):
+        ordered(life, f"order {number}", 90 - number)
+    assert len(life.credit.standing.suspensions) == SUSPENSIONS_MOST
+    life.now_ms += 89 * DAY
+    assert stopped_by(life) == "order 0"
 
 
 def test_money_facts_about_a_person_nobody_knows_begin_no_record():
