@@ -67,7 +67,8 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     if link.hold is not None:
         return from_hold(record, link.hold, bill, context)
     service = link.ended.service if link.ended is not None else _service_of(settlement)
-    booking = Booking(agreement, service, local_day(context.now_ms), advised_fen(record, link, settlement))
+    placed_day = local_day(link.ended.placed_ms if link.ended is not None else context.now_ms)
+    booking = Booking(agreement, service, placed_day, advised_fen(record, link, settlement))
     return _advised(record, link.ended, bill, booking=booking, context=context)
 
 

@@ -293,6 +293,15 @@ def test_a_day_cap_counts_what_was_captured_and_what_is_still_held_of_that_day()
     assert life.authorize(80_000, "A3", "M3").reply["decision"] == "approve"
 
 
+def test_what_a_lapsed_authorization_comes_to_counts_on_its_own_day():
+    life = Life("2024-03-01", policy=shaoyang(**DAY_CAP)).sign()
+    life.authorize(70_000, "A1", "M1")
+    life.pass_time(until=("2024-03-02", 10))
+    life.settle(70_000, authorization_id="A1")
+    told = life.authorize(80_000, "A2", "M2").reply
+    assert (told["decision"], told["approved_fen"]) == ("approve", 80_000)
+
+
 def test_a_month_cap_lasts_to_the_end_of_the_month():
     life = Life("2024-03-30", policy=shaoyang(**MONTH_CAP)).sign()
     life.authorize(100_000, "A1", "M1")
