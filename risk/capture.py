@@ -14,7 +14,7 @@ from risk.decided import quality_alert
 from risk.exposure import moved, used_of
 from risk.facts import SettlementCompleted
 from risk.holds import HoldAction, after, as_placed, end, with_ended, with_hold
-from risk.limits import agreement_of, agreements_for, may_grow_fen
+from risk.limits import agreement_of, agreements_for, bound_by, may_grow_fen
 from risk.linking import Link, advised_fen, is_lapsed, link_of, tendered_fen
 from risk.local_time import local_day
 from risk.orders import emit
@@ -34,6 +34,7 @@ class Booking(NamedTuple):
     captured_fen: int
     taken_fen: int = 0  # of it, out of the hold
     released_fen: int | None = None  # what went back because the hold ended
+    short_by: ReasonCode = ReasonCode.APPROVED_EXCEEDED  # why no more than that
 
 
 def settle(credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool) -> Step:
@@ -137,6 +138,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
     agreement = agreement_of(credit, hold.agreement_no)
     assert agreement is not None, hold
     captured_fen = min(bill.tender_fen, hold.held_fen + may_grow_fen(credit, hold, context))
+    short_by = bound_by(credit, hold, context) if captured_fen < bill.tender_fen else ReasonCode.OK
     if not bill.tender_fen:
         said: list[Output | Reply] = [nothing_due(bill, context)]
         if bill.final:
@@ -159,6 +161,7 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
         captured_fen,
         taken_fen,
         hold.held_fen if bill.final else None,
+        short_by,
     )
     return _book(credit, bill, booking, context)
 
@@ -200,6 +203,7 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         event_id=context.event_id,
         booked_by=context.record_id,
         told_ms=context.occurred_ms,
+        short_by=booking.short_by.value if captured_fen < bill.tender_fen else "",
     )
     credit = replace(without_wants(credit, bill.mdtrt_id), obligations=(*credit.obligations, obligation))
     left_fen = bill.topped_up_fen - topped_up_fen - paid_fen
@@ -233,6 +237,8 @@ def _confirmed(credit: Credit, booked: Obligation, settlement: SettlementComplet
     # more than was captured is paid at the counter: the hold is gone; less goes back the way it came
     captured_fen = min(booked.captured_fen, told_fen)
     changed = booked._replace(confirmed=True, due_fen=told_fen, captured_fen=captured_fen, event_id=context.event_id)
+    if changed.top_up_fen and not changed.short_by:
+        changed = changed._replace(short_by=ReasonCode.APPROVED_EXCEEDED.value)
     changed, back_fen = _paid_at_counter(credit, changed)
     credit, more = emit(with_obligation(credit, changed), context)
     if booked.reversed_by:

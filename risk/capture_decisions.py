@@ -12,6 +12,13 @@ from risk.reasons import Outcome, ReasonCode, Said, gravest, in_order, reason_bo
 from risk.requests import known_hold
 from risk.signed import Agreement
 
+_CLAUSES = {
+    ReasonCode.DAILY_CAP: "day_cap_fen",
+    ReasonCode.MONTH_CAP: "month_cap_fen",
+    ReasonCode.MANDATE_INVALID: "services_on",
+    ReasonCode.APPROVED_EXCEEDED: "bundle",
+}
+
 
 class Bill(NamedTuple):
     """A settlement as a capture needs it, told by an event or by a checkout."""
@@ -39,7 +46,9 @@ def captured(
     said: list[Said] = []
     if obligation.top_up_fen:
         outcome = Outcome.SPLIT if obligation.captured_fen else Outcome.TOP_UP
-        said.append(Said(ReasonCode.LIMIT_EXCEEDED, outcome, obligation.due_fen, obligation.captured_fen, "limit"))
+        code = ReasonCode(obligation.short_by or ReasonCode.LIMIT_EXCEEDED)
+        clause = _CLAUSES.get(code, "limit")
+        said.append(Said(code, outcome, obligation.due_fen, obligation.captured_fen, clause))
     kept = kept_by(credit, [obligation], agreement, context) if obligation.captured_fen else None
     if kept is not None:
         said.append(kept)

@@ -142,6 +142,7 @@ class Obligation(NamedTuple):
     the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked, or the newest
     event of a visit nobody registered. `overdue_ms`: since when. `reopened_fen`: what its reversal put on hold again.
     `doubted`: its own event, if the amounts that it tells do not add up.
+    `short_by`: the code of what left a top-up.
     `bank_overdue_ms`, `bank_cured_ms`: when the bank last said so of this very one (of all: Agreement).
     """
 
@@ -172,6 +173,7 @@ class Obligation(NamedTuple):
     doubted: str = ""
     bank_overdue_ms: int = 0
     bank_cured_ms: int = 0
+    short_by: str = ""
 
     @property
     def claim_fen(self) -> int:

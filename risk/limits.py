@@ -136,6 +136,15 @@ def may_grow_fen(credit: Credit, hold: Authorization, context: Context) -> int:
     return available_fen(credit, hold.service, agreement, context, hold=hold)
 
 
+def bound_by(credit: Credit, hold: Authorization, context: Context) -> ReasonCode:
+    """What keeps this hold from growing more: its agreement if that lends no more, else the tightest ceiling."""
+    agreement = agreement_of(credit, hold.agreement_no)
+    if agreement is None or not agreement.lends(hold.service, context.now_ms):
+        return ReasonCode.MANDATE_INVALID
+    found = ceilings(credit, hold.service, agreement, context, hold=hold)
+    return min(found, key=lambda each: each.left_fen).code
+
+
 def agreement_of(credit: Credit, agreement_no: str) -> Agreement | None:
     """The agreement of that number, ended or not."""
     for each in credit.agreements:

@@ -50,6 +50,7 @@ class ReasonCode(StrEnum):
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     DAILY_CAP = "DAILY_CAP"
     MONTH_CAP = "MONTH_CAP"
+    APPROVED_EXCEEDED = "APPROVED_EXCEEDED"
     ENTITLEMENT_OVERRIDE = "ENTITLEMENT_OVERRIDE"
     DATA_QUALITY = "DATA_QUALITY"
     DISPUTED = "DISPUTED"
@@ -97,6 +98,10 @@ TEXTS: dict[ReasonCode, tuple[str, str]] = {
     ReasonCode.LIMIT_EXCEEDED: ("超出可用额度", "Beyond what is available under the limit"),
     ReasonCode.DAILY_CAP: ("超出当日限额", "Beyond the cap of the day"),
     ReasonCode.MONTH_CAP: ("超出当月限额", "Beyond the cap of the month"),
+    ReasonCode.APPROVED_EXCEEDED: (
+        "超出已批准（已入账）金额，占用已结束",
+        "Beyond what was approved or captured; the hold is over",
+    ),
     ReasonCode.ENTITLEMENT_OVERRIDE: ("先救治，不收押金", "Treatment first, no deposit"),
     ReasonCode.DATA_QUALITY: ("结算金额不平，暂不扣款", "The settlement's amounts do not add; no credit moves"),
     ReasonCode.DISPUTED: (
@@ -135,6 +140,7 @@ _MASKS = {
     ReasonCode.LIMIT_EXCEEDED: "LIMIT",
     ReasonCode.DAILY_CAP: "LIMIT",
     ReasonCode.MONTH_CAP: "LIMIT",
+    ReasonCode.APPROVED_EXCEEDED: "LIMIT",
     ReasonCode.NOT_SIGNED: "NOT_SIGNED",
     ReasonCode.MANDATE_INVALID: "NOT_SIGNED",
     ReasonCode.OUT_OF_AREA: "OUT_OF_AREA",

@@ -4,7 +4,7 @@ import pytest
 
 from risk import facts
 from risk.credit import HoldState
-from tests.risk.credit_life import Life, at, replace
+from tests.risk.credit_life import Life, at, replace, shaoyang
 
 
 def test_a_settlement_captures_and_the_rest_of_the_hold_is_free_in_the_same_step():
@@ -456,3 +456,45 @@ def test_of_a_lapsed_promise_the_institutions_own_word_counts_and_uses_it_up():
     assert life.used == 60_000, "as the institution says"
     life.settle(90_000, "S3", authorization_id="A1")
     assert life.used == 80_000
+
+
+CAPS = {
+    "DAILY_CAP": ('limit is one already."\nvalue = "none"', 'limit is one already."\nvalue = 100_000'),
+    "MONTH_CAP": ('limits)"\nvalue = "none"', 'limits)"\nvalue = 100_000'),
+}
+
+
+def why(told):
+    (decision,) = [each for each in told.decisions if each["kind"] == "capture"]
+    return [(each["code"], each["outcome"]) for each in decision["reasons"]], decision["top_up_fen"]
+
+
+@pytest.mark.parametrize("cap", CAPS)
+def test_what_a_cap_left_to_be_topped_up_is_said_of_the_cap(cap):
+    life = Life(policy=shaoyang(cap=CAPS[cap])).sign(level="A")
+    life.authorize(80_000)
+    assert why(life.settle(150_000, authorization_id="A1")) == ([(cap, "split")], 50_000)
+
+
+def test_the_bank_line_and_the_policy_limit_are_limits():
+    for agreements, line_fen in ((("line",), 100_000), (("card",), 0)):
+        life = Life().sign(level="C", agreements=agreements, line_fen=line_fen)
+        life.authorize(80_000)
+        assert why(life.settle(150_000, authorization_id="A1")) == ([("LIMIT_EXCEEDED", "split")], 50_000)
+
+
+def test_an_agreement_that_ended_is_why_a_hold_grew_no_more():
+    life = Life().sign(level="A")
+    life.authorize(80_000)
+    life.tell(facts.AgreementTerminated, agreement_no="card")
+    codes = [("MANDATE_INVALID", "hold"), ("MANDATE_INVALID", "split")]
+    assert why(life.settle(150_000, authorization_id="A1")) == (codes, 70_000)
+
+
+def test_a_bill_above_what_the_counter_captured_or_a_lapsed_promise_is_above_what_was_approved():
+    life = Life().sign(level="A")
+    life.authorize(80_000)
+    life.capture(80_000)
+    assert why(life.settle(150_000, authorization_id="A1")) == ([("APPROVED_EXCEEDED", "split")], 70_000)
+    life.reverse()
+    assert why(life.reinstate()) == ([("APPROVED_EXCEEDED", "split")], 70_000)
