@@ -55,6 +55,7 @@ class Stay(Stored, frozen=True):
     cancelled: bool = False
     told: tuple[str, ...] = ()
     served: bytes = b""  # what was done, line by line (idle_days.py)
+    known_ms: int = 0  # the newest instant told of him when he was first known as admitted; 0: none after `opened_ms`
 
 
 class Above(Stored, frozen=True, order=True):
@@ -163,7 +164,7 @@ def with_stay(care: Care, stay: Stay) -> Care:
     return replace(care, stays=tuple(stays))
 
 
-def admitted(fact: VisitOpened | VisitUpdated, visit: Visit, at_ms: int) -> Stay:
+def admitted(fact: VisitOpened | VisitUpdated, visit: Visit, at_ms: int, known_ms: int) -> Stay:
     """The stay that an admission begins."""
     return Stay(
         hash64(visit.mdtrt_id),
@@ -175,6 +176,7 @@ def admitted(fact: VisitOpened | VisitUpdated, visit: Visit, at_ms: int) -> Stay
         diag_group=visit.diag_group,
         emergency=visit.emergency,
         cancelled=visit.cancelled,
+        known_ms=known_ms if known_ms > at_ms else 0,
     )
 
 

@@ -1,8 +1,9 @@
 """H01: a bed in which nothing was done (挂床). A stay's fee lines and bed checks, by day, and the days without any.
 
 Judged once both are known: that the patient was discharged, and that the stay was settled, for lines may be uploaded
-until then. Whole local days between the day of admission and the day of discharge count. A line taken back is no care;
-of several institutions none is accused under a placeholder. The alert is about the institution.
+until then. Whole local days between the day of admission and the day of discharge count, and none of which something
+was told before the admission was: its lines and checks had no stay yet to stand on. A line taken back is no care; of
+several institutions none is accused under a placeholder. The alert is about the institution.
 """
 
 from functools import lru_cache
@@ -70,9 +71,14 @@ def unserved(care: Care, fact: FeeReversed, settled_ms: int) -> Care:
 
 def idle_days(stay: Stay) -> int:
     """Whole local days between admission and discharge without a line or a check."""
-    first, last = local_day(stay.opened_ms) + 1, local_day(stay.ended_ms) - 1
+    first, last = local_day(_since_ms(stay)) + 1, local_day(stay.ended_ms) - 1
     days = {local_day(at_ms) for at_ms, *_ in SERVED.iter_unpack(stay.served)}
     return max(0, last - first + 1) - len({day for day in days if first <= day <= last})
+
+
+def _since_ms(stay: Stay) -> int:
+    """From when on all that was done is known: some are admitted by a later record, some registrations are late."""
+    return max(stay.opened_ms, stay.known_ms)
 
 
 def stay_settled(activity: Activity, fact: SettlementCompleted, moment: Moment) -> tuple[Activity, list[Output]]:
@@ -98,7 +104,7 @@ def idle_judged(care: Care, stay: Stay | None, fact: Fact, moment: Moment) -> tu
     for name, clause in idle_rules(moment.terms):
         rule: MeasuredRule = clause.value
         excluded = any(each in rule.exclusions for each in exclusions_of(moment.terms, stay))
-        long_enough = stay.ended_ms - stay.opened_ms >= rule.stay_days * DAY_MS
+        long_enough = stay.ended_ms - _since_ms(stay) >= rule.stay_days * DAY_MS
         level, observed = rule.levels[0], idle_days(stay)
         if name in stay.told or excluded or not long_enough or not rule.admits_treatment(stay.med_type):
             continue

@@ -28,7 +28,8 @@ def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment, *, activity:
         if not isinstance(fact, VisitOpened | VisitUpdated) or not visit.fixmedins_type:
             return care, []
         # who is kept for observation is admitted by his record
-        known = admitted(fact, visit, moment.occurred_ms if isinstance(fact, VisitOpened) else visit.opened_ms)
+        at_ms = moment.occurred_ms if isinstance(fact, VisitOpened) else visit.opened_ms
+        known = admitted(fact, visit, at_ms, activity.touched_ms)
     stay = replace(
         known,
         med_type=visit.med_type,

@@ -168,12 +168,17 @@ class Town:
         med_type, emergency = self.draw.choice(("21", "21", "21", "52")), self.draw.random() < 0.08
         told = self.draw.choice(("J18", "J18", "J18", "C34"))
         at_once = told if len(self.facts) % 2 else None
+        observed = len(self.facts) % 5 == 0  # first, and some lines come before the record that admits him
+        opened_ms, first = (self.clock_ms - 30 * HOUR_MS, "13") if observed else (self.clock_ms, med_type)
         stay = self.said(
-            VisitOpened, self.clock_ms, psn_no, **place, med_type=med_type, emergency=emergency, diag_group=at_once
+            VisitOpened, opened_ms, psn_no, **place, med_type=first, emergency=emergency, diag_group=at_once
         )
+        if observed:
+            self.line(visit, psn_no, code, opened_ms + 29 * HOUR_MS)
         again = None if at_once and len(self.facts) % 3 else told
-        self.said(VisitUpdated, self.clock_ms, psn_no, mdtrt_id=visit, diag_group=again)
-        self.stays.append(stay)
+        admitted = {"diag_group": again, "med_type": med_type if observed else None}
+        self.said(VisitUpdated, self.clock_ms, psn_no, mdtrt_id=visit, **admitted)
+        self.stays.append(replace(stay, med_type=med_type))
 
     def ward(self) -> None:
         """A day's line, or a look for the patient."""

@@ -139,6 +139,7 @@ class Care:
     ended_ms: int | None = None
     cancelled: bool = False
     told: bool = False  # H01 speaks once of a stay
+    known_ms: int | None = None  # when it was told as an admission: the newest instant of all that was told of him
 
     @property
     def is_stay(self) -> bool:
@@ -160,15 +161,19 @@ class PersonDays(PersonOracle):
         super().__post_init__()
         self.judge.measures = []
         self.line_keys: set[tuple[str, str]] = set()
-        self.newest_day = 0
+        self.newest_ms, self.newest_day = 0, 0
         self.late = False
 
     def apply(self, fact: Fact) -> list[Alert]:
         self.moved = []
-        self.newest_day = max(self.newest_day, local_day(to_ms(fact.occurred_at)))
+        self.newest_ms = max(self.newest_ms, to_ms(fact.occurred_at))
+        self.newest_day = local_day(self.newest_ms)
         self.late = self.judge.is_silent(to_ms(fact.occurred_at))
         super().apply(fact)  # its own alerts are those of other numbers
         said = self._happened(fact)
+        for each in self.visits.values():
+            if each.is_stay and each.known_ms is None:
+                each.known_ms = self.newest_ms
         there = {
             each.mdtrt_id: Tally("in_house", "institution", each.code, each.opened_ms)
             for each in self.visits.values()
@@ -185,7 +190,8 @@ class PersonDays(PersonOracle):
                 opened = (fact.fixmedins_code, fact.med_type or "", fact.emergency, to_ms(fact.occurred_at))
                 self.visits.setdefault(fact.mdtrt_id, Care(fact.mdtrt_id, *opened, fact.dr_code, fact.diag_group or ""))
             case VisitUpdated() if fact.mdtrt_id in self.visits:
-                self.visits[fact.mdtrt_id].diagnosis = fact.diag_group or self.visits[fact.mdtrt_id].diagnosis
+                visit = self.visits[fact.mdtrt_id]
+                visit.diagnosis, visit.med_type = fact.diag_group or visit.diagnosis, fact.med_type or visit.med_type
             case VisitCancelled():
                 self.visits[fact.mdtrt_id or ""].cancelled = True
                 self._take_back(lambda line: line.fact.mdtrt_id == fact.mdtrt_id)
@@ -294,12 +300,13 @@ class PersonDays(PersonOracle):
         )
         if stay is None or stay.told or stay.cancelled or stay.ended_ms is None or not of_kind:
             return []
-        if self._nowhere(stay.code) or stay.ended_ms - stay.opened_ms < rule["stay_days"] * DAY_MS:
+        since_ms = max(stay.opened_ms, stay.known_ms or 0)
+        if self._nowhere(stay.code) or stay.ended_ms - since_ms < rule["stay_days"] * DAY_MS:
             return []
         served = {local_day(line.at_ms) for line in self.lines if line.fact.mdtrt_id == stay.mdtrt_id}
         found = (each for each in self.beds if each.mdtrt_id == stay.mdtrt_id and each.result == "present")
         served |= {local_day(to_ms(each.occurred_at)) for each in found}
-        idle = set(range(local_day(stay.opened_ms) + 1, local_day(stay.ended_ms))) - served
+        idle = set(range(local_day(since_ms) + 1, local_day(stay.ended_ms))) - served
         if len(idle) < rule["levels"][0]["theta"]:
             return []
         stay.told = True
