@@ -17,7 +17,7 @@ from risk.item_limits import misfits, misfits_told
 from risk.local_time import MINUTE_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import Reading, measure, period_of, readings, singles, year_of
+from risk.person_rules import Reading, clause_of, is_of_kind, measure, period_of, readings, singles, year_of
 from risk.policy_measures import MeasuredRule
 from risk.policy_values import AnnualCap
 from risk.terms import Terms
@@ -44,18 +44,18 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     for episode in sorted(activity.episodes):
         if episode.period and episode.period < period_of(episode, row.at_ms):
             episodes.remove(episode)
-            clause = moment.terms.get(episode.rule_id)
+            clause = clause_of(episode, moment)
             if clause is not None:  # a rule that is no longer in force has nothing more to say
                 outputs.append(closed(psn_no, episode, measure(activity, episode, row.at_ms, clause), moment))
     for reading in found:
-        open_one = _open_episode(episodes, reading)
+        open_one = _open_episode(episodes, reading, moment)
         if open_one is not None and reading.before < reading.ends_below:
             episodes.remove(open_one)
             outputs.append(closed(psn_no, open_one, reading.before, moment))
     opened: list[Output] = []
     for reading in found:
-        if reading.observed >= reading.opens_at and _open_episode(episodes, reading) is None:
-            episodes.append(_episode(reading, row.event_id))
+        if reading.observed >= reading.opens_at and _open_episode(episodes, reading, moment) is None:
+            episodes.append(_episode(reading, row.event_id, moment))
             opened.append(_opened(fact, reading, moment))
     opened += [_opened(fact, single, moment) for single in alone]
     return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order([*opened, *told])
@@ -148,19 +148,20 @@ def in_order(alerts: list[Output]) -> list[Output]:
     return sorted(alerts, key=lambda output: (output.body["rule_id"], output.body["level"]))
 
 
-def _open_episode(episodes: list[Episode], reading: Reading) -> Episode | None:
+def _open_episode(episodes: list[Episode], reading: Reading, moment: Moment) -> Episode | None:
     return next(
         (
             each
             for each in episodes
             if (each.rule_id, each.level, each.period, each.place)
             == (reading.rule_id, reading.level, reading.period, reading.place)
+            and is_of_kind(each, moment)
         ),
         None,
     )
 
 
-def _episode(reading: Reading, crossing_id: str) -> Episode:
+def _episode(reading: Reading, crossing_id: str, moment: Moment) -> Episode:
     return Episode(
         reading.rule_id,
         reading.level,
@@ -169,13 +170,14 @@ def _episode(reading: Reading, crossing_id: str) -> Episode:
         reading.ends_below,
         reading.allowed,
         place=reading.place,
+        opened_day=moment.day,
     )
 
 
 def _opened(fact: SettlementCompleted, reading: Reading, moment: Moment) -> Output:
     return _alert(
         fact.psn_no,
-        _episode(reading, fact.event_id),
+        _episode(reading, fact.event_id, moment),
         reading.observed,
         moment,
         episode_word="opened",
@@ -200,7 +202,7 @@ def _alert(
     **optional: str,
 ) -> Output:
     """`closed` repeats the id that `opened` had: it is a function of the crossing event."""
-    clause = moment.terms[episode.rule_id]
+    clause = clause_of(episode, moment) or moment.terms[episode.rule_id]
     levels = clause.value.levels
     level = next((each for each in levels if each.level == episode.level), levels[0])
     crossing = Crossing(

@@ -12,6 +12,7 @@ from risk.activity import COUNTED, LATE_MS, Activity, Episode, Row, year_sum
 from risk.bills import admits_bill, bill_measure, bills_of, counted_between, counted_on, evidence_of, is_left_out
 from risk.item_limits import Limited
 from risk.local_time import DAY_MS, local_day, to_date
+from risk.moment import Moment
 from risk.policy import Policy
 from risk.policy_measures import MeasuredRule
 from risk.policy_rules import ShareRule
@@ -244,12 +245,26 @@ def period_of(episode: Episode, at_ms: int) -> int:
     return year_of(at_ms) if episode.rule_id == "P12" else local_day(at_ms)
 
 
+def clause_of(episode: Episode, moment: Moment) -> Clause | None:
+    """The clause that an episode opened with: a later entry may have other levels. None: the rule is not in force."""
+    now = moment.terms.get(episode.rule_id)
+    return now and (moment.policy.on(episode.opened_day).get(episode.rule_id) or now)
+
+
+def is_of_kind(episode: Episode, moment: Moment) -> bool:
+    """Does its level measure what the level of that number does now? P12's may be a share of the cap, or a slope."""
+    own, now = clause_of(episode, moment), moment.terms.get(episode.rule_id)
+    if own is None or now is None or not isinstance(now.value, ShareRule):
+        return True
+    return bool(own.value.is_slope(episode.level) == now.value.is_slope(episode.level))
+
+
 def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) -> int:
     """What the episode's rule measures now: over its own period, or over the window that ends at `at_ms`."""
     if episode.rule_id == "P12":
-        slope = clause.value.slope
-        if slope is None or slope.level.level != episode.level:
+        if not clause.value.is_slope(episode.level):
             return year_sum(activity, episode.period)
+        slope = clause.value.slope
         bills = lately(activity, clause.value, slope, year=episode.period, at_ms=at_ms)
         return percent(slope, bills, year_sum(activity, episode.period))
     level = next((each for each in clause.value.levels if each.level == episode.level), clause.value.levels[0])
@@ -265,14 +280,14 @@ def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) ->
     return len({row.mdtrt for row in rows if counts(episode.rule_id, row, clause)})
 
 
-def after_reversal(activity: Activity, row: Row, reversed_ms: int, terms: Terms) -> Iterator[tuple[Episode, int]]:
+def after_reversal(activity: Activity, row: Row, moment: Moment) -> Iterator[tuple[Episode, int]]:
     """The open episodes that the reversal of `row` brings below their re-arm point, with the measure left."""
     for episode in activity.episodes:
-        clause = terms.get(episode.rule_id)
+        clause = clause_of(episode, moment) if episode.period else moment.terms.get(episode.rule_id)
         if clause is None or not counts(episode.rule_id, row, clause):
             continue
         if period_of(episode, row.at_ms) != episode.period or episode.place not in ("", row.fixmedins_code):
             continue
-        left = measure(activity, episode, reversed_ms, clause)
+        left = measure(activity, episode, moment.occurred_ms, clause)
         if left < episode.ends_below:
             yield episode, left

@@ -35,7 +35,7 @@ class Rule:
 
     def texts(self, level: int) -> tuple[str, str]:
         """The sentence of this level, (zh, en)."""
-        own = self.level_texts[level - 1] if self.level_texts else None
+        own = self.level_texts[level - 1] if level <= len(self.level_texts) else None  # an earlier entry may have more
         return own or (self.text_zh, self.text_en)
 
     @property
@@ -167,6 +167,10 @@ class ShareRule(Rule):
     def of_cap(self) -> tuple[Level, ...]:
         """The levels that are percents of the cap."""
         return self.levels if self.slope is None else self.levels[:-1]
+
+    def is_slope(self, level: int) -> bool:
+        """Is the level of this number a part of the year's sum, no part of the cap?"""
+        return self.slope is not None and self.slope.level.level == level
 
     @property
     def least_percent(self) -> int:

@@ -187,7 +187,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
         after = replace(after, undone=(*after.undone, Undone(hash64(own_message), known.setl, moment.occurred_ms)))
     outputs = []
     late = moment.occurred_ms < activity.newest_ms - LATE_MS  # a reversal that itself comes too late closes nothing
-    ended = () if late else after_reversal(after, row or _of_old(known), moment.occurred_ms, moment.terms)
+    ended = () if late else after_reversal(after, row or _of_old(known), moment)
     for episode, left in ended:
         outputs.append(closed(psn_no, episode, left, moment))
         after = replace(after, episodes=tuple(each for each in after.episodes if each != episode))

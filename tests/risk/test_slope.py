@@ -8,6 +8,7 @@ import pytest
 
 from risk.facts import Fact, SettlementCompleted, SettlementReversed
 from risk.local_time import SHANGHAI
+from tests.oracle.case_log import facts_of
 from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
 from tests.risk.test_rule_cases import shaoyang_files
@@ -105,3 +106,72 @@ def test_small_logs_say_what_counting_anew_says_however_they_are_cut(block: int)
 def test_the_logs_reach_both_ends() -> None:
     words = [word for seed in range(300) for _, word, _ in plainly(log(seed))]
     assert min(words.count("opened"), words.count("closed")) >= 20
+
+
+def from_november(*levels: str) -> dict[str, str]:
+    """The city's policy with other levels from November on."""
+    entry = f"""
+[[P12]]
+effective_from = 2026-11-01
+document = "d"
+article = "a"
+value.levels = [{", ".join(levels)}]
+value.text_zh = "封顶 {{observed_yuan}} {{allowed_yuan}}"
+value.text_en = "cap {{observed_yuan}} of {{allowed_yuan}}"
+
+"""
+    rules = CITY["rules.toml"]
+    return CITY | {"rules.toml": rules.replace("[[P13]] # one bill", f"{entry}[[P13]] # one bill", 1)}
+
+
+CAP = '{ theta = 90, kind = "warning", sev = 2 }'
+SLOPE = (
+    '{ theta = 41, window_days = 30, from_day = 91, least_percent = 50, least_bills = 3, kind = "warning", sev = 1,'
+    ' text_zh = "{observed}% {allowed}%", text_en = "lately {observed} of {allowed}" }'
+)
+
+
+def said_of(files: dict[str, str], *bills: tuple[str, int]) -> list[tuple[int, str, int, int, str]]:
+    """Level, end, observed, allowed and sentence of each of P12's alerts."""
+    insured = {"med_type": "21", "insured_at": "430502", "insutype": "390"}
+    engine = Engine(Parameters(), files=files)
+    engine.fold(facts_of({"log": [{"at": at, "bill_fen": fen, "fund_fen": fen, **insured} for at, fen in bills]}, {}))
+    bodies = [output.body for output in engine.outputs if output.body.get("rule_id") == "P12"]
+    return [(b["level"], b["episode"], b["observed"], b["allowed"], b["vola_cont_en"]) for b in bodies]
+
+
+DEAR = ("2026-03-01 09:00", 14_600_000)
+THE_CITYS = "Near the yearly cap: the fund paid {} yuan this year, the line is {} yuan"
+
+
+@pytest.mark.parametrize("levels", [(CAP,), (CAP, SLOPE)])
+def test_an_alert_ends_under_the_sentence_it_opened_with_though_an_entry_with_fewer_levels_follows(
+    levels: tuple[str, ...],
+) -> None:
+    said = said_of(from_november(*levels), DEAR, ("2027-01-02 09:00", 100))
+    lines = ((12_000_000, "120,000.00"), (13_500_000, "135,000.00"), (14_250_000, "142,500.00"))
+    assert [each for each in said if each[1] == "closed"] == [
+        (level, "closed", 14_600_000, line, THE_CITYS.format("146,000.00", yuan))
+        for level, (line, yuan) in enumerate(lines, 1)
+    ]
+
+
+def test_a_slope_ends_as_a_slope_where_the_later_entry_has_none() -> None:
+    steep = (("2026-05-01 09:00", 4_000_000), ("2026-05-02 09:00", 4_000_000), ("2026-05-03 09:00", 100))
+    said = said_of(from_november(CAP), *steep, ("2027-01-02 09:00", 100))
+    assert [each[:4] for each in said] == [(4, "opened", 100, 41), (4, "closed", 0, 41)]
+    assert said[1][4].startswith("Spent lately: 0 %")
+
+
+def test_a_share_of_the_cap_is_not_ended_by_the_slope_that_has_its_number_now() -> None:
+    months = [(f"2026-11-{day} 09:00", 100) for day in (20, 21, 22)]
+    said = said_of(from_november(CAP, SLOPE), DEAR, *months)
+    assert [each[:2] for each in said] == [(1, "opened"), (2, "opened"), (3, "opened")]
+
+
+def test_and_the_slope_opens_and_ends_beside_it() -> None:
+    bills = [("2026-11-20 09:00", 6_000_000), ("2026-11-21 09:00", 6_000_000), ("2026-11-22 09:00", 100)]
+    said = said_of(from_november(CAP, SLOPE), DEAR, *bills, ("2027-01-02 09:00", 100))
+    steep = [each[:4] for each in said if each[4].startswith("lately")]
+    assert steep == [(2, "opened", 45, 41), (2, "closed", 0, 41)]
+    assert sum(each[1] == "closed" for each in said) == sum(each[1] == "opened" for each in said)
