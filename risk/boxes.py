@@ -4,11 +4,12 @@ of boxes without a code to their institution (D06, H16), and of dear lines to th
 A line sells its boxes; they come back when the line is taken back, its settlement undone or its visit cancelled: a part
 of a line, and a settlement that is corrected and made again, are in doubt, and a doubt is a return. Not told: a line by
 the unit (trdn_flag, or another count than codes), a second line of a visit with the same box (it was opened), and the
-lines of an admission: a ward opens boxes for many. Lines are remembered 92 days. A line whose item the policy lists
-(coded_items) and that has no code, or one that is none, counts as one line without a code, once, at its institution,
-until the line is taken back or its visit cancelled: a settlement that is undone gives it no code. A line that H06 looks
-at is told once, and taken back as a box is. A person's 64 newest of them are remembered (3 KB at most). An older one
-could be taken back no more: that is a doubt too, and its hospital is told that it was.
+lines of an admission: a ward opens boxes for many. A visit that nobody has said the kind of may be one, except at a
+pharmacy. Lines are remembered 92 days. A line whose item the policy lists (coded_items) and that has no code, or one
+that is none, counts as one line without a code, once, at its institution, until the line is taken back or its visit
+cancelled: a settlement that is undone gives it no code. A line that H06 looks at is told once, and taken back as a box
+is. A person's 64 newest of them are remembered (3 KB at most). An older one could be taken back no more: that is a
+doubt too, and its hospital is told that it was.
 """
 
 from collections.abc import Callable
@@ -116,7 +117,8 @@ def _boxes_of(activity: Activity, fact: FeeAdded, moment: Moment) -> list[bytes]
     if fact.trdn_flag or fact.cnt_x10000 != 10_000 * boxes or boxes < len(codes):
         return []  # by the unit
     visit = visit_of(activity, fact.mdtrt_id)
-    if visit is not None and visit.admission:
+    is_known = visit is not None and visit.med_type
+    if (visit is not None and visit.admission) or (not is_known and fact.fixmedins_code[:1] != LETTERS["2"]):
         return []
     return [int(code).to_bytes(9) for code in codes if is_trace_code(code)]
 

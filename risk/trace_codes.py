@@ -72,7 +72,7 @@ class _Known(NamedTuple):
 
 class Seen(NamedTuple):
     """`result`: applied, duplicate (the same event again, its time corrected or not), late (not newer than what is
-    known of the code: too late to judge) or ignored (no twenty digits: D06's matter). `before` is the sale before it.
+    known of the code: too late to judge) or ignored (no trace code: D06's matter). `before` is the sale before it.
     """
 
     bucket: bytes
@@ -97,8 +97,8 @@ def box_of(fact: CodeMoved) -> BoxMoved:
 
 
 def is_trace_code(code: str) -> bool:
-    """Twenty decimal digits."""
-    return len(code) == _DIGITS and code.isascii() and code.isdigit()
+    """Twenty decimal digits, not all of them the same: that is typed where none was scanned, and no two are one box."""
+    return len(code) == _DIGITS and code.isascii() and code.isdigit() and len(set(code)) > 1
 
 
 def seen(bucket: bytes, box: BoxMoved) -> Seen:

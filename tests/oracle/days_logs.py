@@ -93,7 +93,7 @@ class Town:
     def line(self, visit: str, psn_no: str, code: str, at_ms: int, **more: Any) -> None:
         draw = self.draw
         signed = draw.choice(({}, {"rx_flag": True, "rxno": "R"}, {"rx_flag": True, "rxno": "R", "phar_code": "F"}))
-        coded = draw.choice((None, (CODE,), (CODE,), (CODE,), (CODE[1:],)))
+        coded = draw.choice((None, (CODE,), (CODE,), (CODE,), (CODE[1:],), ("0" * 20,)))
         what = {
             "med_list_codg": draw.choice(ITEMS),
             "prd_days": draw.choice((None, 3, 7, 8, 30, 85)),

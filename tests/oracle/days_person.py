@@ -323,7 +323,7 @@ class PersonDays(PersonOracle):
         self.line_keys.add(key)
         coded, codes = self.book.rules["coded_items"], fact.drug_trac_codg or ()
         should = fact.med_list_codg.startswith(tuple(coded["items"])) and fact.fixmedins_code[:1] in ("H", "P")
-        has = bool(codes) and all(len(code) == 20 and code.isdigit() for code in codes)
+        has = bool(codes) and all(len(code) == 20 and code.isdigit() and code != code[0] * 20 for code in codes)
         signed = bool(fact.rxno and fact.phar_code)
         tallies = self._counts_for(fact)
         if should and not has:
