@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from risk.activity import COUNTED, Activity, Row, Visit, visit_of_row, with_visit
 from risk.counters import place_of
 from risk.facts import FeeAdded, FeeReversed
-from risk.heard import exclusions_of
+from risk.heard import exclusions_of, is_nobody
 from risk.line_keys import left_by, line_key
 from risk.receipts import receipt_of
 from risk.terms import Terms
@@ -91,10 +91,17 @@ def _is_undone(activity: Activity, setl: int) -> bool:
 
 
 def _wrong(visit: Visit, fact: FeeAdded, terms: Terms) -> Iterator[int]:
-    if fact.rx_flag and not (fact.rxno and fact.phar_code):
+    if fact.rx_flag and not _is_signed(fact, terms):
         yield _UNSIGNED
     if fact.prd_days and _too_long(visit, fact, terms):
         yield _LONG
+
+
+def _is_signed(fact: FeeAdded, terms: Terms) -> bool:
+    """Does it name a prescription and a pharmacist? 无 is neither; a prescription may well have the number 9."""
+    number, pharmacist = fact.rxno or "", fact.phar_code or ""
+    numbered = number and (not number.strip("9") or not is_nobody(number, terms))
+    return bool(numbered and pharmacist and not is_nobody(pharmacist, terms))
 
 
 def _too_long(visit: Visit, fact: FeeAdded, terms: Terms) -> bool:

@@ -12,7 +12,7 @@ from risk.care import Stay, comes_back, unpacked
 from risk.contributions import BAD_DOCTOR_CODE, BAD_INSTITUTION_CODE, Beside
 from risk.counters import place_of
 from risk.facts import SettlementCompleted
-from risk.heard import exclusions_of
+from risk.heard import exclusions_of, is_nobody
 from risk.line_counts import open_notes
 from risk.local_time import local_day
 from risk.policy import Policy
@@ -38,13 +38,18 @@ def beside(activity: Activity, fact: SettlementCompleted, *, marks: int, policy:
         if fact.med_type.startswith("41") and not _was_here(activity, fact.fixmedins_code):
             said.append((_FIRST_SEEN, 1))
     else:
-        if marks & BAD_DOCTOR_CODE or (known is not None and known.fixmedins_type and not known.diag_group):
+        if marks & BAD_DOCTOR_CODE or (known is not None and known.fixmedins_type and _is_blank(known, terms)):
             said.append((_BLANK, 1))
         if fact.med_type.startswith("2"):
             said += _of_a_stay(activity, fact, known, policy=policy, terms=terms)
     if visit is not None and visit.noted:
         said += [(place, 1) for place in {note[2] for note in open_notes(activity, visit)}]
     return tuple(sorted(said)) if said else ()
+
+
+def _is_blank(visit: Visit, terms: Terms) -> bool:
+    """Does nobody say of what illness?"""
+    return not visit.diag_group or is_nobody(visit.diag_group, terms)
 
 
 def _was_here(activity: Activity, code: str) -> bool:

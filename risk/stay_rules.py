@@ -116,10 +116,10 @@ def _handed_on(stay: Stay, others: list[Stay], window_ms: int, terms: Terms) -> 
 
 
 def _same(one: Stay, other: Stay, terms: Terms) -> bool:
-    """One hospital, or one group of diagnoses."""
+    """One hospital, or one group of diagnoses; 未知 is no illness that two stays could share."""
     if one.fixmedins_code == other.fixmedins_code and not is_nobody(one.fixmedins_code, terms):
         return True
-    return one.diag_group == other.diag_group != ""
+    return one.diag_group == other.diag_group != "" and not is_nobody(one.diag_group, terms)
 
 
 def _is_excluded(rule: MeasuredRule, terms: Terms, stay: Stay, insured: Insured | None) -> bool:

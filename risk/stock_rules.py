@@ -3,8 +3,9 @@ had for far more than it paid.
 
 Since the last count: what was counted, plus what came in, less what went back or out otherwise, is what there was to
 sell. A sale is held against it from the third local day on: a purchase may be told 48 hours late (domain.md 2.7). An
-item that was never counted is not judged, nobody knows what it began with; nor is a movement told more than that behind
-the item's newest. What was sold is the institution's 3505; fee lines are not compared with it.
+item that was never counted is not judged, nobody knows what it began with; nor is one whose code is a placeholder, for
+it is many items; nor a movement told more than that behind the item's newest. What was sold is the institution's 3505;
+fee lines are not compared with it.
 
 The second level is in money: what was sold in some days before these, at the price last asked, in per cent of what
 there was to sell in them, at the price last paid (prices.py). A count (3501) states no price: what it found is worth
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from risk.alerts import Crossing
 from risk.facts import StockMoved, StockUndone
+from risk.heard import is_nobody
 from risk.local_time import local_day
 from risk.moment import Moment
 from risk.outputs import Output
@@ -60,6 +62,8 @@ def judged(
     """The item after one applied movement was judged: an episode opens once, and ends when there was enough."""
     clause = moment.terms.get(_RULES.get(fact.fixmedins_code[:1], ""))
     if clause is None or local_day(moment.occurred_ms) <= item.newest_day - OPEN_DAYS:
+        return item, []
+    if is_nobody(fact.med_list_codg or "", moment.terms):
         return item, []
     said, over = [], oversold_x10000(item)
     if bool(over) != bool(item.opened):

@@ -160,9 +160,14 @@ def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
         dr_code=visit.dr_code or fact.dr_code or "",
         opened_ms=min(visit.opened_ms, occurred_ms),
         emergency=visit.emergency or fact.emergency,
-        diag_group=visit.diag_group or fact.diag_group or "",
+        diag_group=visit.diag_group or _illness(fact),
         message=visit.message or (0 if fact.event_id.startswith(_SALE) else hash64(message_of(fact.event_id))),
     )
+
+
+def _illness(fact: VisitOpened | VisitUpdated) -> str:
+    """The group of diagnoses, in the capitals that ICD and a policy write: some systems send c34."""
+    return (fact.diag_group or "").upper()
 
 
 def _applied(visit: Visit, fact: VisitFact, occurred_ms: int, terms: Terms) -> Visit:
@@ -172,7 +177,7 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int, terms: Terms) -> V
                 visit,
                 med_type=fact.med_type or visit.med_type,
                 dr_code=visit.dr_code if fact.dr_code is None else fact.dr_code,
-                diag_group=fact.diag_group or visit.diag_group,
+                diag_group=_illness(fact) or visit.diag_group,
             )
         case VisitClosed():
             return replace(visit, ended_ms=occurred_ms)

@@ -80,10 +80,10 @@ class CareOracle:
         match fact:
             case VisitOpened():
                 self.opened[fact.mdtrt_id] = fact
-                self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or fact.diag_group or ""
+                self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or (fact.diag_group or "").upper()
                 return self._stay(index, fact.mdtrt_id)
             case VisitUpdated():
-                self.diag[fact.mdtrt_id] = fact.diag_group or self.diag.get(fact.mdtrt_id) or ""
+                self.diag[fact.mdtrt_id] = (fact.diag_group or "").upper() or self.diag.get(fact.mdtrt_id) or ""
                 return self._stay(index, fact.mdtrt_id)
             case TransferFiled():
                 self.filed.append(fact)
@@ -263,7 +263,7 @@ class CareOracle:
             at_ms - self.ended[each.mdtrt_id] for each in others
             if each.mdtrt_id in self.ended and not self._left_out(each.mdtrt_id)
             and (each.fixmedins_code == new.fixmedins_code
-                 or self.diag.get(each.mdtrt_id, "") == self.diag.get(mdtrt_id, "") != "")
+                 or self.diag.get(each.mdtrt_id, "") == self.diag.get(mdtrt_id, "") not in ("", NOWHERE))
         ]  # fmt: skip
         near = [gap for gap in gaps if 0 <= gap <= 15 * DAY_MS]
         if overlapping and ("P10", mdtrt_id) not in self.told:
@@ -365,6 +365,8 @@ def care_log(seed: int, moves: int = 14) -> list[Fact]:
         at_ms = clock_ms - draw.choice((0, 0, 0, 10 * HOUR_MS, LATE_MS, LATE_MS + 1))
         code, visit = draw.choice(("H1", "H2", "H3")), f"v{n}"
         diag = draw.choice((None, None, "J18", "J18", "N18", "C34"))
+        if n % 5 == 2 and diag:
+            diag = {"J18": NOWHERE, "N18": "N18", "C34": "c34"}[diag]
         here = {"mdtrt_id": visit, "fixmedins_code": code}
         move = draw.choice(("line",) * 4 + ("sale", "back", "admit", "admit", "end", "cancel", "never", "file"))
         if move == "line":

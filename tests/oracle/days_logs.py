@@ -92,7 +92,8 @@ class Town:
 
     def line(self, visit: str, psn_no: str, code: str, at_ms: int, **more: Any) -> None:
         draw = self.draw
-        signed = draw.choice(({}, {"rx_flag": True, "rxno": "R"}, {"rx_flag": True, "rxno": "R", "phar_code": "F"}))
+        number, pharmacist = draw.choice(("R", "R", "R", "99", "无")), draw.choice((None, "F", "F", "未知"))
+        signed = draw.choice(({}, {"rx_flag": True, "rxno": number, "phar_code": pharmacist}))
         coded = draw.choice((None, (CODE,), (CODE,), (CODE,), (CODE[1:],), ("0" * 20,)))
         what = {
             "med_list_codg": draw.choice(ITEMS),
@@ -141,7 +142,7 @@ class Town:
         if self.clock_ms - at_ms <= 30 * HOUR_MS and self.draw.random() < 0.6:
             registered = {"emergency": emergency, "dr_code": self.draw.choice(("D1", "D2", None))}
             self.said(VisitOpened, at_ms, psn_no, **place, **registered)
-            told = self.draw.choice(("J06", "J06", "N18", "O80"))
+            told = self.draw.choice(("J06", "J06", "n18", "O80", "不详"))
             self.said(VisitUpdated, at_ms, psn_no, mdtrt_id=visit, diag_group=told)
             for n in range(self.draw.choice((0, 1, 1, 2))):
                 self.line(visit, psn_no, code, at_ms + n * MINUTE_MS)
@@ -168,13 +169,13 @@ class Town:
         med_type, emergency = self.draw.choice(("21", "21", "21", "52")), self.draw.random() < 0.08
         told = self.draw.choice(("J18", "J18", "J18", "C34"))
         at_once = told if len(self.facts) % 2 else None
-        observed = len(self.facts) % 5 == 0  # first, and some lines come before the record that admits him
+        observed = len(self.facts) % 5 == 3  # first, and some lines come before the record that admits him
         opened_ms, first = (self.clock_ms - 30 * HOUR_MS, "13") if observed else (self.clock_ms, med_type)
         stay = self.said(
             VisitOpened, opened_ms, psn_no, **place, med_type=first, emergency=emergency, diag_group=at_once
         )
         if observed:
-            self.line(visit, psn_no, code, opened_ms + 29 * HOUR_MS)
+            self.line(visit, psn_no, code, opened_ms + 29 * HOUR_MS, prd_days=None)
         again = None if at_once and len(self.facts) % 3 else told
         admitted = {"diag_group": again, "med_type": med_type if observed else None}
         self.said(VisitUpdated, self.clock_ms, psn_no, mdtrt_id=visit, **admitted)

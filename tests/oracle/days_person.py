@@ -188,10 +188,12 @@ class PersonDays(PersonOracle):
         match fact:
             case VisitOpened():
                 opened = (fact.fixmedins_code, fact.med_type or "", fact.emergency, to_ms(fact.occurred_at))
-                self.visits.setdefault(fact.mdtrt_id, Care(fact.mdtrt_id, *opened, fact.dr_code, fact.diag_group or ""))
+                told = (fact.diag_group or "").upper()
+                self.visits.setdefault(fact.mdtrt_id, Care(fact.mdtrt_id, *opened, fact.dr_code, told))
             case VisitUpdated() if fact.mdtrt_id in self.visits:
                 visit = self.visits[fact.mdtrt_id]
-                visit.diagnosis, visit.med_type = fact.diag_group or visit.diagnosis, fact.med_type or visit.med_type
+                visit.diagnosis = (fact.diag_group or "").upper() or visit.diagnosis
+                visit.med_type = fact.med_type or visit.med_type
             case VisitCancelled():
                 self.visits[fact.mdtrt_id or ""].cancelled = True
                 self._take_back(lambda line: line.fact.mdtrt_id == fact.mdtrt_id)
@@ -324,7 +326,8 @@ class PersonDays(PersonOracle):
         coded, codes = self.book.rules["coded_items"], fact.drug_trac_codg or ()
         should = fact.med_list_codg.startswith(tuple(coded["items"])) and fact.fixmedins_code[:1] in ("H", "P")
         has = bool(codes) and all(len(code) == 20 and code.isdigit() and code != code[0] * 20 for code in codes)
-        signed = bool(fact.rxno and fact.phar_code)
+        number = fact.rxno or ""
+        signed = not self._nowhere(fact.phar_code or "") and (set(number) == {"9"} or not self._nowhere(number))
         tallies = self._counts_for(fact)
         if should and not has:
             tallies.append(Tally("uncoded_lines", "institution", fact.fixmedins_code, to_ms(fact.occurred_at)))

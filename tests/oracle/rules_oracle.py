@@ -349,7 +349,7 @@ def _hospital_measures(parameters: Parameters) -> list[Measure]:
 
     def is_blank(row: Row) -> bool:
         nobody = row.dr_code is not None and is_placeholder(row.dr_code, parameters.placeholders)
-        return nobody or row.diagnosis == ""
+        return nobody or (row.diagnosis is not None and is_placeholder(row.diagnosis, parameters.placeholders))
 
     def share_of_own(rows: list[Row]) -> int:
         fees = sum(row.fact.medfee_sumamt_fen for row in rows)
