@@ -28,10 +28,13 @@ from risk.facts import (
     SettlementReversed,
     VisitCancelled,
     VisitClosed,
+    VisitOpened,
+    VisitUpdated,
 )
+from risk.heard import exclusions_of
 from risk.idle_days import idle_judged, is_settled, served
 from risk.item_limits import estimated
-from risk.line_episodes import line_added, line_reversed, taken_back
+from risk.line_episodes import left_out, line_added, line_reversed, taken_back
 from risk.line_rules import SUPPLY_DAYS
 from risk.local_time import DAY_MS
 from risk.moment import Moment
@@ -40,6 +43,7 @@ from risk.policy import Policy
 from risk.policy_measures import MeasuredRule
 from risk.policy_special_items import SpecialItems
 from risk.stay_rules import stay_told
+from risk.terms import Terms
 from risk.visits import VisitFact
 
 _MONTH_DAYS = 31
@@ -91,7 +95,10 @@ def cared(before: Activity, activity: Activity, fact: VisitFact, moment: Moment)
         after, said = line_reversed(care, activity, fact, moment)
     else:
         visit = _visit_told(before, activity, fact)
-        if visit is None or not (visit.admission or isinstance(fact, VisitCancelled)):
+        is_moved = visit is not None and (
+            visit.admission or isinstance(fact, VisitCancelled) or _is_other_care(before, visit, moment.terms)
+        )
+        if visit is None or not is_moved:
             return activity, []
         care = unpacked(activity.care)
         after, said = _visit_moved(care, visit, activity, fact, moment=moment)
@@ -128,10 +135,13 @@ def _with_care(activity: Activity, care: Care, span: Reach) -> Activity:
 def _visit_moved(
     care: Care, visit: Visit, activity: Activity, fact: VisitFact, *, moment: Moment
 ) -> tuple[Care, list[Output]]:
-    """An admission's own rules, and the lines of whatever visit never was."""
+    """The lines of a visit that is other care than was known, or never was; and an admission's own rules."""
     said: list[Output] = []
+    if isinstance(fact, VisitOpened | VisitUpdated) and care.messages:
+        care, said = left_out(care, visit, fact, moment)
     if visit.admission:
-        care, said = stay_told(care, visit, fact, moment, activity=activity)
+        care, more = stay_told(care, visit, fact, moment, activity=activity)
+        said += more
     if isinstance(fact, VisitClosed) and is_settled(activity, hash64(visit.mdtrt_id)):
         care, more = idle_judged(care, stay_of(care, visit.mdtrt_id), fact, moment)
         said += more
@@ -140,6 +150,12 @@ def _visit_moved(
         care, more = taken_back(care, lambda line: line.mdtrt_id == mdtrt, fact, moment=moment)
         said += more
     return care, said
+
+
+def _is_other_care(before: Activity, visit: Visit, terms: Terms) -> bool:
+    """Is it excluded otherwise than it was? Most records say nothing of that, and his lines stay unread."""
+    known = visit_of(before, visit.mdtrt_id)
+    return known is not None and exclusions_of(terms, known) != exclusions_of(terms, visit)
 
 
 def _visit_told(before: Activity, activity: Activity, fact: VisitFact) -> Visit | None:

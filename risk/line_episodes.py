@@ -2,8 +2,9 @@
 
 A line is counted once by its key and judged at its own time when it is applied; a line taken back no longer counts. A
 line more than 48 h behind the newest counts and opens nothing. An episode is per rule, level, item and month. It ends
-at a later line that its rule counts, or when lines are taken back, below the re-arm point; an earlier month's, at the
-first line of a later month that the rule counts. What one line shows by itself is line_rules.py's.
+at a later line that its rule counts, or when lines are taken back, or their visit turns out to be care that the rule
+leaves out (a diagnosis told after them), below the re-arm point; an earlier month's, at the first line of a later month
+that the rule counts. What one line shows by itself is line_rules.py's.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from risk.care import Above, Care, line_of, named_by, without_lines
 from risk.facts import Fact, FeeAdded, FeeReversed
 from risk.heard import Heard, alert_of, closed, exclusions_of, is_nobody, rules_of
 from risk.idle_days import unserved
-from risk.kept_lines import Line, lines_of, with_line
+from risk.kept_lines import Line, gathered, lines_of, with_line
 from risk.line_rules import Asked, Sold, by_itself, counts, plan_of, under_control
 from risk.local_time import local_day, to_date
 from risk.moment import Moment
@@ -160,16 +161,32 @@ def taken_back(
 ) -> tuple[Care, list[Output]]:
     """Lines taken back leave every window; a reversal that itself comes too late closes nothing."""
     after, taken = without_lines(care, named, part)
-    if not taken:
+    return _fallen(care, after, taken, fact, moment=moment) if taken else (care, [])
+
+
+def left_out(care: Care, visit: Visit, fact: Fact, moment: Moment) -> tuple[Care, list[Output]]:
+    """A record says of its visit what it is excluded as, or no longer: its lines are counted by that, as if they were
+    taken back or had counted always; none is judged again.
+    """
+    mdtrt, excluded = hash64(visit.mdtrt_id), exclusions_of(moment.terms, visit)
+    lines = lines_of(care.messages)
+    told = [replace(line, excluded=excluded) if line.mdtrt_id == mdtrt else line for line in lines]
+    if told == lines:
         return care, []
+    changed = [line for line in (*lines, *told) if line.mdtrt_id == mdtrt]
+    return _fallen(care, replace(care, messages=gathered(told)), changed, fact, moment=moment)
+
+
+def _fallen(care: Care, after: Care, changed: list[Line], fact: Fact, *, moment: Moment) -> tuple[Care, list[Output]]:
+    """What ends now that these lines count no longer."""
     rules = {name: clause.value for name, clause in rules_of(moment.terms, "fee_line")}
-    after = _kept_up(care, after, rules, taken)
+    after = _kept_up(care, after, rules, changed)
     if moment.occurred_ms < care.newest_ms - LATE_MS:
         return after, []
     said = []
     for above in after.above:
         clause = moment.terms.get(above.rule_id)
-        if clause is None or not any(_touches(clause.value, above, line) for line in taken):
+        if clause is None or not any(_touches(clause.value, above, line) for line in changed):
             continue
         left = _left(clause.value, after, above, moment.occurred_ms)
         if left < above.ends_below:

@@ -81,10 +81,10 @@ class CareOracle:
             case VisitOpened():
                 self.opened[fact.mdtrt_id] = fact
                 self.diag[fact.mdtrt_id] = self.diag.get(fact.mdtrt_id) or (fact.diag_group or "").upper()
-                return self._stay(index, fact.mdtrt_id)
+                return [*self._recorded(index, fact.mdtrt_id, at_ms), *self._stay(index, fact.mdtrt_id)]
             case VisitUpdated():
                 self.diag[fact.mdtrt_id] = (fact.diag_group or "").upper() or self.diag.get(fact.mdtrt_id) or ""
-                return self._stay(index, fact.mdtrt_id)
+                return [*self._recorded(index, fact.mdtrt_id, at_ms), *self._stay(index, fact.mdtrt_id)]
             case TransferFiled():
                 self.filed.append(fact)
             case VisitClosed():
@@ -222,6 +222,16 @@ class CareOracle:
             if part is not None and part < line.left:
                 self.lines.append(line._replace(left=line.left - part))
                 self.lines.sort(key=lambda each: int(each.fact.feedetl_sn))
+        return self._fell(index, gone, at_ms)
+
+    def _recorded(self, index: int, mdtrt_id: str, at_ms: int) -> list[Said]:
+        """Of the lines of a visit that is left out, or no longer, none was, or each always was."""
+        left_out = self._left_out(mdtrt_id)
+        other = [each for each in self.lines if each.fact.mdtrt_id == mdtrt_id and each.left_out != left_out]
+        self.lines = [each._replace(left_out=left_out) if each in other else each for each in self.lines]
+        return self._fell(index, other, at_ms)
+
+    def _fell(self, index: int, gone: Sequence[Line], at_ms: int) -> list[Said]:
         said: list[Said] = []
         if at_ms < self.newest_ms - LATE_MS:
             return said
@@ -333,13 +343,18 @@ class Told:
         draw, visit = self.draw, here["mdtrt_id"]
         med_type = draw.choice(("11", "11", "11", "14", "41", "13"))
         self.said(VisitOpened, at_ms, **here, fixmedins_type="1", med_type=med_type, emergency=med_type == "13")
-        if diag:
+        after = len(self.facts) % 3 == 0
+        if diag and not after:
             self.said(VisitUpdated, at_ms, mdtrt_id=visit, diag_group=diag)
         for _ in range(draw.choice((1, 1, 2, 3))):
             limit = {"pric_uplmt_fen": draw.choice((None, None, 0, 33, 50, 100))}
             self.dispensed(at_ms + draw.choice((MINUTE_MS, MINUTE_MS, 5 * HOUR_MS)), **here, **limit)
             if draw.random() < 0.06:
                 self.said(VisitCancelled, clock_ms, mdtrt_id=visit)
+        if diag and after:
+            self.said(VisitUpdated, at_ms + MINUTE_MS, mdtrt_id=visit, diag_group=diag)
+            if draw.random() < 0.2:
+                self.said(VisitUpdated, at_ms + MINUTE_MS, mdtrt_id=visit, diag_group=draw.choice(("J18", "C34")))
 
     def sale(self, at_ms: int, clock_ms: int, visit: str) -> None:
         """A bill, its line and its undoing in whatever order, mostly a pharmacy's."""
