@@ -7,10 +7,8 @@ from re import compile as pattern
 from typing import NamedTuple
 
 from connectors.refusals import Refused
-from risk.facts.base import AMOUNT_MAX
+from risk.facts.base import FEN_MAX, WHOLE_MAX
 
-AMOUNT_MAX_FEN = AMOUNT_MAX
-"""The national num(16,2)."""
 _PLAIN_DECIMAL = pattern(r"[+-]?\d{1,20}(\.\d{0,20})?")
 _DIGITS_MAX = 40
 
@@ -19,8 +17,10 @@ class NotFinite:
     """NaN or Infinity as JavaScript and Python write them; JSON has no such number."""
 
 
-def scaled(value: object, places: int, field: str) -> int:
-    """`value` times 10**places as a whole number; refused unless that is exact. Numbers and decimal strings alike."""
+def scaled(value: object, places: int, field: str, most: int = WHOLE_MAX) -> int:
+    """`value` times 10**places as a whole number, at most `most`; refused unless that is exact. Numbers and decimal
+    strings alike.
+    """
     if isinstance(value, str):
         text = value.strip()
         if not _PLAIN_DECIMAL.fullmatch(text):
@@ -29,13 +29,13 @@ def scaled(value: object, places: int, field: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Refused("NUMBER_UNREADABLE", field)
     if isinstance(value, int):
-        return _in_range(value * 10**places, field) if abs(value) <= AMOUNT_MAX_FEN else _too_large(field)
+        return _in_range(value * 10**places, field, most) if abs(value) <= most else _too_large(field, most)
     if not value.is_finite():
         raise Refused("NUMBER_UNREADABLE", field)
     sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
-    if value.adjusted() + places > len(str(AMOUNT_MAX_FEN)):  # before any power of ten is computed: 1e999999
-        return _too_large(field)
+    if value.adjusted() + places > len(str(most)):  # before any power of ten is computed: 1e999999
+        return _too_large(field, most)
     if not value:
         return 0
     if len(digits) > _DIGITS_MAX:
@@ -48,20 +48,20 @@ def scaled(value: object, places: int, field: str) -> int:
             raise Refused("NUMBER_TOO_PRECISE", field, places)
     else:
         whole *= 10**shift
-    return _in_range(-whole if sign else whole, field)
+    return _in_range(-whole if sign else whole, field, most)
 
 
-def _in_range(number: int, field: str) -> int:
-    return number if abs(number) <= AMOUNT_MAX_FEN else _too_large(field)
+def _in_range(number: int, field: str, most: int) -> int:
+    return number if abs(number) <= most else _too_large(field, most)
 
 
-def _too_large(field: str) -> int:
-    raise Refused("NUMBER_OUT_OF_RANGE", field, AMOUNT_MAX_FEN)
+def _too_large(field: str, most: int) -> int:
+    raise Refused("NUMBER_OUT_OF_RANGE", field, most)
 
 
 def yuan_to_fen(value: object, field: str) -> int:
     """An amount in yuan as fen; negative ones are refused: a reversal is told by its transaction, never by a sign."""
-    fen = scaled(value, 2, field)
+    fen = scaled(value, 2, field, FEN_MAX)
     if fen < 0:
         raise Refused("NUMBER_NEGATIVE", field)
     return fen

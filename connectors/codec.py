@@ -12,7 +12,7 @@ import msgspec
 from connectors.canonical_line import check_line
 from connectors.refusals import Refused
 from risk.facts import FACTS, Fact, SubjectFact
-from risk.facts.base import AMOUNT_MAX, PSN_NO_LENGTH_MAX
+from risk.facts.base import PSN_NO_LENGTH_MAX
 
 __all__ = ["BadRecord", "Refused", "check_line", "decode_fact", "encode_fact"]
 
@@ -27,8 +27,8 @@ _REASONS = (  # the words in msgspec's message -> (public code, what it says: ne
     ("missing required field `event_type`", "BAD_FIELD", "event_type is missing"),
     ("timezone", "TIME_WITHOUT_ZONE", "an instant has no offset"),
     ("$.psn_no", "BAD_PSN_NO", f"psn_no is no text of at most {PSN_NO_LENGTH_MAX} characters"),
-    ("`int` >=", "NUMBER_OUT_OF_RANGE", f"a number is negative or above {AMOUNT_MAX}"),
-    ("`int` <=", "NUMBER_OUT_OF_RANGE", f"a number is negative or above {AMOUNT_MAX}"),
+    ("`int` >=", "NUMBER_OUT_OF_RANGE", "a number is negative, or above what its field holds"),
+    ("`int` <=", "NUMBER_OUT_OF_RANGE", "a number is negative, or above what its field holds"),
 )
 
 

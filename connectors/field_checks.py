@@ -10,23 +10,22 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 import msgspec
 from msgspec.structs import fields
 
-from connectors.amounts import AMOUNT_MAX_FEN, NotFinite
+from connectors.amounts import NotFinite
 from connectors.refusals import Refused
 from risk.facts import ENGINE_ONLY, FACTS, Fact, SubjectFact
-from risk.facts.base import AGE_MOST, PSN_NO_LENGTH_MAX
+from risk.facts.base import AGE_MOST, COUNT_X10000_MAX, FEN_MAX, PSN_NO_LENGTH_MAX, WHOLE_MAX
 from risk.facts.staff import POINTS_MOST
 
 ID_LENGTH_MAX = 128
 TEXT_LENGTH_MAX = 500
 LIST_LENGTH_MAX = 1_000
 YEAR_MIN, YEAR_MAX = 1990, 2147  # a lane counts days in 16 bits (connectors/codec.py YEARS)
-_DIGITS_MAX = len(str(AMOUNT_MAX_FEN))
+_DIGITS_MAX = len(str(WHOLE_MAX))
 
 FREE_TEXT = frozenset({"reason", "basis", "outcome", "clause", "about", "authority"})
 # Present but empty is itself a finding (rules.md Q01, Q02), so these pass.
 MAY_BE_EMPTY = frozenset({"dr_code", "fixmedins_code"})
-MOST_OF = {"points": POINTS_MOST, "age": AGE_MOST}
-"""Whole numbers that end before an amount does."""
+_MOST_OF = {"points": POINTS_MOST, "age": AGE_MOST, "cnt_x10000": COUNT_X10000_MAX}
 CODE_SHAPES = {
     "med_type": (pattern("[0-9]{2,6}"), "2-6 digits"),
     "insutype": (pattern("[0-9]{3,6}"), "3-6 digits"),
@@ -73,20 +72,24 @@ def _shape(value: str) -> str:
     return "".join(shown)[:_SHAPE_SHOWN]
 
 
+def most_of(name: str) -> int:
+    """The largest whole number of a field; money is named by its ending."""
+    return _MOST_OF.get(name, FEN_MAX if name.endswith("_fen") else WHOLE_MAX)
+
+
 def _whole(name: str, value: object) -> int:
     if isinstance(value, NotFinite):
         raise Refused("NUMBER_UNREADABLE", name)
     if isinstance(value, Decimal) and value.adjusted() < _DIGITS_MAX:
         raise Refused("NUMBER_NOT_WHOLE", name)
     if isinstance(value, Decimal):
-        raise Refused("NUMBER_OUT_OF_RANGE", name, AMOUNT_MAX_FEN)
+        raise Refused("NUMBER_OUT_OF_RANGE", name, most_of(name))
     if type(value) is not int:
         raise Refused("WRONG_TYPE", name, "whole number")
     if value < 0:
         raise Refused("NUMBER_NEGATIVE", name)
-    most = MOST_OF.get(name, AMOUNT_MAX_FEN)
-    if value > most:
-        raise Refused("NUMBER_OUT_OF_RANGE", name, most)
+    if value > most_of(name):
+        raise Refused("NUMBER_OUT_OF_RANGE", name, most_of(name))
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from connectors.national_fields import Fields, Making, Message, head, institution
 from connectors.refusals import Refused
 from risk.facts import Fact, FeeAdded, FeeReversed
+from risk.facts.base import COUNT_X10000_MAX, FEN_MAX
 
 _FLAGS = {"0": False, "1": True}
 _EVERY_LINE = "0000"  # 2205, 2302: "all that is not settled yet"
@@ -66,8 +67,8 @@ def _computed(message: Message, *names: str) -> dict[str | None, dict[str, Any]]
 def _fee_line(message: Message, n: int, line: Fields, computed: dict[str | None, dict[str, Any]]) -> Fact:
     common = head(message, line, "fee_ocur_time", n=n)
     serial = line.required("feedetl_sn")
-    count = line.scaled("cnt", 4, signed=True)
-    amount_fen = line.scaled("det_item_fee_sumamt", 2, signed=True)
+    count = line.scaled("cnt", 4, signed=True, most=COUNT_X10000_MAX)
+    amount_fen = line.scaled("det_item_fee_sumamt", 2, signed=True, most=FEN_MAX)
     if count is None or amount_fen is None:
         raise Refused("MISSING_FIELD", "cnt" if count is None else "det_item_fee_sumamt")
     original = line.text("init_feedetl_sn")
@@ -122,7 +123,7 @@ def _price_limit(answer: Fields) -> int | None:
     to it. One that is no number is left out: it is not worth losing the line.
     """
     try:
-        limit = answer.scaled("pric_uplmt_amt", 6)
+        limit = answer.scaled("pric_uplmt_amt", 6, most=FEN_MAX * 10_000)
     except Refused:
         return None
     return None if limit is None else -(-limit // 10_000)

@@ -14,6 +14,7 @@ from connectors.amounts import AmountProfile, scaled, yuan_to_fen
 from connectors.field_checks import YEAR_MAX, YEAR_MIN, text
 from connectors.refusals import Refused
 from risk.facts import Fact
+from risk.facts.base import WHOLE_MAX
 from risk.local_time import SHANGHAI
 
 Making = Callable[[], Fact]
@@ -97,10 +98,10 @@ class Fields:
             raise Refused("MISSING_FIELD", name)
         return value
 
-    def scaled(self, name: str, places: int, *, signed: bool = False) -> int | None:
+    def scaled(self, name: str, places: int, *, signed: bool = False, most: int = WHOLE_MAX) -> int | None:
         """A decimal number times 10**places, exactly."""
         value = self.raw(name)
-        number = None if value is None else scaled(value, places, name)
+        number = None if value is None else scaled(value, places, name, most)
         if number is not None and number < 0 and not signed:
             raise Refused("NUMBER_NEGATIVE", name)
         return number

@@ -12,6 +12,7 @@ from connectors.national_fees import trace_codes
 from connectors.national_fields import Fields, Making, Message, head, institution
 from connectors.refusals import Refused
 from risk.facts import Fact, StockMoved, TransferFiled
+from risk.facts.base import COUNT_X10000_MAX, WHOLE_MAX
 from risk.facts.stock import Kind, Movement
 
 _MOVEMENTS: dict[str, Movement] = {
@@ -62,7 +63,7 @@ def _movement(message: Message, n: int, line: Fields) -> Fact:
         fixmedins_code=code,
         movement=movement,
         med_list_codg=line.required("med_list_codg"),
-        cnt_x10000=_first_scaled(line, _COUNTS, 4, required=True),
+        cnt_x10000=_first_scaled(line, _COUNTS, 4, most=COUNT_X10000_MAX, required=True),
         pric_x1000000=_first_scaled(line, _PRICES, 6),
         fixmedins_bchno=line.text("fixmedins_bchno"),
         rx_flag=flag(line, "rx_flag"),
@@ -81,14 +82,16 @@ def _changed(line: Fields) -> Movement:
     raise Refused("BAD_VALUE", "inv_chg_type", ", ".join(sorted(_INTO | _OUT_OF)))
 
 
-def _first_scaled(line: Fields, names: tuple[str, ...], places: int, *, required: bool = False) -> int | None:
+def _first_scaled(
+    line: Fields, names: tuple[str, ...], places: int, *, most: int = WHOLE_MAX, required: bool = False
+) -> int | None:
     """The first of these numbers that is there, times 10**places, exactly. The transaction says which way it went: a
     sign beside it could mean the same or the opposite.
     """
     for name in names:
         value = line.raw(name)
         if value is not None:
-            number = scaled(value, places, name)
+            number = scaled(value, places, name, most)
             if number < 0:
                 raise Refused("NUMBER_NEGATIVE", name)
             return number

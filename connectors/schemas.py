@@ -13,15 +13,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from msgspec.structs import fields
 
-from connectors.amounts import AMOUNT_MAX_FEN
 from connectors.canonical_line import EXACTLY_ONE
 from connectors.field_checks import (
     CODE_SHAPES,
     FREE_TEXT,
     ID_LENGTH_MAX,
     MAY_BE_EMPTY,
-    MOST_OF,
     TEXT_LENGTH_MAX,
+    most_of,
     not_sent,
 )
 from connectors.topology import Topics
@@ -64,7 +63,7 @@ def _field_schema(name: str, hint: Any) -> dict[str, Any]:
     if hint is bool:
         return {"type": "boolean"}
     if hint is int:
-        return {"type": "integer", "minimum": 0, "maximum": MOST_OF.get(name, AMOUNT_MAX_FEN)}
+        return {"type": "integer", "minimum": 0, "maximum": most_of(name)}
     return _text_schema(name)
 
 

@@ -6,6 +6,9 @@ from risk.local_time import rfc3339
 from risk.outputs import Output, alert_id, event_of
 from risk.yuan import yuan
 
+OBSERVED_MOST = 10**15
+"""A ratio of a huge sum and a tiny one would fit no reader's whole numbers; beyond this an alert says no more."""
+
 
 class Crossing(NamedTuple):
     """Where a measure met its threshold: whose, by which record, when, seen against allowed."""
@@ -43,7 +46,7 @@ def alert(
         service=service,
         crossing_id=crossing.crossing_id,
     )
-    numbers = {"observed": crossing.observed, "allowed": crossing.allowed}
+    numbers = {"observed": min(crossing.observed, OBSERVED_MOST), "allowed": crossing.allowed}
     numbers_yuan = {f"{name}_yuan": yuan(fen) for name, fen in numbers.items()}
     text_zh, text_en = (text.format(**numbers, **numbers_yuan) for text in texts)
     body: dict[str, Any] = {

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from connectors.field_checks import CODE_SHAPES
 from connectors.http.problem import Problem
+from risk.facts.base import FEN_MAX, Fen
 from risk.facts.query import Purpose
 
 # No colon in an id: `auth:{fixmedins_code}:{authorization_id}:{request_id}` must read one way only.
@@ -15,8 +16,7 @@ CallerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-9;-~]+
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-9;-~]+$")]
 MedType = Annotated[str, Meta(max_length=6, pattern=f"^{CODE_SHAPES['med_type'][0].pattern}$")]
 PersonNo = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
-Fen = Annotated[int, Meta(ge=0, le=100_000_000_000)]
-FenAboveZero = Annotated[int, Meta(ge=1, le=100_000_000_000)]
+FenAboveZero = Annotated[int, Meta(ge=1, le=FEN_MAX)]
 DeadlineMs = Annotated[int, Meta(ge=1, le=10_000)]
 WaitMs = Annotated[int, Meta(ge=0, le=3_000)]
 ServiceName = Literal["visit_first", "deposit_free"]

@@ -5,11 +5,19 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-AMOUNT_MAX = 10**16 - 1
-"""The largest amount in fen: the national num(16,2)."""
+WHOLE_MAX = 10**16 - 1
+"""The largest whole number of any field."""
+FEN_MAX = 10**11
+"""The largest amount of one event, a thousand million yuan: no bill comes near it, though num(16,2) could hold it. What
+is added up has 63 bits (design.md 2), which 900 of num(16,2) would fill, and 92 million of these.
+"""
+COUNT_X10000_MAX = 10**12
+"""The largest count of one line or movement, a hundred million units, for the same reason."""
 PSN_NO_LENGTH_MAX = 64
 
-Whole = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
+Whole = Annotated[int, Meta(ge=0, le=WHOLE_MAX)]
+Fen = Annotated[int, Meta(ge=0, le=FEN_MAX)]
+CountX10000 = Annotated[int, Meta(ge=0, le=COUNT_X10000_MAX)]
 Instant = Annotated[datetime, Meta(tz=True)]
 
 Service = Literal["visit_first", "deposit_free"]

@@ -1,6 +1,6 @@
 """Records that only the engine appends: checkout calls, timers, switches of policy and of fold."""
 
-from risk.facts.base import Fact, Scope, Service, Whole
+from risk.facts.base import Fact, Fen, Scope, Service, Whole
 
 
 class CheckoutRequest(Fact, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class AuthorizationRequested(CheckoutRequest, frozen=True, kw_only=True, tag="au
     mdtrt_id: str
     service: Service
     med_type: str
-    amount_fen: Whole
+    amount_fen: Fen
     scope: Scope = "settlement"
     agreement_no: str | None = None
     medins_setl_id: str | None = None
@@ -31,7 +31,7 @@ class AuthorizationIncreaseRequested(
 ):
     """May the hold grow by `amount_fen`?"""
 
-    amount_fen: Whole
+    amount_fen: Fen
 
 
 class AuthorizationCaptureRequested(CheckoutRequest, frozen=True, kw_only=True, tag="authorization.capture_requested"):
@@ -41,7 +41,7 @@ class AuthorizationCaptureRequested(CheckoutRequest, frozen=True, kw_only=True, 
     """
 
     setl_id: str
-    psn_cash_pay_fen: Whole
+    psn_cash_pay_fen: Fen
     final: bool | None = None
 
 

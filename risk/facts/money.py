@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from risk.facts.base import Fact, Instant, Whole
+from risk.facts.base import Fact, Fen, Instant, Whole
 
 
 class TopupReceived(Fact, frozen=True, kw_only=True, tag="topup.received"):
     """The person paid the part above the line (超额补缴)."""
 
     mdtrt_id: str
-    amount_fen: Whole
+    amount_fen: Fen
     channel: Literal["counter", "online", "bank"]
     ref: str
     fixmedins_code: str = ""
@@ -22,7 +22,7 @@ class BankOrderResult(Fact, frozen=True, kw_only=True, tag="bank.order_result"):
     order_id: str
     attempt: Whole
     result: Literal["accepted", "settled", "partial", "rejected", "unknown", "cancelled"]
-    amount_fen: Whole
+    amount_fen: Fen
     bank_ref: str | None = None
     code: str | None = None
     cause: Literal["person", "bank"] | None = None
@@ -36,7 +36,7 @@ class _BankNotice(Fact, frozen=True, kw_only=True):
     bank_ref: str
     order_id: str | None = None
     mdtrt_id: str | None = None
-    amount_fen: Whole | None = None
+    amount_fen: Fen | None = None
 
 
 class BankRepaid(_BankNotice, frozen=True, kw_only=True, tag="bank.repaid"):

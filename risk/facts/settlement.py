@@ -5,7 +5,7 @@
 
 from typing import Literal
 
-from risk.facts.base import Fact, Gend, Whole, Years
+from risk.facts.base import Fact, Fen, Gend, Years
 
 
 class SettlementEstimated(Fact, frozen=True, kw_only=True, tag="settlement.estimated"):
@@ -13,12 +13,12 @@ class SettlementEstimated(Fact, frozen=True, kw_only=True, tag="settlement.estim
 
     mdtrt_id: str
     fixmedins_code: str
-    medfee_sumamt_fen: Whole
-    fund_pay_sumamt_fen: Whole
-    psn_part_amt_fen: Whole
-    acct_pay_fen: Whole
-    psn_cash_pay_fen: Whole
-    hosp_part_amt_fen: Whole | None = None
+    medfee_sumamt_fen: Fen
+    fund_pay_sumamt_fen: Fen
+    psn_part_amt_fen: Fen
+    acct_pay_fen: Fen
+    psn_cash_pay_fen: Fen
+    hosp_part_amt_fen: Fen | None = None
     gend: Gend | None = None
     age: Years | None = None
 
@@ -31,18 +31,18 @@ class SettlementCompleted(Fact, frozen=True, kw_only=True, tag="settlement.compl
     fixmedins_code: str
     fixmedins_type: Literal["1", "2"]
     med_type: str
-    medfee_sumamt_fen: Whole
-    fund_pay_sumamt_fen: Whole
-    psn_part_amt_fen: Whole
-    acct_pay_fen: Whole
-    psn_cash_pay_fen: Whole
+    medfee_sumamt_fen: Fen
+    fund_pay_sumamt_fen: Fen
+    psn_part_amt_fen: Fen
+    acct_pay_fen: Fen
+    psn_cash_pay_fen: Fen
     medins_setl_id: str | None = None
     insutype: str | None = None
     dr_code: str | None = None
-    hosp_part_amt_fen: Whole | None = None
-    hifp_pay_fen: Whole | None = None
-    fulamt_ownpay_amt_fen: Whole | None = None
-    credit_fen: Whole | None = None
+    hosp_part_amt_fen: Fen | None = None
+    hifp_pay_fen: Fen | None = None
+    fulamt_ownpay_amt_fen: Fen | None = None
+    credit_fen: Fen | None = None
     authorization_id: str | None = None
     mid_setl_flag: str | None = None
     chrg_bchno: str | None = None

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from risk.facts.base import Fact, FundingMode, Instant, Service, Whole
+from risk.facts.base import Fact, Fen, FundingMode, Instant, Service, Whole
 
 
 class InsuredStatusChanged(Fact, frozen=True, kw_only=True, tag="insured.status_changed"):
@@ -32,7 +32,7 @@ class AgreementSigned(Fact, frozen=True, kw_only=True, tag="agreement.signed"):
     funding_mode: FundingMode
     services: tuple[Service, ...]
     line_kind: Literal["dedicated", "shared"] | None = None
-    bank_line_fen: Whole | None = None
+    bank_line_fen: Fen | None = None
     valid_to: Instant | None = None
 
 
@@ -40,14 +40,14 @@ class AgreementLineChanged(Fact, frozen=True, kw_only=True, tag="agreement.line_
     """The bank raised or lowered its line."""
 
     agreement_no: str
-    bank_line_fen: Whole
+    bank_line_fen: Fen
 
 
 class AgreementTerminated(Fact, frozen=True, kw_only=True, tag="agreement.terminated"):
     """The mandate ended: by the bank's word at once, by the person's wish when nothing is held or owed any more."""
 
     agreement_no: str
-    bank_line_fen: Whole | None = None
+    bank_line_fen: Fen | None = None
     requested_by: Literal["person", "bank"] | None = None
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from risk.facts.base import Instant, InstitutionFact, Whole
+from risk.facts.base import CountX10000, Instant, InstitutionFact, Whole
 
 Movement = Literal[
     "counted", "changed_in", "changed_out", "purchased", "purchase_returned", "sold", "sale_returned", "deleted"
@@ -24,7 +24,7 @@ class StockMoved(InstitutionFact, frozen=True, kw_only=True, tag="stock.moved"):
     movement: Movement
     fixmedins_code: Annotated[str, Meta(min_length=1)]
     med_list_codg: str | None = None
-    cnt_x10000: Whole | None = None
+    cnt_x10000: CountX10000 | None = None
     pric_x1000000: Whole | None = None
     fixmedins_bchno: str | None = None
     rx_flag: bool | None = None
@@ -38,7 +38,7 @@ class StockUndone(InstitutionFact, frozen=True, kw_only=True, tag="stock.undone"
 
     movement: Movement
     med_list_codg: str
-    cnt_x10000: Whole
+    cnt_x10000: CountX10000
     moved_at: Instant
 
 

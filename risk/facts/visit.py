@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from risk.facts.base import Fact, Whole
+from risk.facts.base import CountX10000, Fact, Fen, Whole
 
 
 class VisitOpened(Fact, frozen=True, kw_only=True, tag="visit.opened"):
@@ -58,15 +58,15 @@ class FeeAdded(Fact, frozen=True, kw_only=True, tag="fee.added"):
     feedetl_sn: str
     fixmedins_code: str
     med_list_codg: str
-    cnt_x10000: Whole
-    amount_fen: Whole
-    ownpay_fen: Whole | None = None
+    cnt_x10000: CountX10000
+    amount_fen: Fen
+    ownpay_fen: Fen | None = None
     selfpay_prop_x10000: Whole | None = None
     chrg_bchno: str | None = None
     prd_days: Whole | None = None
     dr_code: str | None = None
     drug_trac_codg: tuple[str, ...] | None = None
-    pric_uplmt_fen: Whole | None = None
+    pric_uplmt_fen: Fen | None = None
     rxno: str | None = None
     rx_flag: bool | None = None
     phar_code: str | None = None
@@ -81,6 +81,6 @@ class FeeReversed(Fact, frozen=True, kw_only=True, tag="fee.reversed"):
     feedetl_sn: str | None = None
     chrg_bchno: str | None = None
     all_unsettled: bool | None = None
-    cnt_x10000: Whole | None = None
-    amount_fen: Whole | None = None
+    cnt_x10000: CountX10000 | None = None
+    amount_fen: Fen | None = None
     return_feedetl_sn: str | None = None

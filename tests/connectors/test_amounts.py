@@ -6,21 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.amounts import AMOUNT_MAX_FEN, AmountProfile, parse_profiles, scaled, yuan_to_fen
+from connectors.amounts import AmountProfile, parse_profiles, scaled, yuan_to_fen
 from connectors.pseudonym import Pseudonyms, is_pseudonym
 from connectors.refusals import Refused
+from risk.facts.base import FEN_MAX
 
-FEN = st.integers(0, AMOUNT_MAX_FEN)
+FEN = st.integers(0, FEN_MAX)
 
 
 @given(FEN)
-def test_every_amount_of_the_nation_is_read_exactly_from_text_and_from_number(fen):
+def test_every_amount_is_read_exactly_from_text_and_from_number(fen):
     written = f"{fen // 100}.{fen % 100:02d}"
     assert yuan_to_fen(written, "x") == fen
     assert yuan_to_fen(Decimal(written), "x") == fen
 
 
-@given(st.integers(0, AMOUNT_MAX_FEN // 100))
+@given(st.integers(0, FEN_MAX // 100))
 def test_whole_yuan_are_a_hundred_fen_each(yuan):
     assert yuan_to_fen(yuan, "x") == yuan_to_fen(str(yuan), "x") == yuan * 100
 

@@ -13,7 +13,7 @@ from msgspec.structs import fields
 from connectors.canonical_line import LINE_BYTES_MAX
 from connectors.codec import BadRecord, Refused, check_line, decode_fact, encode_fact
 from risk.facts import ENGINE_ONLY, FACTS, Fact
-from risk.facts.base import SubjectFact
+from risk.facts.base import COUNT_X10000_MAX, FEN_MAX, SubjectFact
 from risk.local_time import SHANGHAI, to_ms
 
 NOW_MS = to_ms(datetime(2026, 3, 10, 12, tzinfo=SHANGHAI))
@@ -128,6 +128,7 @@ def test_a_lane_survives_any_bytes(data):
     [
         ({"event_type": "settlement.imagined"}, "UNKNOWN_EVENT_TYPE"),
         ({"medfee_sumamt_fen": 10**30}, "NUMBER_OUT_OF_RANGE"),
+        ({"medfee_sumamt_fen": FEN_MAX + 1}, "NUMBER_OUT_OF_RANGE"),
         ({"medfee_sumamt_fen": -1}, "NUMBER_OUT_OF_RANGE"),
         ({"medfee_sumamt_fen": 1.5}, "BAD_FIELD"),
         ({"fixmedins_type": "张三"}, "BAD_FIELD"),
@@ -267,7 +268,7 @@ def test_a_token_may_post_its_own_event_types_only():
         ("1e400", "NUMBER_OUT_OF_RANGE"),
         ("1e999999999", "NUMBER_OUT_OF_RANGE"),
         ("-1", "NUMBER_NEGATIVE"),
-        ("10000000000000000", "NUMBER_OUT_OF_RANGE"),
+        ("100000000001", "NUMBER_OUT_OF_RANGE"),
         ("9" * 5000, "NOT_JSON"),
     ],
     ids=lambda value: value[:20],
@@ -277,8 +278,14 @@ def test_an_amount_that_is_no_whole_fen_is_refused(number, reason):
     assert refusal(data)[0] == reason
 
 
-def test_the_largest_amount_of_the_nation_passes():
-    assert check(line(medfee_sumamt_fen=10**16 - 1)).medfee_sumamt_fen == 10**16 - 1
+def test_the_largest_amount_of_one_bill_passes_and_a_fen_more_is_refused():
+    assert check(line(medfee_sumamt_fen=FEN_MAX)).medfee_sumamt_fen == FEN_MAX
+    assert refusal(line(medfee_sumamt_fen=FEN_MAX + 1)) == ("NUMBER_OUT_OF_RANGE", "medfee_sumamt_fen")
+
+
+def test_millions_of_the_largest_amounts_and_counts_still_add_up_in_63_bits():
+    assert 90_000_000 * FEN_MAX < 2**63
+    assert 9_000_000 * COUNT_X10000_MAX < 2**63
 
 
 def test_a_time_without_zone_is_refused():

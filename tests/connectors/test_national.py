@@ -293,10 +293,10 @@ def test_amounts_come_as_numbers_or_texts(amount):
 
 
 def test_no_fen_is_lost_to_floating_point():
-    data = json.dumps(settled()).replace('"100.00"', "70368744177664.07").encode()
+    data = json.dumps(settled()).replace('"100.00"', "70368744.21").encode()
     (reading,) = read_national(parse_object(data), source="t", now_ms=NOW_MS, profiles=AmountProfiles())
     assert isinstance(reading.fact, facts.SettlementCompleted)
-    assert reading.fact.medfee_sumamt_fen == 7036874417766407
+    assert reading.fact.medfee_sumamt_fen == 7036874421
 
 
 @pytest.mark.parametrize(
@@ -307,6 +307,7 @@ def test_no_fen_is_lost_to_floating_point():
         ("1e5", "NUMBER_UNREADABLE"),
         ("1,000.00", "NUMBER_UNREADABLE"),
         ("-1.00", "NUMBER_NEGATIVE"),
+        ("1000000000.01", "NUMBER_OUT_OF_RANGE"),
         ("99999999999999999.00", "NUMBER_OUT_OF_RANGE"),
         (True, "NUMBER_UNREADABLE"),
         ([1], "NUMBER_UNREADABLE"),

@@ -32,7 +32,16 @@ def test_each_fee_line_is_a_fact_of_its_own():
 
 @pytest.mark.parametrize(
     ("sent", "limit_fen"),
-    [("28.000000", 2800), ("0.034500", 4), ("0.030001", 4), (0, 0), ("-1", None), ("none", None), (None, None)],
+    [
+        ("28.000000", 2800),
+        ("0.034500", 4),
+        ("0.030001", 4),
+        (0, 0),
+        ("-1", None),
+        ("9" * 10, None),
+        ("none", None),
+        (None, None),
+    ],
 )
 def test_a_price_limit_is_never_lower_than_sent(sent: object, limit_fen: int | None):
     computed = [{"feedetl_sn": LINE["feedetl_sn"], "pric_uplmt_amt": sent}]
@@ -45,6 +54,14 @@ def test_a_price_limit_is_never_lower_than_sent(sent: object, limit_fen: int | N
 def test_a_serial_number_of_the_answer_that_is_none_costs_nothing_that_was_sent(serial: object):
     (reading,) = read(message("2204", {"feedetail": [LINE]}, {"result": [{"feedetl_sn": serial}]}))
     assert reading.refused is None
+
+
+@pytest.mark.parametrize(("field", "most"), [("cnt", 10**8), ("det_item_fee_sumamt", 10**9)])
+def test_a_line_that_sums_cannot_hold_is_refused_and_the_largest_passes(field: str, most: int):
+    largest, larger = read(message("2204", {"feedetail": [LINE | {field: most}, LINE | {field: most + 1}]}, {}))
+    assert largest.refused is None
+    assert larger.refused is not None
+    assert (larger.refused.reason, larger.refused.field) == ("NUMBER_OUT_OF_RANGE", field)
 
 
 def test_one_bad_fee_line_does_not_cost_the_others():

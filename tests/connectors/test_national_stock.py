@@ -79,6 +79,13 @@ def test_a_negative_number_is_refused_with_what_to_send_instead(infno: str, fiel
     assert "returns" in (reading.refused.detail_en or "")
 
 
+def test_a_count_that_sums_cannot_hold_is_refused_and_the_largest_passes() -> None:
+    largest, larger = read(message("3501", {"data": [{"med_list_codg": "X1", "cnt": n} for n in (10**8, 10**8 + 1)]}))
+    assert largest.refused is None
+    assert larger.refused is not None
+    assert (larger.refused.reason, larger.refused.field) == ("NUMBER_OUT_OF_RANGE", "cnt")
+
+
 @pytest.mark.parametrize(("kind", "deletes"), [("5", "sold"), ("2", "changed"), ("9", None), (None, None)])
 def test_a_deletion_names_its_batch_and_of_what_kind(kind: str | None, deletes: str | None) -> None:
     fact = only(message("3507", {"data": {"fixmedins_bchno": "B1", "inv_data_type": kind}}))
