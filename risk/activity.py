@@ -141,6 +141,7 @@ class Episode(Stored, frozen=True, order=True):
     reached: int = 0  # the measure as last seen, where the values it was made of are not read again
     place: str = ""  # the institution it is about; "" = the person
     opened_day: int = 0  # a person's: the local day it opened on, whose clause it ends under
+    seen_at: str = ""  # where the bill that opened it was: who was told of the opening is told of the end
 
 
 class Activity(Stored, frozen=True):

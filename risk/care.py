@@ -69,6 +69,7 @@ class Above(Stored, frozen=True, order=True):
     ends_below: int
     allowed: int
     reached: int = 0  # a month's measure as last seen: its lines may be forgotten before it ends
+    seen_at: str = ""  # where the line that opened it was: who was told of the opening is told of the end
 
 
 class Care(Stored, frozen=True):

@@ -7,6 +7,7 @@ from risk.credit import Context
 from risk.outputs import Output
 from risk.policy_rules import Level
 from risk.terms import Clause
+from risk.watched import Alarm
 
 
 def credit_alert(
@@ -35,3 +36,9 @@ def credit_alert(
         window_ms=level.window_ms,
         **where,
     )
+
+
+def where_it_opened(alarm: Alarm, where: dict[str, Any]) -> dict[str, Any]:
+    """Where an end is told: at the institution that was told of the opening. Of a visit elsewhere it learns nothing."""
+    told_at = alarm.seen_at or None
+    return where if where.get("fixmedins_code") == told_at else {"fixmedins_code": told_at}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from risk.credit import Context, Credit, Move
-from risk.credit_alerts import credit_alert
+from risk.credit_alerts import credit_alert, where_it_opened
 from risk.exposure import exposure_fen, uncovered_fen
 from risk.facts import Fact
 from risk.limits import pool_limit_fen
@@ -81,7 +81,8 @@ def _watched(credit: Credit, measure: Measure, fact: Fact | None, context: Conte
         (each for each in credit.alarms if (each.rule_id, each.service) == (measure.rule_id, measure.service)), None
     )
     if alarm is None and measure.opens():
-        alarm = Alarm(measure.rule_id, measure.service, context.record_id)
+        seen_at = getattr(fact, "fixmedins_code", None) or ""
+        alarm = Alarm(measure.rule_id, measure.service, context.record_id, seen_at)
         credit = replace(credit, alarms=(*credit.alarms, alarm))
         return credit, [_alert(alarm, measure, fact, context, episode="opened")]
     if alarm is not None and measure.closes():
@@ -94,6 +95,8 @@ def _alert(alarm: Alarm, measure: Measure, fact: Fact | None, context: Context, 
     clause = measure.clause
     level = clause.value.levels[0]
     short_fen = measure.demand_fen - measure.limit_fen
+    named = ("mdtrt_id", "fixmedins_code", "authorization_id")
+    where = {name: getattr(fact, name, None) or None for name in named}
     return credit_alert(
         measure.rule_id,
         clause,
@@ -103,8 +106,6 @@ def _alert(alarm: Alarm, measure: Measure, fact: Fact | None, context: Context, 
         told_by=alarm.crossing_id,
         episode=episode,
         service=measure.service,
-        mdtrt_id=getattr(fact, "mdtrt_id", None),
-        fixmedins_code=getattr(fact, "fixmedins_code", None) or None,
-        authorization_id=getattr(fact, "authorization_id", None),
         shortfall_fen=short_fen if short_fen > 0 else None,
+        **(where_it_opened(alarm, where) if episode == "closed" else where),
     )

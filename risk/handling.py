@@ -194,7 +194,11 @@ class Handling:
         return until_ms if lifted is None else min(until_ms, to_ms(lifted.at))
 
     def withheld_by(self, alert: Mapping[str, Any], appended_ms: int) -> AlertSuppressed | None:
-        """The suppression under which an alert came, by the instant at which the topic took it in."""
+        """The suppression under which an alert came, by the instant at which the topic took it in. An end never does:
+        whoever was told of the opening before, and lists what is open, would list it for ever.
+        """
+        if alert.get("episode") == "closed":
+            return None
         for each in self.suppressions.values():
             if to_ms(each.at) <= appended_ms < self.ends_ms(each) and each.matches(alert):
                 return each

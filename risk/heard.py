@@ -51,7 +51,7 @@ def is_nobody(code: str, terms: Terms) -> bool:
 
 def closed(heard: Heard, above: Above, left: int) -> Output:
     """The end of an episode; it repeats the id that `opened` had."""
-    return alert_of(heard, above, left, (heard.moment.event_id,), word="closed")
+    return alert_of(heard, above, left, (heard.moment.event_id,), word="closed", seen_at=above.seen_at)
 
 
 def alert_of(
@@ -62,11 +62,15 @@ def alert_of(
     *,
     word: str = "opened",
     place: str = "",
+    seen_at: str | None = None,
     item: str | None = None,
 ) -> Output:
-    """What the rule says of this fact; of the institution `place` where one is named."""
+    """What the rule says of this fact; of the institution `place` where one is named, and else at the fact's, or at
+    `seen_at`.
+    """
     rule, moment = heard.clause.value, heard.moment
     level = next((each for each in rule.levels if each.level == above.level), rule.levels[0])
+    code = getattr(heard.fact, "fixmedins_code", None) if seen_at is None else seen_at or None
     crossing = Crossing(
         above.rule_id,
         above.level,
@@ -87,6 +91,6 @@ def alert_of(
         evidence=evidence,
         window_ms=level.window_ms,
         mdtrt_id=getattr(heard.fact, "mdtrt_id", None),
-        fixmedins_code=place or getattr(heard.fact, "fixmedins_code", None),
+        fixmedins_code=place or code,
         med_list_codg=item,
     )

@@ -55,7 +55,7 @@ def judge(fact: SettlementCompleted, activity: Activity, row: Row, moment: Momen
     opened: list[Output] = []
     for reading in found:
         if reading.observed >= reading.opens_at and _open_episode(episodes, reading, moment) is None:
-            episodes.append(_episode(reading, row.event_id, moment))
+            episodes.append(_episode(reading, row.event_id, row.fixmedins_code, moment))
             opened.append(_opened(fact, reading, moment))
     opened += [_opened(fact, single, moment) for single in alone]
     return replace(activity, episodes=tuple(episodes)), in_order(outputs) + in_order([*opened, *told])
@@ -161,7 +161,7 @@ def _open_episode(episodes: list[Episode], reading: Reading, moment: Moment) -> 
     )
 
 
-def _episode(reading: Reading, crossing_id: str, moment: Moment) -> Episode:
+def _episode(reading: Reading, crossing_id: str, seen_at: str, moment: Moment) -> Episode:
     return Episode(
         reading.rule_id,
         reading.level,
@@ -171,19 +171,19 @@ def _episode(reading: Reading, crossing_id: str, moment: Moment) -> Episode:
         reading.allowed,
         place=reading.place,
         opened_day=moment.day,
+        seen_at=seen_at,
     )
 
 
 def _opened(fact: SettlementCompleted, reading: Reading, moment: Moment) -> Output:
     return _alert(
         fact.psn_no,
-        _episode(reading, fact.event_id, moment),
+        _episode(reading, fact.event_id, fact.fixmedins_code, moment),
         reading.observed,
         moment,
         episode_word="opened",
         evidence=tuple(each.event_id for each in reading.evidence),
         mdtrt_id=fact.mdtrt_id,
-        fixmedins_code=fact.fixmedins_code,
     )
 
 
@@ -219,5 +219,11 @@ def _alert(
         episode.allowed,
     )
     return moment.alert(
-        clause, crossing, episode=episode_word, evidence=evidence, window_ms=level.window_ms, **optional
+        clause,
+        crossing,
+        episode=episode_word,
+        evidence=evidence,
+        window_ms=level.window_ms,
+        fixmedins_code=episode.seen_at or None,
+        **optional,
     )

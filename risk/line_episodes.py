@@ -81,7 +81,8 @@ def _episodes(asked: Asked, care: Care, sold: Sold) -> tuple[Care, list[Output]]
             said.append(closed(sold.heard(asked), found, without))
             found = None
         if found is None and observed >= level.theta:
-            risen = Above(*key, line.event_id, level.rearm, level.theta, observed if month else 0)
+            reached = observed if month else 0
+            risen = Above(*key, line.event_id, level.rearm, level.theta, reached, sold.fact.fixmedins_code)
             care = replace(care, above=tuple(sorted((*care.above, risen))))
             evidence = tuple(each.event_id for each in counted[-_MOST_EVIDENCE:])
             said.append(alert_of(sold.heard(asked), risen, observed, evidence))

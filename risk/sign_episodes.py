@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from risk.credit import Context, Credit, Move
-from risk.credit_alerts import credit_alert
+from risk.credit_alerts import credit_alert, where_it_opened
 from risk.outputs import Output, Reply
 from risk.policy_rules import Level
 from risk.terms import Clause
@@ -45,10 +45,10 @@ def sign_episode(
             return credit, said  # still open
         credit = with_signals(credit, open=tuple(each for each in credit.signals.open if each is not alarm))
         shown = (without if alarm.service == name else 0, level.theta)
-        ended = {"told_by": alarm.crossing_id, "episode": "closed", **where}
+        ended = {"told_by": alarm.crossing_id, "episode": "closed", **where_it_opened(alarm, where)}
         said.append(credit_alert(rule_id, clause, level, measure=shown, context=context, **ended))
     if count >= level.theta:
-        alarm = Alarm(rule_id, name, context.record_id)
+        alarm = Alarm(rule_id, name, context.record_id, where.get("fixmedins_code") or "")
         credit = with_signals(credit, open=(*credit.signals.open, alarm))
         said.append(credit_alert(rule_id, clause, level, measure=(count, level.theta), context=context, **where))
     return credit, said

@@ -53,11 +53,12 @@ class Left(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """An open L episode of a pool."""
+    """An open L episode of a pool. `seen_at`: the institution that was told of the opening, and is told of the end."""
 
     rule_id: str
     service: str
     crossing_id: str
+    seen_at: str = ""
 
 
 class Signals(Stored, frozen=True):

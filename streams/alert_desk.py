@@ -77,7 +77,17 @@ class AlertDesk:
         """One summary of everything that came meanwhile, closed since or not: each member can be looked up."""
         start_ms = to_ms(suppression.at)
         end_ms = self._board.handling.ends_ms(suppression) + LOOK_FURTHER_MS
-        found = await self._history.between(start_ms, self._now_ms(), lambda each: suppression.matches(each.alert))
+        matched: set[str] = set()
+
+        def concerns(heard: Heard) -> bool:
+            alert_id = str(heard.alert["alert_id"])
+            if heard.alert.get("episode") == "closed":  # it stands behind its opening, in one partition
+                return alert_id in matched
+            if suppression.matches(heard.alert):
+                matched.add(alert_id)
+            return alert_id in matched
+
+        found = await self._history.between(start_ms, self._now_ms(), concerns)
         closed = frozenset(str(each.alert["alert_id"]) for each in found if each.alert.get("episode") == "closed")
         came = (each.alert for each in found if each.alert.get("episode") != "closed" and each.appended_ms < end_ms)
         members = {str(alert["alert_id"]): alert for alert in came}

@@ -70,6 +70,18 @@ def test_a_refused_amount_counts_for_a_day_and_then_ends_by_itself():
     assert life.uncovered == 0
 
 
+def test_its_end_is_told_where_its_opening_was_and_names_no_visit_elsewhere():
+    life = signed()
+    opened = life.authorize(80_000).on("alerts")[0]
+    assert opened["fixmedins_code"] == HOSPITAL
+    (by_time,) = life.pass_time(hours=1).on("alerts")
+    assert (by_time["episode"], by_time["fixmedins_code"]) == ("closed", HOSPITAL)
+    assert "mdtrt_id" not in by_time
+    life.authorize(80_000, "A2")
+    (by_itself,) = life.release(authorization_id="A2").on("alerts")
+    assert (by_itself["fixmedins_code"], by_itself["authorization_id"]) == (HOSPITAL, "A2")
+
+
 def test_it_ends_when_the_visit_settles_or_ends():
     for end in ("settle", "close"):
         life = signed()

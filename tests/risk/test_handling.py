@@ -54,6 +54,11 @@ def test_a_lifted_suppression_withholds_what_came_before_the_lifting_only():
     assert handling.withheld_by(alert(), NOON_MS + HOUR_MS) is None
 
 
+def test_an_end_is_never_withheld_because_the_opening_may_have_been_told():
+    assert withholds(suppressed(), episode="opened")
+    assert not withholds(suppressed(), episode="closed")
+
+
 def test_lifting_what_has_ended_does_not_prolong_it():
     handling = Handling([suppressed(), lifted(9)])
     assert handling.ends_ms(handling.suppressions["su_1"]) == NOON_MS + 2 * HOUR_MS

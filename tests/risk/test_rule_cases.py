@@ -23,14 +23,26 @@ ALL = (
 
 @pytest.mark.parametrize("case", rule_cases(), ids=lambda case: f"{case.rule}: {case.name}")
 def test_the_engine_says_what_the_case_says(case: RuleCase) -> None:
-    told = Engine(Parameters(), case.caps).fold(case.facts)
+    engine = Engine(Parameters(), case.caps)
+    told = engine.fold(case.facts)
     assert [sentence(t.index + 1, t.alert) for t in told if t.alert["rule_id"] == case.rule] == case.alerts
+    assert ended_elsewhere(engine) == []
 
 
 @pytest.mark.parametrize("case", rule_cases("shaoyang"), ids=lambda case: f"{case.rule}: {case.name}")
 def test_the_engine_says_under_shaoyangs_policy_what_the_case_says(case: RuleCase) -> None:
-    told = Engine(Parameters(), files=shaoyang_files()).fold(case.facts)
+    engine = Engine(Parameters(), files=shaoyang_files())
+    told = engine.fold(case.facts)
     assert [sentence(t.index + 1, t.alert) for t in told if t.alert["rule_id"] == case.rule] == case.alerts
+    assert ended_elsewhere(engine) == []
+
+
+def ended_elsewhere(engine: Engine) -> list[str]:
+    """The rules whose ends name another institution than their openings, or none."""
+    alerts = [output.body for output in engine.outputs if output.topic == "alerts"]
+    places = {each["alert_id"]: each.get("fixmedins_code") for each in alerts if each["episode"] == "opened"}
+    ends = [each for each in alerts if each["episode"] == "closed"]
+    return [each["rule_id"] for each in ends if each.get("fixmedins_code") != places[each["alert_id"]]]
 
 
 def shaoyang_files() -> dict[str, str]:

@@ -29,9 +29,13 @@ class Story:
         self.asked = self.settled = 0
         self.order = None
         self.told = []
+        self.places = {}
 
     def hear(self, told):
         self.order = (told.orders or [self.order])[-1]
+        for each in told.on("alerts"):  # an end is told where its opening was
+            place = self.places.setdefault(each["alert_id"], each.get("fixmedins_code"))
+            assert each.get("fixmedins_code") == place
         self.told += [
             f"{each['rule_id']} {each['level']} {each['episode']}"
             for each in told.on("alerts")

@@ -195,17 +195,28 @@ def test_what_comes_under_a_suppression_wakes_nobody_and_stands_in_the_summary_w
         async with world.worker():
             world.warn(alert(1), alert(2, rule_id="P03"), alert(3), alert(3, episode="closed"))
             await world.until(lambda: world.counted.get(("chat", "withheld")) == 2 and bool(world.chat.told))
-            assert world.chat.told == world.list.told == ["al_2"]
+            assert world.chat.told == ["al_2"]
+            assert world.list.told == ["al_2", "al_3"]  # of 3 the end: it may have been told of the opening before
             world.later_ms = 2 * HOUR_MS
             await world.until(lambda: bool(world.acts(SuppressionSummarised)))
 
     asyncio.run(scene())
     assert world.chat.messages[1:] == [("suppression", ["al_1", "al_3"])]
-    assert world.list.told == ["al_1", "al_2"]  # who keeps a list of what is open is not told what has closed
+    assert world.list.told == ["al_1", "al_2", "al_3"]  # and not of 3 once more: it has closed
     (summarised,) = world.acts(SuppressionSummarised)
     assert summarised.withheld == 2
     members = {act.notice_id: [alert_id for alert_id, _ in act.members] for act in world.acts(NoticePrepared)}
     assert sorted(members[world.chat.notices[-1]]) == ["al_1", "al_3"]
+
+
+def test_an_opening_that_has_closed_is_not_listed_by_the_summary_even_where_the_end_names_no_institution(world):
+    world.act(suppression(institution="H1"))
+    world.warn(alert(1), alert(1, episode="closed", fixmedins_code=None))
+    world.work(AT_ONCE)
+    world.later_ms = 2 * HOUR_MS
+    world.work(AT_ONCE)
+    assert world.list.messages == [(None, ["al_1"])]  # the end
+    assert world.chat.messages == [("suppression", ["al_1"])]
 
 
 def test_a_worker_that_dies_before_its_summary_leaves_it_to_the_next_and_that_one_says_it_once(world):
