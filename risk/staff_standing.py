@@ -75,10 +75,11 @@ def told(standing: Standing, fact: StaffFact, moment: Moment, newest_ms: int) ->
     before = next((each for each in standing.points if each.document_no == fact.document_no), None)
     if before is not None and (result := _settled(before, determined)):
         return Told(result, standing, [])
+    sum_before = points_of_year(standing, year)
     points = (*(each for each in standing.points if each is not before), determined)
     newest = max(each.year for each in points)
     standing = replace(standing, points=tuple(each for each in points if each.year > newest - _YEARS_KEPT))
-    return Told("applied", *_counted(standing, fact.dr_code, year, moment))
+    return Told("applied", *_counted(standing, fact.dr_code, (year, sum_before), moment))
 
 
 def _settled(known: Absence | Determined, new: Absence | Determined) -> str:
@@ -97,15 +98,18 @@ def _year_of(at_ms: int) -> int:
     return to_date(local_day(at_ms)).year
 
 
-def _counted(standing: Standing, dr_code: str, year: int, moment: Moment) -> tuple[Standing, list[Output]]:
-    """M07 at a word about `year`: levels closed that are not reached any more or are an earlier year's, then opened.
+def _counted(standing: Standing, dr_code: str, about: tuple[int, int], moment: Moment) -> tuple[Standing, list[Output]]:
+    """M07 at a word about a year, which had so many points before it: levels closed that are not reached any more or
+    are an earlier year's, then opened.
 
-    A correction may take points from another year. Nothing opens there: what loses points reaches no line.
+    A correction may take points from another year, or from its own. Nothing opens there: what loses points reaches no
+    line, though a later year's word has closed the levels that it still reaches.
     """
     clause = moment.terms.get("M07")
     if clause is None:
         return standing, []
-    observed, said = points_of_year(standing, year), list[Output]()
+    (year, sum_before), said = about, list[Output]()
+    observed = points_of_year(standing, year)
     kept = []
     for episode in standing.episodes:
         left = points_of_year(standing, episode.period)
@@ -115,7 +119,7 @@ def _counted(standing: Standing, dr_code: str, year: int, moment: Moment) -> tup
             said.append(_alert(episode, dr_code, left, moment, word="closed"))
     for level in clause.value.levels:
         is_open = any((each.level, each.period) == (level.level, year) for each in kept)
-        if not is_open and observed >= level.theta:
+        if not is_open and observed >= level.theta and observed > sum_before:
             risen = Episode("M07", level.level, year, moment.event_id, level.rearm, level.theta)
             kept.append(risen)
             evidence = tuple(each.event_id for each in standing.points if each.year == year and each.points)

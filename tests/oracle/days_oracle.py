@@ -44,19 +44,22 @@ class Documents:
         return sum(each.points for each in self.points.values() if _year(each) == year)
 
     def points_told(self, fact: StaffPointsDetermined, levels: tuple[Level, ...]) -> list[Alert]:
-        """M07: levels end below their own line, and at the first word about a later year."""
+        """M07: levels end below their own line, and at the first word about a later year. A word opens none if its
+        year has not more points by it.
+        """
         known = self.points.get(fact.document_no)
         if known is not None and fact.occurred_at <= known.occurred_at:
             return []
-        self.points[fact.document_no] = fact
         year, said = _year(fact), []
+        had = self.sum_of(year)
+        self.points[fact.document_no] = fact
         for of_year, number in sorted(self.open):
             left = self.sum_of(of_year)
             if of_year < year or left < levels[number - 1].theta:
                 crossing = self.open.pop((of_year, number))
                 said.append(_of_staff("M07", number, fact.dr_code, "closed", crossing, left))
         for number, level in enumerate(levels, 1):
-            if (year, number) not in self.open and self.sum_of(year) >= level.theta:
+            if (year, number) not in self.open and self.sum_of(year) >= level.theta and self.sum_of(year) > had:
                 self.open[year, number] = fact.event_id
                 said.append(_of_staff("M07", number, fact.dr_code, "opened", fact.event_id, self.sum_of(year)))
         return said
