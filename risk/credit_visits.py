@@ -11,6 +11,7 @@ from risk.contributions import BAD_INSTITUTION_CODE, INSTITUTION, NO_BILL, Contr
 from risk.counters import place_of
 from risk.credit import Credit, Obligation
 from risk.moment import Moment
+from risk.policy_counters import LETTERS
 from risk.settlements import bad_codes_of, has_second_hop
 
 _ON_CREDIT, _OVERDUE = place_of("credit_visits"), place_of("overdue_credit_visits")
@@ -44,4 +45,5 @@ def _captured_ms(obligation: Obligation | None) -> int:
 def _contribution(bill: Obligation, moment: Moment, place: int, *, sign: int, at_ms: int) -> Contribution:
     marks = NO_BILL | bad_codes_of(bill.fixmedins_code, None, moment.terms) & BAD_INSTITUTION_CODE
     when = (at_ms, moment.now_ms, moment.event_id, "")
-    return Contribution(INSTITUTION, bill.fixmedins_code, sign, *when, 0, "", "", 0, 0, marks, beside=((place, 1),))
+    kind = next((each for each, letter in LETTERS.items() if bill.fixmedins_code.startswith(letter)), "")
+    return Contribution(INSTITUTION, bill.fixmedins_code, sign, *when, 0, kind, "", 0, 0, marks, beside=((place, 1),))

@@ -146,29 +146,21 @@ def counts(rule: MeasuredRule, line: Line) -> bool:
 
 
 def by_itself(asked: Asked, sold: Sold) -> list[Output]:
-    """The alerts of this line, lowest level first."""
+    """The alerts of this line, lowest level first; each level looks back over its own window."""
     rule, line = asked.clause.value, sold.line
-    observed, earlier = _shown(rule, sold)
-    levels = [level for level in asked.levels if observed >= level.theta]
-    if not levels:
-        return []
     item = sold.fact.med_list_codg if rule.measure.kind in _OF_SPECIAL else None
-    evidence = tuple(each.event_id for each in earlier[-_MOST_EVIDENCE:])
     place = line.fixmedins_code if rule.subject == "institution" else ""
-    return [
-        alert_of(
-            sold.heard(asked),
-            Above(asked.name, level.level, 0, 0, line.event_id, 0, level.theta),
-            observed,
-            evidence,
-            place=place,
-            item=item,
-        )
-        for level in levels
-    ]
+    said = []
+    for level in asked.levels:
+        observed, earlier = _shown(rule, level, sold)
+        if observed >= level.theta:
+            above = Above(asked.name, level.level, 0, 0, line.event_id, 0, level.theta)
+            evidence = tuple(each.event_id for each in earlier[-_MOST_EVIDENCE:])
+            said.append(alert_of(sold.heard(asked), above, observed, evidence, place=place, item=item))
+    return said
 
 
-def _shown(rule: MeasuredRule, sold: Sold) -> tuple[int, list[Line]]:
+def _shown(rule: MeasuredRule, level: Level, sold: Sold) -> tuple[int, list[Line]]:
     """The measure of one line by itself, and the earlier lines that it rests on."""
     kind, fact, line = rule.measure.kind, sold.fact, sold.line
     if kind == "over_limit_price":
@@ -178,7 +170,7 @@ def _shown(rule: MeasuredRule, sold: Sold) -> tuple[int, list[Line]]:
     row = special_of(fact, sold.moment.terms) if kind in _OF_SPECIAL else None
     if row is not None and kind == "outside_channel":
         return int(not row.may_sell(line.fixmedins_code)), []
-    window_ms = row.days * DAY_MS if row is not None else rule.levels[0].window_ms or SUPPLY_DAYS * DAY_MS
+    window_ms = row.days * DAY_MS if row is not None else level.window_ms or SUPPLY_DAYS * DAY_MS
     since_ms = line.at_ms - window_ms
     of_item = [each for each in sold.of_item if since_ms < each.at_ms <= line.at_ms and counts(rule, each)]
     if row is not None:

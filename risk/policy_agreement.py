@@ -41,6 +41,8 @@ def _misfits(terms: Terms, offered: tuple[str, ...], workdays: Workdays) -> Iter
         yield "item_limits", "P14 and M06 look at item_limits, and there are none. Add [[item_limits]]."
     if "H02" in terms and "P11" not in terms:
         yield "P11", "H02 leaves out of readmissions what P11 leaves out, and there is no P11. Add [[P11]]."
+    if "M05" in terms and "P05" not in terms:
+        yield "P05", "M05 counts what is beyond P05, and there is no P05. Add [[P05]]."
     yield from _counters_fit(terms)
     yield from _peers_fit(terms)
     yield from _exclusions_fit(terms)

@@ -26,6 +26,11 @@ from risk.terms import PolicyError
 _GRAVEST = 4
 _RANKS = {"p50": 50, "p90": 90}
 _OF_INSTITUTIONS = ("over_capacity", "one_prescriber")
+_OF_A_BILL = (
+    *("small_hours", "night", "inpatient_bills", "outpatient_bills", "blank_records", "first_seen"),
+    *("holiday_admissions", "readmissions", "unsigned_rx_bills", "long_rx_bills"),
+)
+"""What a bill is, or is not: of these no institution has more than it has bills."""
 _COUNTERS_OF = {"share": (2,), "growth": (1, 2), "over_peers": (1, 2)}  # the others: one
 
 
@@ -149,6 +154,11 @@ def _level(row: Table, number: int, subject: str, measure: DayMeasure) -> Level:
         raise PolicyError(
             f"{row.where} has no window_days. Growth is measured against as many days before. Write window_days = 30."
         )
+    if theta > measure.scale and _is_a_part(measure):
+        raise PolicyError(
+            f"{row.where}.theta is {theta}, and the whole is {measure.scale}: it would never open. "
+            f"Write at most {measure.scale}."
+        )
     rearm = min(theta * 4 // 5, theta - 1)
     if row.has("rearm"):
         rearm = row.integer("rearm", least=1, most=theta - 1)
@@ -161,6 +171,14 @@ def _level(row: Table, number: int, subject: str, measure: DayMeasure) -> Level:
     level = Level(number, theta, rearm, window_days * DAY_MS, kind, row.integer("sev", least=1, most=_GRAVEST))
     row.finish()
     return level
+
+
+def _is_a_part(measure: DayMeasure) -> bool:
+    """Is it never more than the whole?"""
+    if measure.kind != "share":
+        return measure.kind == "of_year"
+    part, whole = (COUNTERS[place] for place in measure.of)
+    return whole == "settlements" and part in _OF_A_BILL
 
 
 def _window_days(row: Table, subject: str, measure: DayMeasure) -> int:

@@ -1,4 +1,4 @@
-"""How the values of credit and place parameters are read from TOML."""
+"""How the values of credit and place parameters, and of the signs F01-F07, are read from TOML."""
 
 from typing import Any
 
@@ -14,7 +14,8 @@ from risk.policy_reading import (
     read_texts,
     refuse_repeats,
 )
-from risk.policy_shapes import Shape
+from risk.policy_rules import USES_REMEMBERED, UseRule
+from risk.policy_shapes import Shape, has_window, level_of, levels_of
 from risk.policy_values import (
     ANY,
     SERVICES,
@@ -216,3 +217,27 @@ def _days_of(table: Table, key: str, year: int) -> frozenset[int]:
         if day.year != year:
             raise PolicyError(f"{where}[{place}] is {day}, not in {year}. Each year has its own notice. Move it there.")
     return frozenset(day_of(day) for day in dates)
+
+
+def use_rule(*, window: bool | None, single: bool = False, levels: bool = False, percent: bool = False) -> Shape:
+    """F01-F07: of each level a moving window, or none: one local date, a run of visits, what is open now; None: as it
+    says. A rule about a `single` event has nothing to count; of most the code looks at one of the `levels`.
+    """
+    least, most = (1, 1) if single else (2, USES_REMEMBERED)  # below 1 there is nothing: the episode would never end
+
+    def read(content: object, where: str) -> UseRule:
+        table, found = Table(content, where), []
+        for number, row in enumerate(levels_of(table, one=not levels), 1):
+            is_moving = has_window(row) if window is None else window
+            span_ms = row.duration_ms("window") if is_moving else 0
+            found.append(level_of(row, number, span_ms, least=least, most=most))
+        rule = UseRule(
+            levels=tuple(found),
+            percent=table.integer("percent", least=1, most=100) if percent else 0,
+            text_zh=table.sentence("text_zh"),
+            text_en=table.sentence("text_en"),
+        )
+        table.finish()
+        return rule
+
+    return read

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from risk.policy_credit_shapes import code_or_prefix
-from risk.policy_reading import Table, read_rows, read_texts, refuse_repeats
+from risk.policy_reading import Table, read_rows, read_texts, refuse_hidden, refuse_repeats
 from risk.policy_values import found_by_code, sorted_by_code
 from risk.terms import PolicyError
 
@@ -54,6 +54,8 @@ def line_counts(content: object, where: str) -> LineCounts:
         row.finish()
         rows.append(LineRow(counter, items, minutes))
     refuse_repeats([f"{row.counter} {item}" for row in rows for item in row.items], where)
+    for counter in LINE_COUNTERS:
+        refuse_hidden([row.items for row in rows if row.counter == counter], where)
     return LineCounts(tuple(rows))
 
 

@@ -14,6 +14,7 @@ OF_CARE = ("distinct", "sum", "value", "supply_left", "gap_days", "overlap", "se
 OF_PLACES = ("repeated", "over_limit_price", "outside_channel", "idle_days")
 """What a rule about an institution may measure of one person's lines and stays there."""
 _WITHIN = ("repeated", "failed_checks", "sequence")  # looks at one event, and back from it
+_YES_OR_NO = ("not_insured", "outside_channel")
 
 
 def measured_rule(*kinds: str) -> Shape:
@@ -181,7 +182,12 @@ def _levels(rows: list[Table], usual: Measure, *, period: str, counts: str) -> _
     levels, of_levels, measures, texts = [], [], [], []
     for number, row in enumerate(rows, 1):
         own = _measure(Table(row.take("measure"), row.place("measure")), counts) if row.has("measure") else None
-        theta = row.integer("theta", least=1, most=10**9)
+        theta = row.integer("theta", least=1, most=1 if (own or usual).kind in _YES_OR_NO else 10**9)
+        if theta == 1 and period == "moving":
+            raise PolicyError(
+                f"{row.where}.theta is 1 over a moving window. Nothing is below 0, so the episode would never end. "
+                f"Write a theta of 2 and more."
+            )
         window_ms = row.duration_ms("window") if period == "moving" or (own or usual).kind in _WITHIN else 0
         rearm = 0
         if period != "event" and usual.kind != "gap_days":

@@ -20,6 +20,7 @@ from risk.policy_credit_shapes import (
     limits,
     optional_fen,
     services,
+    use_rule,
     workday_year,
 )
 from risk.policy_lines import capacities, line_counts
@@ -37,7 +38,6 @@ from risk.policy_shapes import (
     quality_rule,
     share_rule,
     sum_rule,
-    use_rule,
     window_rule,
 )
 from risk.policy_shelves import shelf_rule
@@ -59,8 +59,11 @@ class Parameter(NamedTuple):
 _COUNT = window_rule(rolling=True, of_bills=True)
 _DATE = window_rule(rolling=False)
 _DATE_OF_BILLS = window_rule(rolling=False, of_bills=True)
-_BURST = window_rule(rolling=True, least=10)  # rules.md, D01: max(10, policy)
+_BURST = window_rule(rolling=True, least=10, one_level=True)  # rules.md, D01: max(10, policy)
 _CARE = measured_rule(*OF_CARE)
+_USES = use_rule(window=None, levels=True)
+_RUN = use_rule(window=False, percent=True)
+_FIRST_USE = use_rule(window=True, single=True, percent=True)
 _DAYS = counter_rule(
     *("sum", "share", "growth", "over_peers", "growth_over_peers", "over_capacity", "year_on_year", "of_year")
 )
@@ -137,13 +140,13 @@ _DECLARED = (
     Parameter("L80", demand_rule, "%", "接近授信额度", "near the credit limit"),
     Parameter("L90", demand_rule, "%", "逼近授信额度", "very near the credit limit"),
     Parameter("L100", demand_rule, "%", "超授信额度", "over the credit limit"),
-    Parameter("F01", use_rule(), "requests", "短时频繁申请", "velocity of requests"),
-    Parameter("F02", use_rule(percent=True), "visits", "连续用满额度", "the whole limit, visit after visit"),
-    Parameter("F03", use_rule(percent=True), "fen", "签约即大额使用", "a large first use"),
-    Parameter("F04", use_rule(), "reversals", "扣款后反复冲正", "captured and undone again"),
-    Parameter("F05", use_rule(), "lines", "多条共享授信同时欠款", "debt on several shared lines"),
-    Parameter("F06", use_rule(), "refusals", "代扣硬拒绝", "a debit refused for good"),
-    Parameter("F07", use_rule(), "hours", "出院未结算", "left without settling"),
+    Parameter("F01", _USES, "requests", "短时频繁申请", "velocity of requests"),
+    Parameter("F02", _RUN, "visits", "连续用满额度", "the whole limit, visit after visit"),
+    Parameter("F03", _FIRST_USE, "fen", "签约即大额使用", "a large first use"),
+    Parameter("F04", use_rule(window=True), "reversals", "扣款后反复冲正", "captured and undone again"),
+    Parameter("F05", use_rule(window=False), "lines", "多条共享授信同时欠款", "debt on several shared lines"),
+    Parameter("F06", use_rule(window=False, single=True), "refusals", "代扣硬拒绝", "a debit refused for good"),
+    Parameter("F07", use_rule(window=True, single=True), "hours", "出院未结算", "left without settling"),
     Parameter("Q01", quality_rule, "records", "机构编码占位", "institution code is a placeholder"),
     Parameter("Q02", quality_rule, "records", "医师编码占位", "doctor code is a placeholder"),
     Parameter("Q03", quality_rule, "fen", "金额不平", "amounts do not add"),

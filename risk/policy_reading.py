@@ -92,6 +92,18 @@ def refuse_repeats(keys: Sequence[object], where: str) -> None:
         seen.add(key)
 
 
+def refuse_hidden(rows: Sequence[tuple[str, ...]], where: str) -> None:
+    """Of the first row whose prefix fits it is said what to do: a narrower one behind it would never be asked."""
+    for place, prefixes in enumerate(rows):
+        before = tuple(each for earlier in rows[:place] for each in earlier)
+        for prefix in prefixes:
+            if prefix.startswith(before):
+                raise PolicyError(
+                    f"{where} has {prefix} behind a row with a shorter prefix of it, which would speak for it. "
+                    f"Put the row with {prefix} first."
+                )
+
+
 def read_flag(content: object, where: str) -> bool:
     """True or false."""
     if not isinstance(content, bool):

@@ -194,6 +194,10 @@ class DemandRule(Rule):
         return self.levels[0].rearm
 
 
+USES_REMEMBERED = 16
+"""Of what F01 and F04 count; a line lies at a handful, and more of the same day tell nothing new."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseRule(Rule):
     """A sign in how credit is used (F01-F07): a count, or a share of the limit beyond `percent` (0 = no share)."""

@@ -1,4 +1,4 @@
-"""How the value of each kind of rule parameter is read from TOML. Credit and place: policy_credit_shapes.py."""
+"""How the value of each kind of rule parameter is read from TOML. Credit, place, F01-F07: policy_credit_shapes.py."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,7 +19,6 @@ from risk.policy_rules import (
     ShareRule,
     Slope,
     SumRule,
-    UseRule,
     WindowRule,
 )
 from risk.policy_values import CodedItems, ItemLimit, ItemLimits
@@ -79,14 +78,14 @@ def excepted(table: Table) -> tuple[str, ...]:
     return read_texts(table.take("except"), table.place("except"), choices=EXCLUSIONS)
 
 
-def window_rule(*, rolling: bool, least: int = 2, of_bills: bool = False) -> Shape:
+def window_rule(*, rolling: bool, least: int = 2, of_bills: bool = False, one_level: bool = False) -> Shape:
     """Counts over a moving window (each level names its length) or over one local date (no length). What a rule
-    `of_bills` counts remembers which exclusions concern it.
+    `of_bills` counts remembers which exclusions concern it. Of one with `one_level` the code keeps one window.
     """
 
     def read(content: object, where: str) -> WindowRule:
         table = Table(content, where)
-        rows = table.rows("levels")
+        rows = levels_of(table, one=one_level)
         levels = tuple(
             level_of(row, number, row.duration_ms("window") if rolling else 0, least=least)
             for number, row in enumerate(rows, 1)
@@ -159,7 +158,7 @@ def share_rule(content: object, where: str) -> ShareRule:
     """P12: percent of a cap, by levels; the last one may be a slope: percent of the year's sum, over a window."""
     table = Table(content, where)
     rows = table.rows("levels")
-    slope = _slope(rows.pop(), len(rows) + 1) if len(rows) > 1 and _has_window(rows[-1]) else None
+    slope = _slope(rows.pop(), len(rows) + 1) if len(rows) > 1 and has_window(rows[-1]) else None
     levels = tuple(level_of(row, number, 0, most=100) for number, row in enumerate(rows, 1))
     ascending(levels, table.place("levels"))
     rule = ShareRule(
@@ -191,27 +190,15 @@ def demand_rule(content: object, where: str) -> DemandRule:
     return DemandRule(levels=(level_of(table, 1, 0, most=100),), text_zh=text_zh, text_en=text_en)
 
 
-def use_rule(*, percent: bool = False) -> Shape:
-    """F01-F07: levels with a moving window, or with none: one local date, a run of visits, or a single event."""
-
-    def read(content: object, where: str) -> UseRule:
-        table = Table(content, where)
-        rule = UseRule(
-            levels=tuple(
-                level_of(row, number, row.duration_ms("window") if _has_window(row) else 0, least=1)
-                for number, row in enumerate(table.rows("levels"), 1)
-            ),
-            percent=table.integer("percent", least=1, most=100) if percent else 0,
-            text_zh=table.sentence("text_zh"),
-            text_en=table.sentence("text_en"),
-        )
-        table.finish()
-        return rule
-
-    return read
+def levels_of(table: Table, *, one: bool) -> list[Table]:
+    """The rows of the levels; of some rules the code looks at one."""
+    rows = table.rows("levels")
+    if one and len(rows) > 1:
+        raise PolicyError(f"{table.where} has {len(rows)} levels, but its code looks at one. Keep one level.")
+    return rows
 
 
-def _has_window(row: Table) -> bool:
+def has_window(row: Table) -> bool:
     return any(row.has(f"window_{unit}") for unit in UNITS_MS)
 
 

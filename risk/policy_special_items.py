@@ -5,7 +5,7 @@ sell them (special_items). The control begins and ends with the entry's days; wh
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from risk.policy_reading import read_rows, read_texts, refuse_repeats
+from risk.policy_reading import read_rows, read_texts, refuse_hidden, refuse_repeats
 
 DAYS_MOST = 90
 
@@ -53,4 +53,5 @@ def special_items(content: object, where: str) -> SpecialItems:
         row.finish()
     refuse_repeats([row.name for row in found], where)
     refuse_repeats([item for row in found for item in row.items], where)
+    refuse_hidden([row.items for row in found], where)
     return SpecialItems(tuple(found))

@@ -23,13 +23,12 @@ from risk.local_time import DAY_MS, local_day
 from risk.order_answers import HARD_DECLINES
 from risk.ordered import FundingState
 from risk.outputs import Output, Reply
+from risk.policy_rules import USES_REMEMBERED
 from risk.requests import known_hold
 from risk.sign_episodes import sign_episode, with_signals
 from risk.signed import CREDIT_LINE
 from risk.terms import Clause
 from risk.unsettled import gone, left, not_left
-
-_ASKED_MOST = 16  # an alarm needs a handful; more of the same day tell nothing new
 
 
 def signalled(credit: Credit, fact: Fact | None, context: Context) -> Move:
@@ -89,7 +88,7 @@ def _asked(credit: Credit, fact: AuthorizationRequested, context: Context) -> Mo
         return credit, said
     at_ms, levels = context.occurred_ms, rule.value.levels
     longest_ms = max(DAY_MS, *(level.window_ms for level in levels)) if asked else 0
-    kept = [each for each in asked if each[0] > at_ms - longest_ms][-_ASKED_MOST:]
+    kept = [each for each in asked if each[0] > at_ms - longest_ms][-USES_REMEMBERED:]
     credit = with_signals(credit, asked=(*kept, (at_ms, fact.fixmedins_code)))
     for level in levels:
         if len(kept) + 1 < level.theta and not credit.signals.open:
@@ -187,7 +186,7 @@ def _undone(credit: Credit, context: Context) -> Move:
         return credit, said
     level, at_ms = clause.value.levels[0], context.occurred_ms
     kept = tuple(ms for ms in credit.signals.undone if ms > at_ms - level.window_ms)
-    credit = with_signals(credit, undone=(*kept[-_ASKED_MOST:], at_ms))
+    credit = with_signals(credit, undone=(*kept[-USES_REMEMBERED:], at_ms))
     before = sum(ms <= at_ms for ms in kept)
     where = {"mdtrt_id": mine.mdtrt_id, "fixmedins_code": mine.fixmedins_code}
     credit, more = sign_episode(

@@ -28,6 +28,7 @@ START_MS = to_ms(to_datetime(1_772_000_000_000))
 LATE_MS = 48 * HOUR_MS
 P04, P07, P07_UNITS, P07_MS = 3, 2, 30_001, 40 * DAY_MS
 P20, P20_MS = 3, 15 * DAY_MS
+H03 = {1: (2, DAY_MS), 2: (3, 3 * DAY_MS)}  # how many, back over how long
 NOWHERE = "未知"
 """Thresholds that a dozen lines reach; `small` writes them into a policy."""
 MOST_DAYS = {"11": (1, 8), "41": (1, 8), "13": (2, 4), "14": (3, 85)}
@@ -47,6 +48,13 @@ def small(rules: str) -> str:
     middle = middle.replace("theta = 5", f"theta = {P04}", 1)
     after = after.replace("least = 600_001", f"least = {P07_UNITS}", 1)
     return before + middle + after.replace("theta = 3, window_days = 180", f"theta = {P07}, window_days = 40", 1)
+
+
+def of_two_levels(h03: str) -> str:
+    """H03 with its second level (H03)."""
+    first = '{ theta = 2, window_hours = 24, kind = "suspicion", sev = 2 }'
+    assert first in h03
+    return h03.replace(first, f'{first}, {{ theta = 3, window_hours = 72, kind = "suspicion", sev = 3 }}')
 
 
 class Line(NamedTuple):
@@ -145,14 +153,15 @@ class CareOracle:
         if plain and fact.prd_days and left >= 8:
             said.append((index, "P06", 1, "opened", left))
         if line.med_type in ("11", "14"):
-            twice = [
-                each
-                for each in self.lines
-                if each.fact.mdtrt_id == fact.mdtrt_id
-                and each.fact.med_list_codg == fact.med_list_codg
-                and at_ms - DAY_MS < each.at_ms <= at_ms
-            ]
-            said += [(index, "H03", 1, "opened", len(twice))] if len(twice) >= 2 else []
+            for h03, (theta, back_ms) in H03.items():
+                again = [
+                    each
+                    for each in self.lines
+                    if each.fact.mdtrt_id == fact.mdtrt_id
+                    and each.fact.med_list_codg == fact.med_list_codg
+                    and at_ms - back_ms < each.at_ms <= at_ms
+                ]
+                said += [(index, "H03", h03, "opened", len(again))] if len(again) >= theta else []
         return said + (self._episodes(index, "P07", line, earlier) if plain else [])
 
     def _left_out(self, mdtrt_id: str) -> bool:

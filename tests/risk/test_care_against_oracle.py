@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from risk.facts import Fact
-from tests.oracle.care_oracle import CareOracle, Said, care_log, moved_log, settled_log, small
+from tests.oracle.care_oracle import CareOracle, Said, care_log, moved_log, of_two_levels, settled_log, small
+from tests.oracle.case_log import facts_of
 from tests.oracle.production import Engine
 from tests.oracle.rules_oracle import Parameters
 from tests.risk.test_rule_cases import shaoyang_files
@@ -20,7 +21,7 @@ FILES = {
     "policy.toml": CITY["policy.toml"],
     "rules.toml": small(_RULES[_RULES.index("[[exclusions]]") : _RULES.index("[[P15]]")])
     + _RULES[_RULES.index("[[P20]]") : _RULES.index("[[D01]]")]
-    + _RULES[_RULES.index("[[H03]]") : _RULES.index("[[H14]]")]
+    + of_two_levels(_RULES[_RULES.index("[[H03]]") : _RULES.index("[[H14]]")])
     + _RULES[_RULES.index("[[placeholder_codes]]") : _RULES.index("[[annual_cap]]")],
 }
 
@@ -104,3 +105,16 @@ def _rows(facts: list[Fact]) -> list[int]:
     oracle = CareOracle()
     told = [each for index, fact in enumerate(facts) for each in oracle.apply(index, fact)]
     return [row for _, rule, _, _, row in told if rule == "P20"]
+
+
+def test_each_level_of_h03_looks_back_over_its_own_window():
+    log = [
+        {"at": "2026-03-01 08:00", "register": "V1"},
+        {"at": "2026-03-01 09:00", "dispense": "XA1", "visit": "V1", "times": 3, "every": "20 h"},
+    ]
+    said, _ = by_engine(facts_of({"log": log}, {}), range(0))
+    assert [each for each in said if each[1] == "H03"] == [
+        (2, "H03", 1, "opened", 2),
+        (3, "H03", 1, "opened", 2),
+        (3, "H03", 2, "opened", 3),
+    ]

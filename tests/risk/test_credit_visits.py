@@ -28,7 +28,7 @@ class Watched(Life):
         now_ms, day = self.now_ms, local_day(self.now_ms)
         moment = Moment("p00@1", "E", now_ms, now_ms, now_ms, self.policy, self.policy.on(day), day)
         for each in credit_told(self.credit, step[0], moment):
-            assert (each.subject_id, each.moved_ms) == (HOSPITAL, now_ms)
+            assert (each.subject_id, each.fixmedins_type, each.moved_ms) == (HOSPITAL, "1", now_ms)
             ((place, one),) = each.beside
             self.told[place, local_day(each.at_ms)] += each.sign * one
         return super().keep(step)

@@ -17,6 +17,8 @@ BILL = (
     'text_zh = "共 {observed} 分", text_en = "{observed} of {allowed}" }'
 )
 
+ONCE = '{ theta = 1, kind = "sla", sev = 1 }'
+
 
 def bundle(rules="", **files):
     return {"policy.toml": IDENTITY, "rules.toml": rules} | files
@@ -34,6 +36,10 @@ def problems(rules, **files):
 
 def window(levels, more=""):
     return f'{{ levels = [{levels}], text_zh = "甲", text_en = "a" {more} }}'
+
+
+def burst(theta):
+    return f'{{ theta = {theta}, window_hours = {theta}, kind = "sla", sev = 1 }}'
 
 
 def test_a_bundle_with_one_rule_needs_nothing_else():
@@ -151,6 +157,21 @@ def test_every_problem_of_a_bundle_is_told_at_once():
             "rising order",
         ),
         (entry("D01", value=window('{ theta = 9, window_seconds = 300, kind = "suspicion", sev = 1 }')), "theta is 9"),
+        (entry("D01", value=window(f"{burst(10)}, {burst(20)}")), "Keep one level"),
+        (entry("F01", value=window('{ theta = 17, window_minutes = 10, kind = "sla", sev = 1 }')), "theta is 17"),
+        (entry("F02", value=window(ONCE, ", percent = 95")), "theta is 1"),
+        (
+            entry("F02", value=window('{ theta = 3, window_days = 3, kind = "sla", sev = 1 }', ", percent = 95")),
+            "unknown key window_days",
+        ),
+        (
+            entry("F03", value=window('{ theta = 1, kind = "sla", sev = 1 }', ", percent = 95")),
+            "needs exactly one of window_days",
+        ),
+        (entry("F04", value=window('{ theta = 2, kind = "sla", sev = 1 }')), "needs exactly one of window_days"),
+        (entry("F04", value=window(f"{burst(2)}, {burst(3)}")), "Keep one level"),
+        (entry("F05", value=window(ONCE)), "theta is 1"),
+        (entry("F07", value=window(burst(9))), "theta is 9"),
         (entry("visit_grace_ms", value="7200000"), "names its unit"),
         (entry("visit_grace_ms", value="{ hours = 1, minutes = 30 }"), "names its unit"),
         (entry("debit_retry_ms", value="[{ hours = 6 }, { hours = 2 }]"), "does not rise"),
@@ -231,6 +252,14 @@ def test_readmissions_leave_out_what_p11_leaves_out_and_need_it():
     assert "H02 leaves out of readmissions what P11 leaves out, and there is no P11" in problems(
         entry("H02", value=value)
     )
+
+
+def test_prescriptions_for_too_long_are_those_that_p05_finds_and_need_it():
+    value = (
+        '{ subject = "staff", measure = { share = ["long_rx_bills", "settlements"], unit = "per_mille", least = 50 }, '
+        'precision_percent = 90, text_zh = "a", text_en = "a", levels = [{ theta = 1, kind = "sla", sev = 2 }] }'
+    )
+    assert "M05 counts what is beyond P05, and there is no P05" in problems(entry("M05", value=value))
 
 
 def test_an_item_without_a_code_is_taken_out_by_its_prefix():

@@ -61,6 +61,7 @@ def test_a_level_may_measure_something_of_its_own() -> None:
             "kept over 7, 14, 30 days",
         ),
         ({"levels": [LEVEL | {"theta": 1}]}, "never end"),
+        ({"levels": [LEVEL | {"theta": 101}]}, "the whole is 100: it would never open"),
         ({"levels": [LEVEL, LEVEL]}, "rising order"),
         ({"med_types": ["41"]}, "unknown key med_types"),
         ({"hue": 1}, "unknown key hue"),
@@ -69,6 +70,11 @@ def test_a_level_may_measure_something_of_its_own() -> None:
 def test_what_no_day_tells_is_refused(changes: dict[str, object], says: str) -> None:
     with pytest.raises(PolicyError, match=says):
         read(rule(**changes), "D02")
+
+
+def test_a_share_of_what_it_is_no_part_of_may_be_more_than_the_whole() -> None:
+    overdue = {"share": ["overdue_credit_visits", "credit_visits"], "unit": "per_mille", "least": 50}
+    assert read(rule(measure=overdue, levels=[LEVEL | {"theta": 1001}]), "H15").levels[0].theta == 1001
 
 
 def test_staff_have_shorter_totals() -> None:

@@ -42,6 +42,7 @@ def test_a_house_has_its_own_row_else_the_one_of_its_prefix_else_none() -> None:
         ([{"counter": "executed_minutes", "items": ["0012"]}], "lacks minutes"),
         ([LINES[0] | {"counter": "beds"}], "Only dialysis_lines, key_drug_fen, executed_minutes"),
         ([LINES[0], LINES[0]], "repeats dialysis_lines"),
+        ([LINES[2], LINES[1]], "has 001204 behind a row with a shorter prefix"),
         ([], "must be a list of rows"),
     ],
 )

@@ -49,6 +49,7 @@ def test_a_rule_is_read_with_its_default_re_arm_point():
         ({"beside": [{"sum": "cnt_x10000"}]}, "without least"),
         ({"levels": [LEVEL | {"rearm": 3}]}, "rearm"),
         ({"levels": [LEVEL, LEVEL]}, "rising order"),
+        ({"levels": [LEVEL | {"theta": 1}]}, "never end"),
         ({"hue": 1}, "unknown key hue"),
     ],
 )
@@ -108,6 +109,7 @@ OF_TWO_KINDS = [
         (["misfits"], BILL_LINE | {"subject": "person"}, "Write subject = staff beside counts = bill_line"),
         (["inside_admission"], INSIDE | {"subject": "staff"}, "Write subject = staff beside counts = bill_line"),
         (["misfits"], BILL_LINE | {"except": ["emergency"]}, "whatever the care"),
+        (["not_insured"], INSIDE | {"measure": {"not_insured": "status"}, "levels": SAME["levels"]}, "theta is 3"),
     ],
 )
 def test_what_stands_in_a_rule_and_no_code_reads_is_refused(kinds, changes, says):

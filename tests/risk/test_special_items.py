@@ -128,6 +128,7 @@ ROW: dict[str, Any] = {"name": "masks", "items": ["C9901"], "units": 10, "days":
         ([ROW | {"from": "2026-01-01"}], "from"),
         ([ROW, ROW | {"items": ["C9902"]}], "masks"),
         ([ROW, ROW | {"name": "more masks"}], "C9901"),
+        ([ROW, ROW | {"name": "one mask", "items": ["C99010"]}], "Put the row with C99010 first"),
         ([], "special_items"),
     ],
 )
