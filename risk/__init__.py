@@ -53,8 +53,9 @@ Reading order
                      policy_agreement.py; made readable: policy_report.py, policy_examples.py and those it names). The
                      calendar: local_time.py, workdays.py
 3. person_fold.py    one record of one person. Read `apply`: all below hangs on it; moment.py is its when and where
-4. conduct           activity.py, receipts.py (what is remembered), settlements.py (counted once), person_rules.py
-                     (measures), judging.py (episodes), visits.py, line_keys.py, line_parts.py; contributions.py →
+4. conduct           activity.py, receipts.py (what is remembered), settlements.py (counted once), waiting.py
+                     (undone before it came), person_rules.py (measures), judging.py (episodes), visits.py,
+                     line_keys.py, line_parts.py; contributions.py →
                      counters.py, subjects.py, subject_plan.py, second_hop.py (D01, M01, Q01, Q02), staff_rules.py (M03,
                      M09), prescribers.py (D08), regulars.py → companies.py (P18); visit_told.py, credit_visits.py: what
                      is told of beds, lines and debts (H10, M02, M08, H15); pruning.py; ordinary.py: the same in one
@@ -74,7 +75,7 @@ Reading order
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,
                      attempts.py, order_answers.py → obligations.py, legs.py, kept.py, arrears.py → reversal.py; beside
                      it fee_lines.py, accrual.py, requests.py, demand.py (L80, L90, L100), signals.py (F01-F07),
-                     senders.py, reconciliation.py, forgetting.py
+                     senders.py, visit_claims.py (who may speak of what), reconciliation.py, forgetting.py
 6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, yuan.py, view.py, refused.py; and what was
                      done about alerts, which no fold reads: handling.py, precision.py, risk_state.py
 

@@ -4,6 +4,7 @@ The state is a function of the person's applied records, never of how the log wa
 forgotten on absolute local-day boundaries (pruning.py; design.md 4). Hashes are 64 bit. Amounts are fen.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from struct import Struct
@@ -22,7 +23,7 @@ LINES_AFTER_VISIT_MS = 48 * HOUR_MS
 
 COUNTED, REVERSED, SILENCED = 0, 1, 2  # SILENCED: reversed before it came; a reinstatement counts it
 
-RECEIPT = Struct(">QQIHqB")  # setl_id, medins_setl_id, content, day, fund fen, state
+RECEIPT = Struct(">QQIHqBI")  # setl_id, medins_setl_id, content, day, fund fen, state, institution
 
 
 def hash64(text: str) -> int:
@@ -33,6 +34,12 @@ def hash64(text: str) -> int:
 def hash32(text: str) -> int:
     """32 bits of some content, to tell the same from other."""
     return int.from_bytes(blake2b(text.encode(), digest_size=4).digest())
+
+
+@lru_cache(maxsize=16_384)
+def hash_of_code(code: str) -> int:
+    """32 bits of an institution's code; 0 where it is not known."""
+    return hash32(code) if code else 0
 
 
 def is_admission(med_type: str) -> bool:
@@ -79,6 +86,15 @@ class Receipt(Stored, frozen=True):
     day: int
     fund_fen: int
     state: int
+    institution: int = 0  # hash of its code: who may undo it when its row is gone
+
+
+class Early(Stored, frozen=True):
+    """A record of an institution's own token about what nobody knew yet: whose that is, shows when it comes."""
+
+    source: str
+    event_id: str
+    event_type: str
 
 
 class Visit(Stored, frozen=True):
@@ -104,6 +120,7 @@ class Visit(Stored, frozen=True):
     tallies: tuple[tuple[int, int, int, int, int, str], ...] = ()  # what its lines count for (visit_told.py)
     noted_on: tuple[tuple[int, int, int], ...] = ()  # counter, first bill, and each bill these lines are or were on
     parts: tuple[tuple[int, int, int, int, int], ...] = ()  # how much is left of the lines that count (line_parts.py)
+    early: Early | None = None  # the line or end that made it, until it is opened
 
     @property
     def admission(self) -> bool:
@@ -116,6 +133,7 @@ class Tombstone(Stored, frozen=True):
 
     key: int
     at_ms: int
+    early: Early | None = None
 
 
 class Undone(Stored, frozen=True):

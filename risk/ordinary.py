@@ -4,7 +4,7 @@ It decides nothing of its own. Whatever is not ordinary is None here and takes t
 is, both ways give the same bytes and the same contributions (tests/risk/test_ordinary.py).
 """
 
-from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, visit_of, with_settlement
+from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, hash_of_code, visit_of, with_settlement
 from risk.admissions import admission_of
 from risk.bills import marks_of_bill
 from risk.contributions import Contribution, contributions
@@ -16,6 +16,7 @@ from risk.person_rules import rows_kept_ms, year_of_day
 from risk.pruning import on_a_new_day
 from risk.receipts import receipt_of
 from risk.regulars import regulars_told
+from risk.senders import is_foreign
 from risk.settlement_counts import beside
 from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
 from risk.visits import billed
@@ -38,17 +39,16 @@ def ordinary(activity: Activity, fact: SettlementCompleted, moment: Moment) -> O
     if activity.receipts and receipt_of(activity, setl) is not None:
         return None
     visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
-    if visit is not None and visit.admission and not visit.ended_ms:
-        return None  # the bill may say that he lies there no longer
+    if visit is not None and (is_foreign(visit.early, fact.fixmedins_code) or (visit.admission and not visit.ended_ms)):
+        return None  # it is another's; the bill may say that he lies there no longer
     known = admission_of(activity, visit, fact.mdtrt_id, fact.med_type) if activity.care else visit
     fact = filled(fact, known)
     marks = marks_of(fact, terms)
     more = beside(activity, fact, marks=marks, policy=policy, terms=terms)
     bill_marks = marks_of_bill(fact, known, terms, at_ms=at_ms, insured=activity.insured)
     row = row_of_settlement(fact, at_ms, setl, marks=marks, bill_marks=bill_marks, state=COUNTED, beside=more)
-    receipt = Receipt(
-        setl, hash64(fact.medins_setl_id or message_of(fact.event_id)), content_of(fact), day, row.fund_fen, COUNTED
-    )
+    message, code = hash64(fact.medins_setl_id or message_of(fact.event_id)), hash_of_code(fact.fixmedins_code)
+    receipt = Receipt(setl, message, content_of(fact), day, row.fund_fen, COUNTED, code)
     after = with_settlement(
         activity,
         row,

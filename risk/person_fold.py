@@ -31,6 +31,7 @@ from risk.care_rules import bill_undone, cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.credit_visits import credit_told
+from risk.early_reversals import is_reversed
 from risk.facts import (
     AuthorizationCaptureRequested,
     BedChecked,
@@ -53,12 +54,13 @@ from risk.moment import Moment
 from risk.outputs import Output, Reply
 from risk.pruning import grace_ms_of, on_a_new_day
 from risk.receipts import seen_content, with_seen
-from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter
-from risk.senders import INSTITUTION, institution_of, is_foreign_bank, speaks_for
-from risk.settlements import Counted, amounts_add_up, filled, is_reversed
+from risk.refused import CONFLICT, SENDER_FORBIDDEN, dead_letter, forbidden_before
+from risk.senders import INSTITUTION, institution_of, is_foreign_bank, is_foreign_bill, speaks_for
+from risk.settlements import Counted, amounts_add_up, filled
 from risk.settlements import count as count_settlement
 from risk.settlements import reinstate as reinstate_settlement
 from risk.settlements import reverse as reverse_settlement
+from risk.visit_claims import foreign_early, is_foreign_visit, without_visit
 from risk.visit_told import visit_told
 from risk.visits import VisitFact, billed, content_of, moved_on, visited
 
@@ -91,11 +93,21 @@ class Applied(Struct, frozen=True, gc=False):
 
 def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Fold one record of this person."""
-    applied = _folded(person, fact, moment)
+    foreign = foreign_early(person.activity, fact)
+    applied = _folded(person, fact, moment) if foreign is None else _after(foreign, person, fact, moment)
     if applied.person.credit is person.credit:
         return applied
     told = credit_told(person.credit, applied.person.credit, moment)
     return replace(applied, contributions=[*applied.contributions, *told]) if told else applied
+
+
+def _after(foreign: Visit, person: Person, fact: Fact, moment: Moment) -> Applied:
+    """Fold a record as if another institution's token had not told of its visit: what that moved is taken back."""
+    activity = without_visit(person.activity, foreign)
+    told = visit_told(person.activity, activity, Visit(foreign.mdtrt_id, "", ""), moment)
+    applied = _folded(replace(person, activity=activity), fact, moment)
+    letters = [forbidden_before(foreign.early, moment)] if foreign.early is not None else []
+    return replace(applied, said=[*letters, *applied.said], contributions=[*told, *applied.contributions])
 
 
 def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
@@ -155,7 +167,7 @@ def _with_credit(applied: Applied, step: Step) -> Applied:
 
 def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Applied:
     credit = person.credit
-    if credit is not None and not speaks_for(fact.source, INSTITUTION, institution_of(credit, None, fact.setl_id)):
+    if credit is not None and not speaks_for(fact.source, INSTITUTION, institution_of(credit, fact.setl_id)):
         return _refused(person, fact, moment)
     visit = visit_of(person.activity, fact.mdtrt_id) if person.activity.visits else None
     as_told, fact = fact, filled(fact, admission_of(person.activity, visit, fact.mdtrt_id, fact.med_type))
@@ -190,7 +202,8 @@ def _recounted(
     person: Person, fact: SettlementReversed | SettlementReinstated, moment: Moment, *, counted: Counted, money: Recount
 ) -> Applied:
     """A settlement was undone, or counts again: first in conduct, then, by `money`, in credit."""
-    if not speaks_for(fact.source, INSTITUTION, institution_of(person.credit, counted.row, fact.setl_id or "")):
+    institution = counted.receipt.institution if counted.receipt is not None else 0
+    if is_foreign_bill(person.credit, institution, fact, fact.setl_id or ""):
         return _refused(person, fact, moment)
     after = replace(person, activity=counted.activity)
     applied = Applied(after, counted.result, list(counted.outputs), counted.contributions)
@@ -229,9 +242,7 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
     """A record about a visit or its lines, in one straight line: the visit, the day, the money, the care, the boxes."""
     before, credit = person.activity, person.credit
     done = visited(before, fact, moment.occurred_ms, moment.terms)
-    # a record with a code of its own was compared at the edge
-    code = done.visit.fixmedins_code if done.visit is not None and not getattr(fact, "fixmedins_code", "") else ""
-    if not speaks_for(fact.source, INSTITUTION, code):
+    if is_foreign_visit(before, credit, fact, done.visit):
         return _refused(person, fact, moment)
     activity = on_a_new_day(before, done.activity, moment)
     if done.result != "applied":
@@ -259,7 +270,7 @@ def _credited(person: Person, fact: CheckoutRequest, moment: Moment) -> Applied:
     visit = visit_of(person.activity, getattr(fact, "mdtrt_id", ""))
     context = _context(person, fact, moment, visit)
     if isinstance(fact, AuthorizationCaptureRequested):
-        context = replace(context, is_reversed=is_reversed(person.activity, fact.setl_id))
+        context = replace(context, is_reversed=is_reversed(person.activity, fact.setl_id, fact.fixmedins_code))
     credit, said = apply_credit(person.credit, fact, context)
     return Applied(Person(person.activity, credit), "applied", said, [])
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from risk.activity import hash32
+from risk.activity import Early, hash32
 from risk.facts import Fact
 from risk.moment import Moment
 from risk.outputs import Output
@@ -37,19 +37,29 @@ _WHY = {
 
 def dead_letter(fact: Fact, moment: Moment, reason: str) -> Output:
     """What was forbidden carries no event: a retry is made with the operator's rights, not with the sender's."""
-    identity = f"dl_{hash32(fact.event_id):08x}_{moment.position}"
+    told = _letter(Early(fact.source, fact.event_id, fact.event_type), moment, reason)
+    if told.body["can_retry"]:
+        told.body["event"] = to_builtins(fact)  # canonical JSON: defaults left out
+    return told
+
+
+def forbidden_before(told: Early, moment: Moment) -> Output:
+    """A record came early, and what it spoke of, which has come now, is not its sender's own."""
+    return _letter(told, moment, SENDER_FORBIDDEN)
+
+
+def _letter(told: Early, moment: Moment, reason: str) -> Output:
+    identity = f"dl_{hash32(told.event_id):08x}_{moment.position}"
     detail_zh, detail_en = _WHY[reason]
     body: dict[str, Any] = {
         "deadletter_id": identity,
         "reason": reason,
         "origin": moment.position,
-        "source": fact.source,
-        "event_id": fact.event_id,
-        "event_type": fact.event_type,
+        "source": told.source,
+        "event_id": told.event_id,
+        "event_type": told.event_type,
         "detail_zh": detail_zh,
         "detail_en": detail_en,
         "can_retry": reason != SENDER_FORBIDDEN,
     }
-    if body["can_retry"]:
-        body["event"] = to_builtins(fact)  # canonical JSON: defaults left out
     return Output("deadletter", moment.position, identity, body)

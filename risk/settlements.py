@@ -15,14 +15,13 @@ from risk.activity import (
     LATE_MS,
     REVERSED,
     SILENCED,
-    TOMBSTONE_MS,
     Activity,
     Receipt,
     Row,
-    Tombstone,
     Undone,
     Visit,
     hash64,
+    hash_of_code,
     row_of,
     visit_of,
     with_row_state,
@@ -42,6 +41,7 @@ from risk.contributions import (
     Contribution,
     contributions,
 )
+from risk.early_reversals import come, waiting
 from risk.event_ids import split
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
@@ -52,6 +52,7 @@ from risk.outputs import Output
 from risk.person_rules import after_reversal, rows_kept_ms, year_of, year_of_day
 from risk.policy_counters import CounterRule
 from risk.receipts import receipt_of, with_receipt
+from risk.refused import forbidden_before
 from risk.regulars import regulars_told
 from risk.settlement_counts import beside
 from risk.terms import Terms
@@ -130,7 +131,8 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(activity, "conflict", alerts, [])
 
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
-    early = bool(activity.tombstones) and was_reversed(activity, setl, message)
+    activity, early, foreign = come(activity, fact.fixmedins_code, setl, message)
+    letters = [forbidden_before(each, moment) for each in foreign]
     state = SILENCED if early else COUNTED
     marks = marks_of(fact, moment.terms)
     more = beside(activity, fact, marks=marks, policy=moment.policy, terms=moment.terms)
@@ -140,7 +142,8 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     row = row_of_settlement(
         fact, moment.occurred_ms, setl, marks=marks, bill_marks=bill_marks, state=state, beside=more
     )
-    receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state)
+    code = hash_of_code(fact.fixmedins_code)
+    receipt = Receipt(setl, message, content, moment.day, row.fund_fen, state, code)
     after = with_settlement(
         activity,
         row,
@@ -150,9 +153,10 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         kept_ms=rows_kept_ms(moment.policy),
     )
     if early:
-        return Counted(without_tombstones(after, setl, message), "applied", [], [], row)
+        return Counted(after, "applied", letters, [], row)
 
-    outputs = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
+    wrong = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)
+    outputs = letters + wrong
     late = row.at_ms < activity.newest_ms - LATE_MS
     if not late:
         after, found = judge(fact, after, row, moment)
@@ -170,11 +174,8 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     message = hash64(fact.medins_setl_id or "")
     known = receipt_of(activity, setl, message)
     if known is None:
-        key = setl or message
-        if any(stone.key == key for stone in activity.tombstones):
-            return Counted(activity, "duplicate", [], [])
-        stones = (*activity.tombstones, Tombstone(key, moment.occurred_ms))
-        return Counted(replace(activity, tombstones=stones), "waiting", [], [])
+        after_it = waiting(activity, setl or message, fact, moment.occurred_ms)
+        return Counted(after_it or activity, "waiting" if after_it is not None else "duplicate", [], [])
     if known.state != COUNTED:
         return Counted(activity, "duplicate", [], [])
 
@@ -239,20 +240,6 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
 
 def _by(moment: Moment) -> tuple[str, int]:
     return moment.event_id, moment.occurred_ms
-
-
-def was_reversed(activity: Activity, *names: int) -> bool:
-    """Does a reversal wait for this settlement, by the hash of its id or message? It waits forty days."""
-    return any(stone.key in names and activity.newest_ms - stone.at_ms <= TOMBSTONE_MS for stone in activity.tombstones)
-
-
-def is_reversed(activity: Activity, setl_id: str) -> bool:
-    """Was this settlement undone, or will it be the moment it comes?"""
-    setl = hash64(setl_id)
-    known = receipt_of(activity, setl)
-    if known is not None:
-        return known.state != COUNTED
-    return any(stone.key == setl for stone in activity.tombstones)
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from risk.activity import COUNTED, Activity, Row, Visit, hash32, hash64, visit_of, with_visit
+from risk.early_reversals import was_reversed
 from risk.facts import (
     Fact,
     FeeAdded,
@@ -21,7 +22,8 @@ from risk.item_limits import with_limited, without_limited
 from risk.line_counts import with_billed, with_noted, without_noted
 from risk.line_parts import in_part, with_part, without_parts
 from risk.receipts import line_content, receipt_of, with_line
-from risk.settlements import message_of, was_reversed
+from risk.senders import bound_to, early
+from risk.settlements import message_of
 from risk.terms import Terms
 from risk.visit_told import with_tallies, without_tallies
 
@@ -94,7 +96,7 @@ def _is_undone(activity: Activity, visit: Visit, fact: FeeAdded) -> bool:
         return False
     setl, message = hash64(fact.chrg_bchno), hash64(message_of(fact.event_id))
     known = receipt_of(activity, setl, message)
-    return was_reversed(activity, setl, message) if known is None else known.state != COUNTED
+    return was_reversed(activity, fact.fixmedins_code, setl, message) if known is None else known.state != COUNTED
 
 
 def _kept(activity: Activity, visit: Visit, occurred_ms: int) -> Visited:
@@ -143,8 +145,9 @@ def _visit_before(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visi
         return next((each for each in activity.visits if message and each.message == hash64(message)), None)
     known = visit_of(activity, fact.mdtrt_id or "")
     if known is None and isinstance(fact, VisitOpened | FeeAdded | VisitClosed | VisitCancelled):
-        code = fact.fixmedins_code if isinstance(fact, VisitOpened | FeeAdded) else ""
-        return Visit(fact.mdtrt_id or "", code, "", opened_ms=occurred_ms, newest_ms=occurred_ms)
+        code = fact.fixmedins_code if isinstance(fact, VisitOpened | FeeAdded) else bound_to(fact.source)
+        told = None if isinstance(fact, VisitOpened) else early(fact)
+        return Visit(fact.mdtrt_id or "", code, "", opened_ms=occurred_ms, newest_ms=occurred_ms, early=told)
     return known
 
 
@@ -161,6 +164,7 @@ def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
         opened_ms=min(visit.opened_ms, occurred_ms),
         emergency=visit.emergency or fact.emergency,
         diag_group=visit.diag_group or _illness(fact),
+        early=None,
         message=visit.message or (0 if fact.event_id.startswith(_SALE) else hash64(message_of(fact.event_id))),
     )
 

@@ -54,6 +54,7 @@ PLACES = (
     *(("未知", "1"), ("999999", "2")),
 )
 MED_TYPES = ("11", "1101", "12", "13", "14", "140104", "21", "41", "41", "4101")
+SENDERS = {10: "institution:H1/token", 11: "institution:H9/token"}  # by pick: of one place of all, of none
 DOCTORS = ("D1", "D1", "D2", None, "无", "9999", "")
 INSURED = (("430500", "310"), ("430500", "310"), ("430500", "510"), ("110000", "310"), (None, "310"), ("430500", None))
 BILLS_FEN = (1, 9_900, 60_000, 199_999, 200_000, 300_000, 800_000)
@@ -272,7 +273,8 @@ class LogBuilder:
 
     def _undo(self, move: Move, time_ms: int, psn_no: str, setl_id: str) -> None:
         names = {"medins_setl_id": f"m{setl_id[1:]}"} if move.by_message else {"setl_id": setl_id}
-        self.facts.append(SettlementReversed(**self._common(time_ms, psn_no), **names))
+        source = SENDERS.get(move.pick, "")
+        self.facts.append(SettlementReversed(**self._common(time_ms, psn_no), **names, source=source))
 
     def _reinstate(self, move: Move, time_ms: int) -> None:
         undone = {fact.setl_id or f"s{(fact.medins_setl_id or '')[1:]}" for fact in self.facts if _undoes(fact)}

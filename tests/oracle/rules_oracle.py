@@ -69,6 +69,9 @@ class Tombstone:
     def is_for(self, fact: SettlementCompleted) -> bool:
         return _names(self.fact, fact)
 
+    def may_undo(self, fact: SettlementCompleted) -> bool:
+        return _may_undo(self.fact, fact)
+
 
 @dataclass
 class PersonOracle:
@@ -118,7 +121,8 @@ class PersonOracle:
         newest_ms = self.judge.newest_ms
         waiting = [t for t in self.tombstones if t.is_for(fact)]
         self.tombstones = [t for t in self.tombstones if t not in waiting]
-        return any(newest_ms is None or newest_ms - to_ms(t.fact.occurred_at) <= TOMBSTONE_MS for t in waiting)
+        own = [t for t in waiting if t.may_undo(fact)]
+        return any(newest_ms is None or newest_ms - to_ms(t.fact.occurred_at) <= TOMBSTONE_MS for t in own)
 
     def _reversed(self, fact: SettlementReversed) -> list[Alert]:
         originals = [row for row in self.known if _names(fact, row.fact)]
@@ -126,7 +130,7 @@ class PersonOracle:
             self.tombstones.append(Tombstone(fact))
             return []
         row = originals[0]
-        if not row.counted:
+        if not row.counted or not _may_undo(fact, row.fact):
             return []
         row.counted = False
         self.contributions = [Contribution("reversed", row, to_ms(fact.occurred_at))]
@@ -442,6 +446,12 @@ def _names(reversal: SettlementReversed, original: SettlementCompleted) -> bool:
     if reversal.setl_id is not None:
         return reversal.setl_id == original.setl_id
     return reversal.medins_setl_id is not None and reversal.medins_setl_id == original.medins_setl_id
+
+
+def _may_undo(reversal: SettlementReversed, original: SettlementCompleted) -> bool:
+    """An institution's own token undoes that institution's bills; who has no such token, anybody's."""
+    kind, _, whose = reversal.source.partition(":")
+    return kind != "institution" or whose.split("/")[0] == original.fixmedins_code
 
 
 def _data_quality(rule_id: str, row: Row) -> Alert:

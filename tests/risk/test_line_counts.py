@@ -149,7 +149,7 @@ def test_lines_that_go_from_bill_to_bill_together_are_noted_once_for_each_bill_a
         row = Row(AT_MS, setl, b"", 0, 1, "P43050000101", "2", "41", "", 900, 400, beside=((UNSIGNED, 1),))
         visit = with_billed(activity, visit, row)
         assert open_notes(activity, visit) == set()
-        undone_bill = RECEIPT.pack(setl, 0, 0, DAY, 400, REVERSED)
+        undone_bill = RECEIPT.pack(setl, 0, 0, DAY, 400, REVERSED, 0)
         activity = replace(activity, receipts=activity.receipts + undone_bill)
     assert (len(visit.noted), len(visit.noted_on)) == (100, 20)
     left = without_noted(activity, visit, back(all_unsettled=True))

@@ -4,12 +4,14 @@ import json
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from connectors.canonical_line import check_record
 from connectors.codec import encode_fact
 from risk import facts
-from risk.activity import visit_of
-from risk.local_time import local_day, to_datetime
+from risk.activity import COUNTED, SILENCED, visit_of
+from risk.care import unpacked
+from risk.local_time import DAY_MS, local_day, to_datetime
 from risk.moment import Moment
 from risk.person_fold import Person, apply
 from risk.senders import bound_source, speaks_for
@@ -47,7 +49,7 @@ class Folded:
         self.fact, self.result = fact, done.result
         return Told(done.said)
 
-    def settled(self, mode="credit_line", setl_id="S1"):
+    def settled(self, mode="credit_line", setl_id="S1", **changes):
         """Signed with B, then 800 yuan on credit at HOSPITAL."""
         self.tell(facts.InsuredStatusChanged, status="normal")
         self.tell(facts.CommitmentSigned, commitment_no="C1", version="1", channel="app")
@@ -66,7 +68,7 @@ class Folded:
             facts.AuthorizationRequested, authorization_id="A1", service="visit_first", med_type="11",
             amount_fen=80_000, attempt="t", reply_to="api", event_id=f"auth:{HOSPITAL}:A1", **VISIT,
         )  # fmt: skip
-        return self.settle(setl_id)
+        return self.settle(setl_id, **changes)
 
     def settle(self, setl_id="S1", cash_fen=80_000, source="operator", **changes):
         return self.tell(
@@ -153,6 +155,175 @@ def test_a_hospital_can_neither_end_nor_pay_for_the_visit_of_another():
     assert folded.person.credit == before.credit
     folded.tell(facts.TopupReceived, f"institution:{HOSPITAL}/t", ref="1", fixmedins_code=HOSPITAL, **pay)
     assert folded.person.credit.obligations[0].paid_fen == 80_000
+
+
+MINE, THEIRS = bound_source("institution", HOSPITAL, "token"), bound_source("institution", OTHER, "token")
+
+
+def letters_of(told):
+    return [(each["reason"], each["source"], each["event_type"]) for each in told.on("deadletter")]
+
+
+@pytest.mark.parametrize("name", [{"setl_id": "S1"}, {"medins_setl_id": "N1"}], ids=["setl_id", "message"])
+def test_what_another_reversed_before_it_came_stands_and_the_other_is_told(name):
+    folded = Folded()
+    folded.tell(facts.SettlementReversed, THEIRS, **name)
+    assert folded.result == "waiting"
+    told = folded.settled(medins_setl_id="N1")
+    assert letters_of(told) == [("SENDER_FORBIDDEN", THEIRS, "settlement.reversed")]
+    assert told.decisions[0]["decision"] == "withhold"
+    assert folded.person.activity.tombstones == ()
+    assert dict(folded.person.activity.years) == {2024: 0}
+
+
+def test_each_institution_waits_for_its_own_settlement_and_an_operator_for_any():
+    for sources, is_undone in (((THEIRS, MINE), True), ((MINE, THEIRS), True), ((THEIRS, "operator"), True),
+                               ((THEIRS, THEIRS), False)):  # fmt: skip
+        folded = Folded()
+        for source in sources:
+            folded.tell(facts.SettlementReversed, source, setl_id="S1")
+        told = folded.settled()
+        assert [row.state for row in folded.person.activity.rows] == [SILENCED if is_undone else COUNTED]
+        assert len(letters_of(told)) == 1
+    folded = Folded()
+    for source, result in (("operator", "waiting"), (THEIRS, "duplicate"), (MINE, "duplicate")):
+        folded.tell(facts.SettlementReversed, source, setl_id="S1")
+        assert folded.result == result
+
+
+def test_a_reversal_of_another_that_waits_keeps_nobody_from_capturing():
+    folded = Folded()
+    folded.settled(setl_id="S0")
+    folded.tell(facts.SettlementReversed, setl_id="S0")
+    folded.tell(facts.SettlementReversed, THEIRS, setl_id="S1")
+    assert folded.capture("S1", 50_000)["captured_fen"] == 50_000
+
+
+def test_the_line_of_a_pharmacy_stays_though_another_undid_its_bill_before_it_came():
+    folded = Folded()
+    folded.tell(facts.SettlementReversed, THEIRS, setl_id="S1")
+    shop = {"mdtrt_id": "M1", "fixmedins_code": "P1"}
+    folded.tell(facts.VisitOpened, fixmedins_type="2", med_type="41", **shop)
+    line = {"feedetl_sn": "1", "chrg_bchno": "S1", "med_list_codg": "X", "cnt_x10000": 10_000, "amount_fen": 1}
+    before = folded.person.activity.care
+    folded.tell(facts.FeeAdded, **shop, **line)
+    assert folded.person.activity.care != before
+
+
+@pytest.mark.parametrize("days", [1, 150, 390], ids=["with its row", "its row gone", "long gone"])
+def test_a_hospital_cannot_reverse_the_settlement_of_another_however_old_it_is(days):
+    folded = Folded()
+    folded.settled()
+    folded.now_ms += days * DAY_MS
+    folded.settle("S2")  # the day turns, and what is old is forgotten
+    assert len(folded.person.activity.rows) == 1 + (days == 1)
+    before = folded.person
+    folded.assert_refused(before, folded.tell(facts.SettlementReversed, THEIRS, setl_id="S1"))
+    folded.tell(facts.SettlementReversed, MINE, setl_id="S1")
+    assert folded.result == "applied"
+
+
+EARLY = {
+    "closed": (facts.VisitClosed, {}),
+    "cancelled": (facts.VisitCancelled, {}),
+    "a line": (
+        facts.FeeAdded,
+        {"fixmedins_code": OTHER, "feedetl_sn": "F5", "med_list_codg": "X", "cnt_x10000": 1, "amount_fen": 1},
+    ),
+}
+OPENED = {"fixmedins_type": "1", "med_type": "11", "insutype": "310"}
+
+
+@pytest.mark.parametrize("kind", EARLY)
+@pytest.mark.parametrize("source", [MINE, "operator"], ids=["by its own token", "by an operator"])
+def test_a_visit_that_another_told_of_before_it_was_opened_begins_anew(kind, source):
+    folded, (told_by, fields) = Folded(), EARLY[kind]
+    folded.tell(told_by, THEIRS, mdtrt_id="M1", **fields)
+    told = folded.tell(facts.VisitOpened, source, **OPENED, **VISIT)
+    assert letters_of(told) == [("SENDER_FORBIDDEN", THEIRS, told_by.event_type)]
+    alone = Folded()
+    alone.now_ms += 1_000
+    alone.tell(facts.VisitOpened, source, event_id="e2", **OPENED, **VISIT)
+    assert folded.person.activity.visits == alone.person.activity.visits
+
+
+@pytest.mark.parametrize("kind", EARLY)
+def test_a_bill_and_a_request_for_credit_know_nothing_of_what_another_told_of_their_visit(kind):
+    told_by, fields = EARLY[kind]
+    folded = Folded()
+    folded.tell(told_by, THEIRS, mdtrt_id="M1", **fields)
+    told = folded.settle(credit_fen=0, source=MINE)
+    assert letters_of(told) == [("SENDER_FORBIDDEN", THEIRS, told_by.event_type)]
+    assert visit_of(folded.person.activity, "M1") is None
+
+
+def test_an_early_end_of_ones_own_visit_stands():
+    folded = Folded()
+    folded.tell(facts.VisitClosed, MINE, mdtrt_id="M1")
+    told = folded.tell(facts.VisitOpened, bound_source("institution", HOSPITAL, "another token"), **OPENED, **VISIT)
+    (visit,) = folded.person.activity.visits
+    assert (letters_of(told), bool(visit.ended_ms), visit.early) == ([], True, None)
+
+
+@pytest.mark.parametrize("named", ["opened", "a line", "estimated"])
+def test_a_code_of_ones_own_opens_nothing_for_the_visit_of_another(named):
+    folded = Folded()
+    folded.tell(facts.VisitOpened, MINE, **OPENED, **VISIT)
+    shares = ("fund_pay_sumamt_fen", "psn_part_amt_fen", "acct_pay_fen", "psn_cash_pay_fen")
+    amounts = dict.fromkeys(("medfee_sumamt_fen", *shares), 0)
+    kind, fields = {
+        "opened": (facts.VisitOpened, {**OPENED, "emergency": True, "insuplc_admdvs": "440100"}),
+        "a line": EARLY["a line"],
+        "estimated": (facts.SettlementEstimated, amounts),
+    }[named]
+    before = folded.person
+    folded.assert_refused(before, folded.tell(kind, THEIRS, **fields | {"mdtrt_id": "M1", "fixmedins_code": OTHER}))
+    folded.tell(kind, MINE, **fields | VISIT)
+    assert folded.result == "applied"
+
+
+@pytest.mark.parametrize("kind", EARLY)
+def test_a_visit_that_nobody_opened_is_whose_hold_and_bill_stand_under_its_number(kind):
+    told_by, fields = EARLY[kind]
+    folded = Folded()
+    folded.settled()
+    bare = replace(folded.person.activity, visits=())  # forgotten, or never registered
+    paid = folded.person.credit
+    assert paid is not None
+    for activity, credit in ((bare, None), (replace(bare, rows=()), paid)):
+        folded.person = before = replace(folded.person, activity=activity, credit=credit)
+        folded.assert_refused(before, folded.tell(told_by, THEIRS, mdtrt_id="M1", **fields))
+    folded.tell(told_by, MINE, **{"mdtrt_id": "M1", **fields} | ({"fixmedins_code": HOSPITAL} if fields else {}))
+    assert folded.result == "applied"
+
+
+def test_the_lines_of_a_forgotten_visit_are_taken_back_by_their_own_institution_only():
+    folded = Folded()
+    line = {"med_list_codg": "X", "cnt_x10000": 10_000, "amount_fen": 1, "feedetl_sn": "1"}
+    folded.tell(facts.VisitOpened, MINE, **OPENED, **VISIT)
+    folded.tell(facts.FeeAdded, MINE, **VISIT, **line)
+    folded.person = before = replace(folded.person, activity=replace(folded.person.activity, visits=()))
+    assert unpacked(before.activity.care).messages
+    folded.assert_refused(before, folded.tell(facts.FeeReversed, THEIRS, mdtrt_id="M1", feedetl_sn="1"))
+    folded.tell(facts.FeeReversed, MINE, mdtrt_id="M1", feedetl_sn="1")
+    assert not unpacked(folded.person.activity.care).messages
+
+
+def test_nobody_opens_a_visit_under_whose_number_another_holds_money():
+    folded = Folded()
+    folded.settled()
+    folded.person = before = replace(folded.person, activity=replace(folded.person.activity, visits=()))
+    told = folded.tell(facts.VisitOpened, THEIRS, **OPENED | {"mdtrt_id": "M1", "fixmedins_code": OTHER})
+    folded.assert_refused(before, told)
+    folded.tell(facts.VisitOpened, MINE, **OPENED, **VISIT)
+    assert folded.result == "applied"
+
+
+def test_who_only_billed_a_visit_keeps_nobody_from_opening_it():
+    folded = Folded()
+    folded.settle(source=THEIRS, fixmedins_code=OTHER, credit_fen=0)
+    folded.tell(facts.VisitOpened, MINE, **OPENED, **VISIT)
+    assert folded.result == "applied"
 
 
 def test_a_code_that_begins_like_another_is_another():

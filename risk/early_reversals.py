@@ -1,0 +1,55 @@
+"""Reversals that came before their settlement: they wait forty days, each for what its sender may undo."""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from risk.activity import COUNTED, TOMBSTONE_MS, Activity, Early, Tombstone, hash64
+from risk.facts import SettlementReversed
+from risk.receipts import receipt_of
+from risk.senders import early, is_foreign
+
+
+class Come(NamedTuple):
+    """A settlement has come: was it undone before, and who undid what is not its own?"""
+
+    activity: Activity
+    is_undone: bool
+    foreign: list[Early]
+
+
+def waiting(activity: Activity, key: int, fact: SettlementReversed, at_ms: int) -> Activity | None:
+    """The activity in which this reversal waits; None: it does already, or one does that may undo anybody's."""
+    by = early(fact)
+    for stone in activity.tombstones:
+        if stone.key == key and (stone.early is None or (by is not None and stone.early.source == by.source)):
+            return None
+    return replace(activity, tombstones=(*activity.tombstones, Tombstone(key, at_ms, by)))
+
+
+def come(activity: Activity, fixmedins_code: str, *names: int) -> Come:
+    """The activity without what waited for this settlement, by the hash of its id or message."""
+    stones = [stone for stone in activity.tombstones if stone.key in names]
+    if not stones:
+        return Come(activity, is_undone=False, foreign=[])
+    foreign = [stone.early for stone in stones if stone.early is not None and is_foreign(stone.early, fixmedins_code)]
+    left = tuple(stone for stone in activity.tombstones if stone not in stones)
+    return Come(replace(activity, tombstones=left), was_reversed(activity, fixmedins_code, *names), foreign)
+
+
+def was_reversed(activity: Activity, fixmedins_code: str, *names: int) -> bool:
+    """Does a reversal wait for this settlement of this institution?"""
+    return any(
+        activity.newest_ms - stone.at_ms <= TOMBSTONE_MS
+        for stone in activity.tombstones
+        if stone.key in names and not is_foreign(stone.early, fixmedins_code)
+    )
+
+
+def is_reversed(activity: Activity, setl_id: str, fixmedins_code: str) -> bool:
+    """Was this settlement undone, or will it be the moment it comes?"""
+    setl = hash64(setl_id)
+    known = receipt_of(activity, setl)
+    if known is not None:
+        return known.state != COUNTED
+    return any(stone.key == setl and not is_foreign(stone.early, fixmedins_code) for stone in activity.tombstones)
