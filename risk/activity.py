@@ -121,6 +121,7 @@ class Visit(Stored, frozen=True):
     noted_on: tuple[tuple[int, int, int], ...] = ()  # counter, first bill, and each bill these lines are or were on
     parts: tuple[tuple[int, int, int, int, int], ...] = ()  # how much is left of the lines that count (line_parts.py)
     early: Early | None = None  # the line or end that made it, until it is opened
+    end_message: int = 0  # hash of the message that ended it, for 2601 as well
 
     @property
     def admission(self) -> bool:

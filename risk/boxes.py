@@ -28,7 +28,7 @@ from risk.facts import FeeAdded, FeeReversed, SettlementReversed, VisitCancelled
 from risk.local_time import day_start_ms, local_day
 from risk.moment import Moment
 from risk.policy_counters import LETTERS
-from risk.receipts import receipt_of
+from risk.receipts import receipt_named
 from risk.trace_codes import KEPT_DAYS_OF_A_LINE, code_shard_key, is_trace_code
 
 _MESSAGE = Struct(">QIQ12sB")  # visit, batch, instant, institution, how many boxes
@@ -158,7 +158,7 @@ def _named(activity: Activity, fact: BoxFact) -> Callable[[Box], bool] | None:
             visit = hash64(number)
             return lambda box: box.visit == visit
         case SettlementReversed():
-            known = receipt_of(activity, hash64(fact.setl_id or ""), hash64(fact.medins_setl_id or ""))
+            known = receipt_named(activity, fact.setl_id, fact.medins_setl_id)
             row = row_of(activity, known.setl) if known is not None else None
             return (lambda box: box.visit == row.mdtrt and box.code != _NO_CODE) if row is not None else None
     return None

@@ -24,6 +24,13 @@ def split(event_id: str, fixmedins_code: str) -> tuple[bytes, int]:
     return int(found[1]).to_bytes(2) + int(found[3]).to_bytes(8), told
 
 
+def message_of(event_id: str) -> str:
+    """The national message id inside an event id `{infno}:{msgid}:{n}`, else nothing; 2208A is 2208, revised."""
+    parts = event_id.split(":")
+    number = parts[0][:-1] if parts[0][-1:].isalpha() else parts[0]
+    return parts[1] if len(parts) == 3 and number.isdigit() else ""
+
+
 def joined(stem: bytes, number: int, fixmedins_code: str) -> str:
     """The event id again."""
     if stem.startswith(_TEXT):

@@ -8,6 +8,7 @@ from risk.activity import COUNTED, LATE_MS, Activity, Receipt, hash64, hash_of_c
 from risk.admissions import admission_of
 from risk.bills import marks_of_bill
 from risk.contributions import Contribution, contributions
+from risk.event_ids import message_of
 from risk.facts import SettlementCompleted
 from risk.judging import judge
 from risk.moment import Moment
@@ -18,7 +19,7 @@ from risk.receipts import receipt_of
 from risk.regulars import regulars_told
 from risk.senders import is_foreign
 from risk.settlement_counts import beside
-from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, message_of, row_of_settlement
+from risk.settlements import amounts_add_up, content_of, filled, has_second_hop, marks_of, row_of_settlement
 from risk.visits import billed
 
 Ordinary = tuple[Activity, list[Output], list[Contribution]]

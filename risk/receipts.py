@@ -4,7 +4,8 @@ from struct import Struct
 
 from msgspec.structs import astuple, replace
 
-from risk.activity import RECEIPT, Activity, Receipt, Visit
+from risk.activity import RECEIPT, Activity, Receipt, Visit, hash64
+from risk.event_ids import message_of
 
 SEEN = Struct(">QIH")  # business key, content, day
 _LINE = Struct(">QI")  # feedetl_sn, content
@@ -25,6 +26,17 @@ def receipt_of(activity: Activity, setl: int, message: int = 0) -> Receipt | Non
     if start < 0 and message:
         start = _find(activity.receipts, RECEIPT, message, 8)
     return Receipt(*RECEIPT.unpack_from(activity.receipts, start)) if start >= 0 else None
+
+
+def receipt_named(activity: Activity, setl_id: str | None, message: str | None) -> Receipt | None:
+    """The receipt of the settlement that a reversal names. 2601 names the message that was sent: where a system gives
+    its bills a `medins_setl_id` of its own, the row tells, as long as it is there.
+    """
+    known = receipt_of(activity, hash64(setl_id or ""), hash64(message or ""))
+    if known is not None or not message:
+        return known
+    row = next((row for row in activity.rows if message_of(row.event_id) == message), None)
+    return receipt_of(activity, row.setl) if row is not None else None
 
 
 def with_receipt(activity: Activity, receipt: Receipt) -> Activity:

@@ -42,7 +42,7 @@ from risk.contributions import (
     contributions,
 )
 from risk.early_reversals import come, waiting
-from risk.event_ids import split
+from risk.event_ids import message_of, split
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
 from risk.line_counts import counted_again
@@ -51,7 +51,7 @@ from risk.moment import Moment
 from risk.outputs import Output
 from risk.person_rules import after_reversal, rows_kept_ms, year_of, year_of_day
 from risk.policy_counters import CounterRule
-from risk.receipts import receipt_of, with_receipt
+from risk.receipts import receipt_named, receipt_of, with_receipt
 from risk.refused import forbidden_before
 from risk.regulars import regulars_told
 from risk.settlement_counts import beside
@@ -71,12 +71,6 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     contributions: list[Contribution]
     row: Row | None = None
     receipt: Receipt | None = None
-
-
-def message_of(event_id: str) -> str:
-    """The national message id inside an event id `{infno}:{msgid}:{n}`, else nothing."""
-    parts = event_id.split(":")
-    return parts[1] if len(parts) == 3 and parts[0].isdigit() else ""
 
 
 def amounts_add_up(fact: SettlementCompleted) -> bool:
@@ -131,7 +125,8 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         return Counted(activity, "conflict", alerts, [])
 
     message = hash64(fact.medins_setl_id or message_of(fact.event_id))
-    activity, early, foreign = come(activity, fact.fixmedins_code, setl, message)
+    sent = hash64(message_of(fact.event_id)) if activity.tombstones else message
+    activity, early, foreign = come(activity, fact.fixmedins_code, setl, message, sent)
     letters = [forbidden_before(each, moment) for each in foreign]
     state = SILENCED if early else COUNTED
     marks = marks_of(fact, moment.terms)
@@ -172,7 +167,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     """Take away exactly what the original added, in its day and year; wait for an original that has not come."""
     setl = hash64(fact.setl_id or "")
     message = hash64(fact.medins_setl_id or "")
-    known = receipt_of(activity, setl, message)
+    known = receipt_named(activity, fact.setl_id, fact.medins_setl_id)
     if known is None:
         after_it = waiting(activity, setl or message, fact, moment.occurred_ms)
         return Counted(after_it or activity, "waiting" if after_it is not None else "duplicate", [], [])

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from risk.activity import COUNTED, Activity, Row, Visit, hash32, hash64, visit_of, with_visit
 from risk.early_reversals import was_reversed
+from risk.event_ids import message_of
 from risk.facts import (
     Fact,
     FeeAdded,
@@ -23,7 +24,6 @@ from risk.line_counts import with_billed, with_noted, without_noted
 from risk.line_parts import in_part, with_part, without_parts
 from risk.receipts import line_content, receipt_of, with_line
 from risk.senders import bound_to, early
-from risk.settlements import message_of
 from risk.terms import Terms
 from risk.visit_told import with_tallies, without_tallies
 
@@ -39,7 +39,7 @@ VisitFact = (
 )
 
 
-_SALE = "2102:"  # a visit that a pharmacy's bill opened; the message that opens one is its registration
+_SALE = "2102"  # a visit that a pharmacy's bill opened; the message that opens one is its registration
 
 
 class Visited(NamedTuple):
@@ -141,8 +141,9 @@ def _key(fact: VisitFact) -> str:
 def _visit_before(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visit | None:
     """The visit the record is about; a registration, a line or an end makes one that is not known yet."""
     if isinstance(fact, VisitClosed | VisitReopened | VisitCancelled) and not fact.mdtrt_id:
-        message = fact.original_msgid
-        return next((each for each in activity.visits if message and each.message == hash64(message)), None)
+        message = hash64(fact.original_msgid or "")
+        meant = "end_message" if isinstance(fact, VisitReopened) else "message"
+        return next((each for each in activity.visits if message and getattr(each, meant) == message), None)
     known = visit_of(activity, fact.mdtrt_id or "")
     if known is None and isinstance(fact, VisitOpened | FeeAdded | VisitClosed | VisitCancelled):
         code = fact.fixmedins_code if isinstance(fact, VisitOpened | FeeAdded) else bound_to(fact.source)
@@ -184,11 +185,11 @@ def _applied(visit: Visit, fact: VisitFact, occurred_ms: int, terms: Terms) -> V
                 diag_group=_illness(fact) or visit.diag_group,
             )
         case VisitClosed():
-            return replace(visit, ended_ms=occurred_ms)
+            return replace(visit, ended_ms=occurred_ms, end_message=hash64(message_of(fact.event_id)))
         case VisitCancelled():
             return without_parts(replace(visit, ended_ms=occurred_ms, cancelled=True, tallies=()))
         case VisitReopened():
-            return replace(visit, ended_ms=0)
+            return replace(visit, ended_ms=0, end_message=0)
         case FeeAdded():
             noting = with_limited(with_noted(visit, fact, terms), fact, terms)
             return with_part(visit, with_tallies(noting, fact, occurred_ms, terms), fact)

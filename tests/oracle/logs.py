@@ -55,6 +55,7 @@ PLACES = (
 )
 MED_TYPES = ("11", "1101", "12", "13", "14", "140104", "21", "41", "41", "4101")
 SENDERS = {10: "institution:H1/token", 11: "institution:H9/token"}  # by pick: of one place of all, of none
+SENT = 9
 DOCTORS = ("D1", "D1", "D2", None, "无", "9999", "")
 INSURED = (("430500", "310"), ("430500", "310"), ("430500", "510"), ("110000", "310"), (None, "310"), ("430500", None))
 BILLS_FEN = (1, 9_900, 60_000, 199_999, 200_000, 300_000, 800_000)
@@ -227,7 +228,7 @@ class LogBuilder:
             if move.diagnosis is None:
                 self.undiagnosed.add(mdtrt_id)
         fact = SettlementCompleted(
-            **self._common(time_ms, psn_no),
+            **self._common(time_ms, psn_no) | ({"event_id": f"2207:n{setl_id[1:]}:0"} if move.pick % 2 else {}),
             **place,
             **told,
             **_amounts(move),
@@ -272,7 +273,8 @@ class LogBuilder:
         self.awaited.append(self.facts[-1])  # type: ignore[arg-type]
 
     def _undo(self, move: Move, time_ms: int, psn_no: str, setl_id: str) -> None:
-        names = {"medins_setl_id": f"m{setl_id[1:]}"} if move.by_message else {"setl_id": setl_id}
+        sent = "n" if move.pick == SENT else "m"  # 2601 names the message, which its bill need not be called by
+        names = {"medins_setl_id": f"{sent}{setl_id[1:]}"} if move.by_message else {"setl_id": setl_id}
         source = SENDERS.get(move.pick, "")
         self.facts.append(SettlementReversed(**self._common(time_ms, psn_no), **names, source=source))
 

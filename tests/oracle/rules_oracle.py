@@ -445,7 +445,8 @@ def is_placeholder(code: str, placeholders: tuple[str, ...]) -> bool:
 def _names(reversal: SettlementReversed, original: SettlementCompleted) -> bool:
     if reversal.setl_id is not None:
         return reversal.setl_id == original.setl_id
-    return reversal.medins_setl_id is not None and reversal.medins_setl_id == original.medins_setl_id
+    message = original.event_id.split(":")[1] if original.event_id.startswith("2207:") else None
+    return reversal.medins_setl_id is not None and reversal.medins_setl_id in (original.medins_setl_id, message)
 
 
 def _may_undo(reversal: SettlementReversed, original: SettlementCompleted) -> bool:
