@@ -16,6 +16,7 @@ from connectors.canonical_line import check_record, parse_object
 from connectors.codec import encode_fact
 from connectors.deadletters import Arrival, DeadLetter, Form, dead_letter, schema_fact
 from connectors.errors import ConnectorError
+from connectors.national_fields import told_institution
 from connectors.national_line import Reading, read_national
 from connectors.pseudonym import Pseudonyms
 from connectors.refusals import Refused, Result
@@ -110,7 +111,8 @@ def _readings(edge: Edge, record: dict[str, Any], sender: Sender, arrival: Arriv
             allowed_types=sender.allowed_types,
             pseudonym=edge.pseudonyms.of,
         )
-        return [_own(reading, sender, record.get("fixmedins_code")) for reading in found]
+        told_code = told_institution(record) if sender.institutions is not None else None
+        return [_own(reading, sender, told_code) for reading in found]
     told_code = record.get("x_fixmedins_code")
     told: dict[str, Any] = {
         "source": sender.source, "allowed_types": sender.allowed_types, "pseudonym": edge.pseudonyms.of,

@@ -217,3 +217,11 @@ def institution(message: Message) -> dict[str, Any]:
         raise Refused("MISSING_FIELD", "fixmedins_code")
     is_pharmacy = message.infno.startswith("210") or code.startswith("P")
     return {"fixmedins_code": code, "fixmedins_type": "2" if is_pharmacy else "1"}
+
+
+def told_institution(record: dict[str, Any]) -> object:
+    """Whose a message says it is, read as its facts read it; what cannot be read stays as sent, and is nobody's."""
+    try:
+        return institution(Message(record, ""))["fixmedins_code"]
+    except Refused:
+        return Fields(record).raw("fixmedins_code")
