@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from msgspec.structs import replace
 
 from connectors.append import Pen, Record
-from connectors.canonical_line import check_record
+from connectors.canonical_line import check_future, check_record
+from connectors.codec import BadRecord, decode_fact
 from connectors.deadletters import DeadLetter, resolution
 from connectors.errors import ConnectorError
 from connectors.intake import Edge, Intake, fact_records, letter_record
 from connectors.kafka import consumer, producer
 from connectors.refusals import Refused
+from risk.facts import Fact
 from risk.refused import CONFLICT
 from streams.edges import open_edge
 from streams.pacing import Pacer
@@ -125,8 +128,8 @@ def _retry_chunk(letters: list[dict[str, Any]], intake: Intake, retried: Retried
     for letter in letters:
         try:
             fact = _judged(letter, intake.edge)
-        except Refused as refused:
-            retried.refused.append((letter["deadletter_id"], f"{refused.reason}: {refused.detail_en}"))
+        except (Refused, BadRecord) as refused:
+            retried.refused.append((letter["deadletter_id"], str(refused)))
             continue
         facts.extend(fact_records(intake.edge, fact))
         resolutions.append(resolution(letter, event_id=fact.event_id, at_ms=intake.edge.now_ms()))
@@ -135,13 +138,14 @@ def _retry_chunk(letters: list[dict[str, Any]], intake: Intake, retried: Retried
     intake.append([letter_record(intake.edge.topics, letter) for letter in resolutions])
 
 
-def _judged(letter: dict[str, Any], edge: Edge) -> Any:
-    return check_record(
-        letter["event"],
-        source=letter["event"].get("source", letter["source"]),  # it names the bank or institution it is bound to
-        now_ms=edge.now_ms() if edge.refuses_future else None,
-        pseudonym=edge.pseudonyms.of,
-    )
+def _judged(letter: dict[str, Any], edge: Edge) -> Fact:
+    source = letter["event"].get("source", letter["source"])  # it names the bank or institution it is bound to
+    now_ms = edge.now_ms() if edge.refuses_future else None
+    if letter.get("form") != "national":
+        return check_record(letter["event"], source=source, now_ms=now_ms, pseudonym=edge.pseudonyms.of)
+    # a fact made of a message: what it leaves for the lane to fill (med_type), no canonical line may leave empty
+    fact = decode_fact(json.dumps(letter["event"] | {"source": source}).encode())
+    return check_future(replace(fact, psn_no=edge.pseudonyms.of(fact.psn_no)) if fact.psn_no else fact, now_ms)
 
 
 def run_list(settings: "Settings", *, as_json: bool) -> int:

@@ -153,6 +153,30 @@ def test_a_retry_says_what_its_sender_would_have_said_and_nothing_more(settings,
     assert again == first  # the same business key, so a duplicate; the same sender, so judged as one
 
 
+@pytest.mark.usefixtures("lane")
+@pytest.mark.parametrize("sender", [Sender("token"), Sender("token", institutions={"H1"})], ids=["any", "bound"])
+def test_a_bill_of_the_future_whose_kind_its_visit_tells_is_retried_as_the_message_told_it(settings, capsys, sender):
+    amounts = {"medfee_sumamt": 10, "fund_pay_sumamt": 5, "psn_part_amt": 5, "acct_pay": 0, "psn_cash_pay": 5}
+    bill = {"setl_id": "S1", "mdtrt_id": "M1", "setl_time": "2126-01-01 08:00:00", **amounts}
+    told = {
+        "infno": "2207", "msgid": "X1", "infcode": 0, "fixmedins_code": "H1",
+        "input": {"data": {"psn_no": "P1", "dr_code": ""}}, "output": {"setlinfo": bill},
+    }  # fmt: skip
+    intake = Intake(Pen(lambda: pen(settings.kafka)), open_edge(settings))
+    (result,) = intake.take([(1, json.dumps(told).encode())], sender, "national", "http:token")
+    assert result.reason == "TIME_IN_FUTURE"
+    assert run_retry(settings, (), as_json=True) == 1
+    assert "TIME_IN_FUTURE" in capsys.readouterr().out
+    later = replace(settings, clock="log")
+    assert run_retry(later, (), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["accepted"] == ["2207:X1:0"]
+    Intake(Pen(lambda: pen(settings.kafka)), open_edge(later)).take(
+        [(1, json.dumps(told).encode())], sender, "national", "http:token"
+    )
+    retried, in_time = values(settings, settings.topics.events, 2)
+    assert retried == in_time
+
+
 def test_the_letter_of_a_lane_is_listed_by_its_position_in_the_log(settings, capsys):
     writer = pen(settings.kafka)
     letter = {"deadletter_id": "dl_1", "reason": "NOT_JSON", "detail_en": "not JSON", "origin": "p0@7", "sha256": "ab"}
