@@ -160,9 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command; the exit code. A failure we expect is one line on stderr, a bug is a traceback."""
     try:
-        # the parser takes a lone dash for an option
-        arguments = ["/dev/stdin" if each == "-" else each for each in arguments]
-        answer = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        answer = app(_with_dashes(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _complain(_misspelt(error))
     except KeyboardInterrupt:
@@ -175,6 +173,22 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         return _failed(error)
     return _code(answer)
+
+
+def _with_dashes(arguments: list[str]) -> list[str]:
+    """The parser takes a lone dash for an option. It is the file of `ingest`, or the value of the option before it."""
+    told: list[str] = []
+    file = list[str]()
+    for each in arguments:
+        if each != "-" or "--" in told:
+            told.append(each)
+        elif told[:1] == ["ingest"] and told[-1] != "--format":
+            file = [*(file or ["--"]), "-"]
+        elif told and told[-1].startswith("--"):
+            told[-1] += "=-"
+        else:
+            told.append(each)
+    return told + file
 
 
 def _misspelt(error: CycloptsError) -> str:

@@ -67,6 +67,42 @@ def test_a_wrong_command_line_is_a_clean_sentence_and_points_to_the_help_of_its_
     assert capsys.readouterr().err.endswith(said)
 
 
+@pytest.mark.parametrize(
+    ("words", "file", "form"),
+    [
+        (["-"], "-", "canonical"),
+        (["-", "--format", "national"], "-", "national"),
+        (["--format", "national", "--json", "-"], "-", "national"),
+        (["--", "-"], "-", "canonical"),
+        (["/dev/stdin"], "/dev/stdin", "canonical"),
+    ],
+)
+def test_a_dash_is_stdin_for_ingest(words, file, form, monkeypatch):
+    monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
+    asked = []
+    monkeypatch.setattr("streams.ingest.run_ingest", lambda _, file, format, as_json: asked.append((file, format)) or 0)
+    assert run(["ingest", *words]) == 0
+    assert asked == [(file, form)]
+
+
+def test_a_city_on_stdout_leaves_what_stands_at_stdin_alone(tmp_path):
+    kept = tmp_path / "kept.txt"
+    kept.write_text("precious\n")
+    command = [sys.executable, "-m", "streams.command_line", "simulate", "city", "--people", "5", "--institutions", "4",
+               "--plants", "0", "--out", "-"]  # fmt: skip
+    with kept.open() as stdin:
+        done = subprocess.run(command, stdin=stdin, capture_output=True, check=True)
+    assert orjson.loads(done.stdout.splitlines()[0])["event_type"]
+    assert kept.read_text() == "precious\n"
+
+
+@pytest.mark.parametrize("words", [["show", "person", "-"], ["ingest", "-", "-"], ["-"]])
+def test_a_dash_that_stands_for_nothing_is_a_wrong_command_line(words, capsys: pytest.CaptureFixture[str]):
+    assert run(words) == 2
+    assert capsys.readouterr().err.startswith("xinmai: 命令行参数有误")
+
+
 def test_a_region_is_four_digits_of_a_prefecture(monkeypatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
     monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
