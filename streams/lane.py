@@ -20,7 +20,7 @@ from connectors.store import PULSE_CHANNEL, Store
 from streams.owned import Moved, Owned, Waiting, Work, on_the_way
 from streams.ownership import LaneSettings, Ownership
 from streams.pace import CATCHING_UP, TOGETHER, Pace, nobody_waits, shares_of
-from streams.publisher import Publisher
+from streams.publisher import Publisher, Sending
 from streams.shards import ShardStopped
 from streams.tally import Tally
 
@@ -57,6 +57,7 @@ class Lane:
         self._ownership = Ownership(settings, self._store, tally=self.tally, tell=tell, checkpoint=checkpoint)
         self._publisher = Publisher(producer(settings.kafka, **{"linger.ms": 0}), self._ownership.topics)
         self._pending: deque[list[Work]] = deque()
+        self._timers: list[tuple[Owned, str, Sending]] = []
         self._wait_s = self._next_pulse = self._next_mark = self._next_check = 0.0
         self._pace = Pace(self._store, self._ownership.people_tags, simulated=settings.clock == "log")
 
@@ -179,7 +180,9 @@ class Lane:
                 return
             self._pending.popleft()
             self._checkpoint("acknowledged")
-            self._commit([work for work in batch if self._is_acknowledged(work)])
+            self._commit(
+                [work for work in batch if self._is_acknowledged(work.owned, work.commits[0].epoch, work.sending)]
+            )
 
     def _drain(self) -> None:
         """At the end: give what is on its way a few seconds; what is not committed then is derived again."""
@@ -188,16 +191,16 @@ class Lane:
             self._publisher.serve(0.01)
             self._finish()
 
-    def _is_acknowledged(self, work: Work) -> bool:
-        if work.commits[0].epoch != work.owned.epoch:
+    def _is_acknowledged(self, owned: Owned, epoch: str, sending: Sending) -> bool:
+        if epoch != owned.epoch:
             return False  # revoked, lost or claimed again since: it is derived anew by whoever owns the shard
         try:
-            work.sending.check()
+            sending.check()
         except ShardStopped as stopped:
-            self._ownership.stop(work.owned, str(stopped))
+            self._ownership.stop(owned, str(stopped))
             return False
         except ConnectorError as error:
-            self._ownership.lose([work.owned], "produce", error)
+            self._ownership.lose([owned], "produce", error)
             return False
         return True
 
@@ -239,14 +242,24 @@ class Lane:
     # --- keeping house -----------------------------------------------------------------------------------------------
 
     def _append_timers(self) -> None:
-        """A timer never changes state: it appends the record that will."""
+        """A timer never changes state: it appends the record that will. Each is appended once: one that Kafka did not
+        take is due again only to whoever claims the shard next.
+        """
         for owned in self._ownership:
             if owned.is_live:
                 now_ms = owned.shard.state.clock_ms if self._settings.clock == "log" else wall_ms()
                 timers = owned.shard.due_timers(now_ms)
                 if timers:
-                    self._publisher.append_facts(owned.partition, timers)
+                    self._timers.append((owned, owned.epoch, self._publisher.append_facts(owned.partition, timers)))
                     self.tally.timers += len(timers)
+        if self._timers:
+            self._publisher.serve(0.0)
+            done = [each for each in self._timers if each[-1].done]
+            self._timers = [each for each in self._timers if not each[-1].done]
+            for each in done:
+                self._is_acknowledged(*each)
+            for *_, sending in self._timers:
+                sending.check_time()
 
     def _pulse(self) -> None:
         """Tell where each shard stands, the parent of unserved ones too: deadlines, pacing and probes go by it."""
@@ -258,7 +271,9 @@ class Lane:
             return
         self._next_pulse = now + _PULSE_S
         self._check_idle()
-        pulses = [self._pulse_of(owned) for owned in self._ownership.owned.values()]
+        pulses = [
+            owned.pulse(self._ownership.high_watermark(owned), wall_ms()) for owned in self._ownership.owned.values()
+        ]
         self._tell({"kind": "pulse", "shards": pulses, "tally": self.tally.take()})
         with contextlib.suppress(ConnectorError):  # the API sees no pulse and answers fallback: that is the message
             self._store.publish((PULSE_CHANNEL, orjson.dumps(pulse)) for pulse in pulses if pulse["serving"])
@@ -281,19 +296,3 @@ class Lane:
                 owned.check(position)
             except Moved as moved:
                 self._ownership.lose([owned], "moved", moved)
-
-    def _pulse_of(self, owned: Owned) -> dict[str, object]:
-        offset = -1 if owned.committed is None else owned.committed
-        lag = max(0, self._ownership.high_watermark(owned) - 1 - offset)
-        return {
-            "shard": owned.tag.strip("{}"),
-            "family": owned.shard.family,
-            "partition": owned.partition,
-            "offset": offset,
-            "record_ms": owned.stamp_ms,
-            "clock_ms": owned.shard.state.clock_ms,
-            "at_ms": wall_ms(),
-            "lag": lag,
-            "live": owned.is_live,
-            "serving": owned.serves,
-        }

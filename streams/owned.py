@@ -110,6 +110,22 @@ class Owned:
         """Has it applied everything that was in the log when it was claimed?"""
         return not self.stopped and self.committed is not None and self.committed + 1 >= self.live_from
 
+    def pulse(self, high: int, at_ms: int) -> dict[str, object]:
+        """Where it stands in a log that ends at `high`, for whoever waits for it."""
+        offset = -1 if self.committed is None else self.committed
+        return {
+            "shard": self.tag.strip("{}"),
+            "family": self.shard.family,
+            "partition": self.partition,
+            "offset": offset,
+            "record_ms": self.stamp_ms,
+            "clock_ms": self.shard.state.clock_ms,
+            "at_ms": at_ms,
+            "lag": max(0, high - 1 - offset),
+            "live": self.is_live,
+            "serving": self.serves,
+        }
+
     def claim(self) -> int:
         """Become its writer and stand where Redis stands.
 
