@@ -137,6 +137,8 @@ def compose(settings: "Settings", partitions: int) -> faust.Worker:
         heard=lambda index, message: metrics.heard(message),
     )
 
+    metrics.lanes_down.set_function(supervisor.lanes_down)
+
     async def stop_probes() -> None:
         await asyncio.to_thread(probes.stop)
 

@@ -42,6 +42,7 @@ class Metrics:
         self.event_lag_seconds = gauge("event_lag_seconds", "Age of the record applied last.", "partition")
         self.consumer_lag_records = gauge("consumer_lag_records", "Records not yet applied.", "partition")
         self.shard_unserved = gauge("shard_unserved", "1: owned and not served, stopped or not claimed.", "partition")
+        self.lanes_down = gauge("lanes_down", "Lanes of this worker that do not run.")
         self.commit_duration_seconds = histogram("commit_duration_seconds", "One commit script, there and back.")
         self.reclaims_total = counter("reclaims_total", "Shards claimed again.", "cause")
         self.batch_events = histogram("batch_events", "Records in one batch of a lane.", _SIZES)
@@ -112,8 +113,12 @@ class Metrics:
             self.workday_table_days_left.set(min(days_left(policy.workdays, day) for policy in policies))
 
     def heard(self, message: Mapping[str, Any]) -> None:
-        """Count what a lane said."""
+        """Count what a lane said, or its supervisor of it."""
         match message:
+            case {"kind": "died", "lane": lane}:
+                for shard in self._owned.get(lane, frozenset()):  # whoever claims it next says what becomes of it
+                    self.shard_unserved.labels(shard).set(1)
+                    self.reclaims_total.labels("died").inc()
             case {"kind": "pulse", "shards": shards, "tally": tally}:
                 self._owns(message.get("lane", 0), frozenset(shard["shard"] for shard in shards))
                 for shard in shards:

@@ -168,7 +168,7 @@ class Owned:
                         f"{self.topic}[{self.partition}]@{record.offset} is not the record that was applied: "
                         "the log lost its tail and grew again. Restore the log, or rebuild into an empty Redis."
                     )
-                self._expected_hash = ""
+                self._expected_hash, self.stamp_ms = "", record.timestamp_ms
             return
         if self._expected_hash and self.decided is not None:
             raise ShardStopped(

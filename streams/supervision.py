@@ -128,6 +128,10 @@ class LaneSupervisor:
         )
         return {"ready": ready and not self._ending, "lanes": lanes}
 
+    def lanes_down(self) -> int:
+        """How many of its lanes do not run: they died, wait, start, or may not start."""
+        return sum(lane.status != "running" for lane in self.lanes)
+
     def _start(self, lane: LaneState) -> None:
         if self._ending:
             return
@@ -196,6 +200,7 @@ class LaneSupervisor:
         self._forget(lane)
         if self._ending:
             return
+        self._listener(lane.index, {"kind": "died", "lane": lane.index})
         if WHOLE_LANE in lane.shards_stopped:
             lane.status = "stopped"  # it ended on purpose and has been paged: a person looks before it runs again
             return

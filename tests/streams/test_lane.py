@@ -55,6 +55,22 @@ def test_the_published_mark_follows_the_commits(world: World):
     assert world.marks() == {number: world.end_of(world.topics.events, number) for number in range(world.people)}
 
 
+def test_a_shard_claimed_again_knows_the_age_of_what_it_applied_last(world: World):
+    world.append(settlements(200))
+    lane = world.lane()
+    world.drain(lane)
+    world.turn(lane, until=lambda: has_applied(world))
+    world.end(lane)
+    world.heard.clear()
+    world.turn(world.lane(), until=lambda: has_applied(world))  # how long it stands still is seen before it goes on
+
+
+def has_applied(world: World) -> bool:
+    *_, newest = world.told("pulse") or [{"shards": []}]
+    people = [shard for shard in newest["shards"] if shard["family"] == "p"]
+    return len(people) == world.people and all(shard["record_ms"] for shard in people)
+
+
 def test_a_poison_record_among_a_thousand_good_ones_is_a_dead_letter_and_stops_nobody(world: World):
     records = settlements(1000)
     poison = [b"\xff\xfe not json", b"{}", b'{"event_type":"settlement.completed","psn_no":7}', b"", b"[" * 5000]

@@ -77,6 +77,18 @@ def test_a_shard_that_is_owned_and_not_served_stays_in_sight_and_is_called_so():
     assert 'xinmai_consumer_lag_records{partition="p3"} 2.0' in shown(metrics)
 
 
+def test_the_shards_of_a_lane_that_died_are_unserved_and_counted_until_somebody_serves_them():
+    metrics = Metrics()
+    metrics.heard({**PULSE, "lane": 1})
+    metrics.heard({"kind": "died", "lane": 0})  # it had none
+    assert 'xinmai_shard_unserved{partition="p3"} 0.0' in shown(metrics)
+    metrics.heard({"kind": "died", "lane": 1})
+    assert 'xinmai_shard_unserved{partition="p3"} 1.0' in shown(metrics)
+    assert 'xinmai_reclaims_total{cause="died"} 1.0' in shown(metrics)
+    metrics.heard({**PULSE, "lane": 1})
+    assert 'xinmai_shard_unserved{partition="p3"} 0.0' in shown(metrics)
+
+
 def test_a_shard_that_has_applied_nothing_since_its_claim_is_not_half_a_century_behind():
     metrics = Metrics()
     metrics.heard({**PULSE, "shards": [{**PULSE["shards"][0], "record_ms": 0, "serving": False}]})
@@ -159,6 +171,7 @@ def test_every_metric_of_a_worker_is_set_by_something_it_hears():
     metrics.alert_appended("2026-01-02T08:00:00.000+08:00", 1_767_312_000.5)
     metrics.policies_seen([parse_policy(read_policy_dir(POLICY))], day_of(date(2026, 1, 2)))
     metrics.holds_seen([1.0])
+    metrics.lanes_down.set_function(lambda: 1)
     asyncio.run(watched_for_a_moment(metrics))
     # tests/streams/test_agents.py, test_worker.py, test_agents_orders.py
     by_the_agents = {"xinmai_alert_deliveries", "xinmai_deadletters", "xinmai_order_unanswered_seconds"}

@@ -28,8 +28,15 @@ class Watched:
         self.notes_file = folder / "notes"
         self.notes_file.touch()
         self.pages: list[str] = []
+        self.died: list[int] = []
         settings = {"notes": str(self.notes_file), "drain_s": over.pop("drain_s", 0)}
-        self.supervisor = LaneSupervisor(lane_main, lambda _: settings, lanes=lanes, page=self.pages.append, **over)
+        self.supervisor = LaneSupervisor(
+            lane_main, lambda _: settings, lanes=lanes, page=self.pages.append, heard=self.hear, **over
+        )
+
+    def hear(self, index, message):
+        if message["kind"] == "died":
+            self.died.append(index)
 
     @property
     def notes(self) -> list[str]:
@@ -78,8 +85,10 @@ def test_a_killed_lane_is_started_again_at_once_and_paged(tmp_path):
     async def scene():
         await watched.until(lambda: watched.supervisor.health()["ready"])
         victim, other = lane_pids(watched.supervisor.lanes)
+        assert watched.supervisor.lanes_down() == 0
         os.kill(victim, signal.SIGKILL)
         await watched.until(lambda: watched.supervisor.lanes[0].restarts == 1)
+        assert (watched.died, watched.supervisor.lanes_down()) == ([0], 1)
         await watched.until(lambda: watched.supervisor.health()["ready"])
         assert lane_pids(watched.supervisor.lanes)[1] == other
 
@@ -147,6 +156,7 @@ def test_a_lane_that_stopped_on_purpose_is_not_started_again(tmp_path):
     watched.play(scene)
     assert len(watched.notes) == 1
     assert watched.pages == ["lane 0 stopped shard *: the topics do not exist"]
+    assert (watched.died, watched.supervisor.lanes_down()) == ([0], 1)
 
 
 def test_a_lane_that_waits_is_started_again_until_it_can_and_pages_once(tmp_path):
