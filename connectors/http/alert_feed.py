@@ -77,9 +77,10 @@ class AlertFeed:
             while not self._stop.is_set():
                 begin = dict(self._begin)
                 if any(at.get(partition, -1) + 1 < first for partition, first in begin.items()):
-                    async for published in self._older(at, begin):
-                        at[published.partition] = published.offset
-                        yield dict(at), published
+                    async for older in self._older(at, begin):
+                        if older is not None:
+                            at[older.partition] = older.offset
+                        yield dict(at), older
                     at |= {partition: max(at.get(partition, -1), first - 1) for partition, first in begin.items()}
                     continue  # while we read, what is kept may have moved on
                 newer = self._kept_after(seen)
@@ -192,13 +193,16 @@ class AlertFeed:
             self._end[published.partition] = max(published.offset, self._end.get(published.partition, -1))
         self._news.set()
 
-    async def _older(self, after: Positions, before: Positions) -> AsyncGenerator[Published, None]:
-        """What lies between `after` and the beginning of what is kept, read from Kafka by a reader of its own."""
+    async def _older(self, after: Positions, before: Positions) -> AsyncGenerator[Published | None, None]:
+        """What lies between `after` and the beginning of what is kept, read from Kafka by a reader of its own; None
+        where nothing came for a moment.
+        """
         missing = {p: (after.get(p, -1) + 1, before[p]) for p in before if after.get(p, -1) + 1 < before[p]}
         if not missing:
             return
         consumer = self._connect()
         try:
+            missing = await asyncio.to_thread(_unexpired, consumer, self._topic, missing)
             consumer.assign([TopicPartition(self._topic, p, first) for p, (first, _) in missing.items()])
             while missing and not self._stop.is_set():
                 messages = await asyncio.to_thread(consumer.consume, BATCH, WAIT_S)
@@ -207,8 +211,19 @@ class AlertFeed:
                         yield published
                 ends = _unread(consumer, self._topic, {p: end for p, (_, end) in missing.items()})
                 missing = {p: bounds for p, bounds in missing.items() if p in ends}
+                if missing and not messages:
+                    yield None  # whoever hung up is noticed only when something is sent
+                    missing = await asyncio.to_thread(_unexpired, consumer, self._topic, missing)
+        except KafkaException:
+            raise Problem("STATE_AWAY", retry_after_s=5) from None
         finally:
             consumer.close()
+
+
+def _unexpired(consumer: Consumer, topic: str, spans: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """What Kafka still has of `spans`, (first, end) by partition; it never comes to the end of one that it has not."""
+    lows = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), PATIENCE_S)[0] for p in spans}
+    return {p: (max(first, lows[p]), end) for p, (first, end) in spans.items() if lows[p] < end}
 
 
 def _unread(consumer: Consumer, topic: str, ends: Positions) -> Positions:

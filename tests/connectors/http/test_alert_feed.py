@@ -5,13 +5,14 @@ import json
 from collections.abc import AsyncGenerator
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from connectors.embedded import MockKafka
+from connectors.embedded import MockKafka, RealKafka
 from connectors.http import alert_feed
 from connectors.http.alert_feed import AlertFeed, Positions, Published, format_positions, parse_positions
 from connectors.http.problem import Problem
-from connectors.kafka import consumer, producer
+from connectors.kafka import consumer, create_topics, producer
 from connectors.topology import Topics
 
 Followed = AsyncGenerator[tuple[Positions, Published | None], None]
@@ -73,6 +74,59 @@ def test_a_listener_from_the_beginning_reads_from_kafka_what_is_no_longer_kept(
         assert sorted(numbers) == list(range(100))
         feed.stop()
         await asyncio.to_thread(feed.join, 10)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_a_listener_resumes_behind_what_expired_while_it_was_away(real_kafka: RealKafka, topics: Topics) -> None:
+    def expire(partition: int, before: int) -> None:
+        admin = AdminClient({"bootstrap.servers": real_kafka.bootstrap})
+        for done in admin.delete_records([TopicPartition(topics.alerts, partition, before)]).values():
+            done.result()
+
+    async def scenario() -> None:
+        create_topics(real_kafka.bootstrap, topics)
+        sender = producer(real_kafka.bootstrap)
+        publish(sender, topics.alerts, range(40))
+        expire(0, 10)  # a quiet partition, wholly
+        expire(1, 7)
+        feed = feed_of(real_kafka, topics.alerts)
+        followed = feed.follow({0: 2, 1: 2, 2: 9, 3: 9}, 0, 0.05)
+        kept, _ = await read(followed, 3)
+        assert kept == [29, 33, 37]
+        publish(sender, topics.alerts, range(40, 44))
+        assert sorted((await read(followed, 4))[0]) == [40, 41, 42, 43]
+        feed.stop()
+        await asyncio.to_thread(feed.join, 10)
+
+    asyncio.run(scenario())
+
+
+class Silent:
+    """A consumer to which nothing comes: what it was assigned to expires just then."""
+
+    def __init__(self) -> None:
+        self._lows = iter([0, 10])
+
+    def get_watermark_offsets(self, _place: TopicPartition, _within_s: float) -> tuple[int, int]:
+        return next(self._lows), 10
+
+    def assign(self, places: list[TopicPartition]) -> None: ...
+
+    def consume(self, _count: int, _within_s: float) -> list[object]:
+        return []
+
+    def position(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        return places
+
+    def close(self) -> None: ...
+
+
+def test_what_expires_while_it_is_read_keeps_nobody_and_a_listener_that_waits_for_it_gets_a_beat() -> None:
+    async def scenario() -> None:
+        older = AlertFeed(Silent, "alerts")._older({0: 2}, {0: 10})  # type: ignore[arg-type]  # what is used of one
+        assert [published async for published in older] == [None]
 
     asyncio.run(scenario())
 
