@@ -3,6 +3,7 @@ goes.
 """
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -20,6 +21,8 @@ def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
     """Run lane `index` until the parent's end of `control` closes. A lane that cannot start says why and ends:
     `stopped` when only a person can help, `waiting` when time can.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C and systemd tell the whole group; the parent ends its lanes
 
     def tell(message: dict[str, object]) -> None:
         with contextlib.suppress(OSError):  # the parent is gone: the loop sees the closed pipe at its next turn

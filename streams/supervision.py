@@ -98,12 +98,12 @@ class LaneSupervisor:
         processes = [lane.process for lane in self.lanes if lane.process is not None]
         for lane in self.lanes:
             self._forget(lane)
-        for step_s, end in ((drain_s, BaseProcess.terminate), (1.0, BaseProcess.kill), (5.0, BaseProcess.kill)):
+        for step_s in (drain_s, 5.0):
             await _until(lambda: not any(process.is_alive() for process in processes), step_s)
             for process in processes:
                 if process.is_alive():
                     _log.warning("lane does not end by itself", extra={"pid": process.pid})
-                    end(process)
+                    process.kill()
         for process in processes:
             process.join(1.0)
 

@@ -218,6 +218,29 @@ def test_a_real_lane_started_while_redis_is_down_comes_up_when_redis_comes_back(
     assert pages[0].startswith("lane 0 cannot start and tries again until it can: redis")
 
 
+def test_a_real_lane_that_is_told_to_end_with_its_whole_group_waits_for_its_parent(mock_kafka, redis_62, topics):
+    group = f"{topics.prefix}g"
+    prepare_logs(mock_kafka.bootstrap, topics, POLICY, partitions=4, subjects_partitions=4, group=group)
+    settings = LaneSettings(
+        kafka=mock_kafka.bootstrap, redis=redis_62.url, member="m0", prefix=topics.prefix, group=group
+    )
+    pages: list[str] = []
+    supervisor = real_lanes(settings, pages, [])
+    ended: list[int | None] = []
+
+    async def scene():
+        await seen(lambda: supervisor.health()["ready"])
+        process = supervisor.lanes[0].process
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(process.pid, number)
+        await asyncio.sleep(0.5)
+        await supervisor.stop()
+        ended.append(process.exitcode)
+
+    supervise(supervisor, scene)
+    assert (ended, pages) == ([0], [])
+
+
 def test_a_real_lane_whose_topics_do_not_exist_is_paged_once_and_not_started_again(mock_kafka, redis_62, topics):
     pages: list[str] = []
     settings = LaneSettings(kafka=mock_kafka.bootstrap, redis=redis_62.url, member="m0", prefix=topics.prefix)
