@@ -66,8 +66,8 @@ class Derived:
                 self.contributions[partition, each.target, each.number] = each.contribution
 
 
-def compare_outputs(kafka: str, topics: Topics, derived: Derived, findings: "Findings") -> None:
-    """Name each output that is missing, that differs, or that no record made."""
+def compare_outputs(kafka: str, topics: Topics, derived: Derived, findings: "Findings", ahead: Derived) -> None:
+    """Name each output that is missing, that differs, or that no record made. What only `ahead` has may be missing."""
     names = {
         "alerts": topics.alerts,
         "decisions": topics.decisions,
@@ -81,14 +81,14 @@ def compare_outputs(kafka: str, topics: Topics, derived: Derived, findings: "Fin
         for body in _bodies(kafka, name, kept_from_ms):
             identity = _identity(topic, body)
             found.add(identity)
-            if wrong := _wrong(topic, body, expected.get(identity)):
+            if wrong := _wrong(topic, body, expected.get(identity) or ahead.bodies[topic].get(identity)):
                 findings.differences.append(f"{name}: {identity} {wrong}")
         findings.outputs += len(found)
         absent = {identity: said for identity, said in expected.items() if identity not in found}
         expired = _expired(kafka, name, absent, kept_from_ms)
         findings.expired += len(expired)
         findings.differences += [f"{name}: {identity} is missing" for identity in absent.keys() - expired]
-    _compare_contributions(kafka, topics.subjects, derived, findings)
+    _compare_contributions(kafka, topics.subjects, derived, findings, ahead)
 
 
 def _bodies(kafka: str, name: str, kept_from_ms: list[float]) -> Iterator[dict[str, object]]:
@@ -125,8 +125,9 @@ def _expired(kafka: str, name: str, absent: dict[str, Said], kept_from_ms: list[
     }
 
 
-def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "Findings") -> None:
+def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "Findings", ahead: Derived) -> None:
     missing = dict(derived.contributions)
+    known = ahead.contributions | derived.contributions
     _, found = cluster_identity(kafka, (name,))
     for target in range(found[name][1]):
         for batch in read_log(kafka, name, target, log_end(kafka, name, target)):
@@ -135,7 +136,7 @@ def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "F
                 if given is None:
                     continue
                 for number, contribution in enumerate(given.contributions, given.first):
-                    wanted = derived.contributions.get((given.source, target, number))
+                    wanted = known.get((given.source, target, number))
                     missing.pop((given.source, target, number), None)
                     if wanted is None:
                         findings.differences.append(f"{name}[{target}]: {given.source}/{number} was said by no record")

@@ -14,10 +14,11 @@ from connectors.embedded import RealKafka, RedisServer
 from connectors.topology import Topics, partition_of
 from risk.outputs import Output
 from streams import proof_of_outputs
+from streams.person_shard import PersonShard
 from streams.proof_of_outputs import Derived, compare_outputs
 from streams.shards import Effects, Record
-from streams.verify import Findings
-from tests.streams.lane_world import World, settlements
+from streams.verify import Findings, begun, folded, logs
+from tests.streams.lane_world import World, rush, settlements
 
 DAY_MS = 86_400_000
 NOW_MS = int(time.time() * 1000)
@@ -56,7 +57,7 @@ def compared(monkeypatch: pytest.MonkeyPatch):
         for name, fake in vars(fakes).items():
             monkeypatch.setattr(proof_of_outputs, name, fake)
         findings = Findings()
-        compare_outputs("k", Topics(), told, findings)
+        compare_outputs("k", Topics(), told, findings, Derived())
         return findings
 
     return compare
@@ -113,3 +114,57 @@ def test_a_real_topic_whose_head_retention_has_taken_is_proved_by_the_rest(world
     altered.result()
     late = world.assert_proved()
     assert late.expired >= len(early.differences)  # the broker may have taken more by now
+
+
+class Killed(Exception):
+    """The lane's process is gone, between the acknowledgements and the commit."""
+
+
+def killed_before_a_commit(world: World) -> None:
+    """What a batch says is on the topics, and Redis knows nothing of it; what follows was never said."""
+
+    def checkpoint(passed: str) -> None:
+        if passed == "acknowledged" and all(world.position(tag) >= 0 for _, _, tag in world.logs()):
+            raise Killed
+
+    world.append(settlements(1_200) + rush(150))
+    lane = world.lane(checkpoint=checkpoint, batch_records_max=60)
+    with pytest.raises(Killed):
+        world.drain(lane)
+    world.drop(lane)
+
+
+@pytest.mark.kafka
+def test_what_a_killed_lane_said_of_records_not_applied_yet_is_no_difference(world: World):
+    killed_before_a_commit(world)
+    findings = world.assert_proved()
+    applied = Derived()
+    for log in logs(world.kafka.bootstrap, world.topics, "log"):
+        shard = log.make()
+        for said in folded(world.kafka.bootstrap, log, shard, (begun(shard, None), world.position(log.tag) + 1)):
+            applied.note(log.partition, said)
+    assert findings.outputs > sum(len(bodies) for bodies in applied.bodies.values())
+    false = orjson.dumps({"alert_id": "al_0", "episode": "opened"})
+    world.append_at(0, false, world.topics.alerts)
+    world.flush()
+    assert world.proof().differences == [f"{world.topics.alerts}: al_0/opened was said by no record"]
+
+
+@pytest.mark.kafka
+def test_a_record_that_no_rule_can_judge_ends_the_proof_of_what_follows_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    killed_before_a_commit(world)
+    topic, partition, tag = world.logs()[0]
+    judged, last = PersonShard.apply, world.end_of(topic, partition) - 1
+    seen: list[int] = []
+
+    def apply(shard: PersonShard, record: Record, meaning: Any) -> Effects:
+        if shard.values.tag == tag and record.offset == last:
+            seen.append(record.offset)
+            raise ZeroDivisionError
+        return judged(shard, record, meaning)
+
+    monkeypatch.setattr(PersonShard, "apply", apply)
+    world.assert_proved()
+    assert seen == [last]
