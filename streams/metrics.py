@@ -7,6 +7,7 @@ checkout call takes is measured where it arrives (connectors/http/metrics.py). D
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
+from math import nan
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -57,6 +58,7 @@ class Metrics:
         self.hold_age_seconds = gauge(
             "hold_age_seconds", "How old open holds are; quantile 1 is the oldest.", "quantile"
         )
+        self.workday_table_days_left.set(nan)  # 0 would be a table that has ended
         self.clocks_ms: dict[str, int] = {}
         """The shards that lanes of this worker own, and their now."""
         self._owned: dict[int, frozenset[str]] = {}
@@ -109,8 +111,8 @@ class Metrics:
         for version in self._versions - versions:
             self.policy_info.remove(version)
         self._versions = versions
-        if policies:
-            self.workday_table_days_left.set(min(days_left(policy.workdays, day) for policy in policies))
+        ends = [days_left(policy.workdays, day) for policy in policies]
+        self.workday_table_days_left.set(min(ends, default=nan))
 
     def heard(self, message: Mapping[str, Any]) -> None:
         """Count what a lane said, or its supervisor of it."""

@@ -26,6 +26,7 @@ class PoliciesInForce:
         """Read and show; whether any shard has one. ConnectorError when Redis does not answer: what was shown stays."""
         clocks_ms = dict(self._metrics.clocks_ms)
         if not clocks_ms:
+            self._metrics.policies_seen((), 0)  # those of shards that went to another worker are shown there
             return False
         if self._store is None:
             self._store = self._connect()

@@ -14,6 +14,7 @@ from risk.local_time import day_of
 from risk.policy import parse_policy
 from streams.hold_survey import HoldSurvey
 from streams.metrics import Metrics, days_left
+from streams.policies_in_force import PoliciesInForce
 from streams.worker_services import Watch
 from tests.risk.credit_life import Life
 
@@ -149,6 +150,7 @@ def test_the_time_from_a_record_to_its_alert_is_measured_between_two_appends():
 
 def test_only_policies_in_force_are_shown_and_the_table_of_working_days_runs_out():
     metrics = Metrics()
+    assert "xinmai_workday_table_days_left NaN" in shown(metrics), "nothing is known of any table yet"
     policy = parse_policy(read_policy_dir(POLICY))
     last_year = max(policy.workdays.years)
     metrics.policies_seen([policy], day_of(date(last_year, 12, 1)))
@@ -156,11 +158,19 @@ def test_only_policies_in_force_are_shown_and_the_table_of_working_days_runs_out
     assert "xinmai_workday_table_days_left 30.0" in shown(metrics)
     metrics.policies_seen([], day_of(date(last_year, 12, 2)))
     assert not any(line.startswith("xinmai_policy_info{") for line in shown(metrics))
+    assert "xinmai_workday_table_days_left NaN" in shown(metrics)
     assert days_left(policy.workdays, day_of(date(last_year + 1, 1, 1))) == 0
     assert (
         days_left(policy.workdays, day_of(date(last_year, 1, 1)))
         == (date(last_year, 12, 31) - date(last_year, 1, 1)).days
     )
+
+
+def test_a_worker_whose_shards_all_went_to_another_shows_no_policy_of_theirs():
+    metrics = Metrics()
+    metrics.policies_seen([parse_policy(read_policy_dir(POLICY))], day_of(date(2026, 1, 2)))
+    assert not PoliciesInForce(Store, metrics, "wall").refresh()
+    assert not any(line.startswith("xinmai_policy_info{") for line in shown(metrics))
 
 
 def test_every_metric_of_a_worker_is_set_by_something_it_hears():
