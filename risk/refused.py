@@ -33,6 +33,7 @@ _WHY = {
         "The sender may speak of its own business only; let the institution or bank it belongs to send it.",
     ),
 }
+REASONS = frozenset(_WHY)
 
 
 def dead_letter(fact: Fact, moment: Moment, reason: str) -> Output:

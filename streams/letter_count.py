@@ -10,6 +10,26 @@ from typing import Any
 import faust
 import msgspec
 
+from connectors import refusals
+from risk import refused
+
+REASONS = (
+    refusals.REASONS
+    | refused.REASONS
+    | {
+        "BAD_CONTRIBUTION",
+        "BAD_FIELD",
+        "BAD_PSN_NO",
+        "IN_THE_FUTURE",
+        "NO_PERSON",
+        "NO_SUBJECT_EVENT",
+        "PLACEHOLDER_CODE",
+    }
+)
+"""Why there are letters. Each is shown from the beginning: of a number whose first sight is 5,000 nobody knows by how
+much it has grown.
+"""
+
 
 class Letter(msgspec.Struct):
     """What is counted of a letter. A resolution names none: it says that an earlier letter was retried."""

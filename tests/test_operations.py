@@ -10,8 +10,11 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
+from connectors import codec
+from connectors.http.metrics import SECONDS
 from connectors.http.metrics import Metrics as ApiMetrics
 from connectors.notify import labels
+from streams.letter_count import REASONS
 from streams.metrics import Metrics as WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +37,22 @@ def _measured() -> set[str]:
 def test_every_metric_asked_for_is_measured(path: Path) -> None:
     asked = set(re.findall(r"\bxinmai_\w*[a-z]\b", path.read_text()))
     assert asked - _measured() == set()
+
+
+def test_slowness_is_judged_at_a_bound_that_is_measured() -> None:
+    """Between two bounds a quantile is a guess: answers of 31 ms would be told as 59."""
+    (owed_s,) = re.findall(r"xinmai_decision_duration_seconds_bucket.* > (\S+)", RULES.read_text())
+    assert float(owed_s) in SECONDS
+
+
+def test_every_reason_of_a_dead_letter_is_shown_before_its_first() -> None:
+    code = "".join(
+        path.read_text() for room in ("connectors", "risk", "streams") for path in (ROOT / room).rglob("*.py")
+    )
+    said = set(re.findall(r'\b(?:BadRecord|Refused)\(\s*"([A-Z_]+)"', code)) | {
+        reason for _, reason, _ in codec._REASONS
+    }
+    assert said - REASONS == set()
 
 
 CONTRACT = [

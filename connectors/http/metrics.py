@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-SECONDS = (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 5.0)
+SECONDS = (0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.04, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 5.0)
 LAG_EVERY_S = 0.25
 CHECKOUT = frozenset({"/v1/authorizations", "/v1/authorizations/{id}/increase"})
 

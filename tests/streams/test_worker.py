@@ -95,8 +95,13 @@ def test_the_raw_national_topic_goes_into_the_log_and_its_dead_letters_are_count
         """The agents count from when they began, and nobody says when that was."""
         sender.produce(topics.deadletter, b'{"deadletter_id":"dl_1","reason":"NOT_JSON"}')
         sender.flush(10)
-        return 'xinmai_deadletters_total{reason="NOT_JSON"}' in httpx.get(f"{probes}/metrics").text
+        counted = re.search(r'^xinmai_deadletters_total{reason="NOT_JSON"} (\S+)$', text(), re.MULTILINE)
+        return float(counted[1]) > 0
 
+    def text() -> str:
+        return httpx.get(f"{probes}/metrics").text
+
+    assert 'xinmai_deadletters_total{reason="CONFLICT"} 0.0' in text(), "what has not come yet is known by name"
     until(is_counted, 120)
 
 
