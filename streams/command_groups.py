@@ -136,10 +136,12 @@ def policy_check(directory: Path | None = None, *, json: Json = False) -> int:
 def policy_show(
     name: str | None = None, *, directory: Path | None = None, day: str | None = None, json: Json = False
 ) -> int:
-    """What is in force on a day, with sources and a worked example each; with a name, all about that one.
+    """What the policy's files say on a day, with sources and a worked example each; with a name, all about that one.
+
+    It reads the directory, not the log: a running engine goes by what was activated last.
 
     Args:
-        name: One rule or parameter, such as P13 or visit_hold_after_day_ms; without it, all in force.
+        name: One rule or parameter, such as P13 or visit_hold_after_day_ms; without it, all that hold on the day.
         directory: A policy directory; the configured one if not given.
         day: `2026-04-01`; today in Shanghai if not given.
     """

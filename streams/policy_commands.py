@@ -81,23 +81,26 @@ def _say_problems(directory: Path, problems: tuple[str, ...], *, as_json: bool) 
 
 
 def show(directory: Path | None, name: str | None, *, day: str | None, as_json: bool) -> int:
-    """Every parameter in force on a day, or one of them with its history; each with source and a worked example."""
-    policy = read_policy(directory)
+    """What the files of a directory say on a day, or one parameter with its history; an engine may go by others."""
+    chosen = directory or load_settings(needs=()).policy_dir
+    policy = read_policy(chosen)
     number = _day_number(day)
+    where = f"取自 {chosen}；引擎以最近一次 activate 为准 / these files; an engine goes by what was activated last"
     if name is not None:
         try:
             shown = policy_show(policy, _SPELLED.get(name.casefold(), name), number)
         except PolicyError as error:
             raise Stop(f"没有名为 {name} 的参数；xinmai policy show 列出全部", str(error)) from error
-        print(orjson.dumps(shown).decode() if as_json else "\n".join(_whole(shown)))
+        print(orjson.dumps(shown).decode() if as_json else "\n".join([where, *_whole(shown)]))
         return 0
     rows = [policy_show(policy, row["parameter"], number) for row in policy_list(policy, number) if row["in_force"]]
     if as_json:
         terms = [{"name": row["parameter"], "value": row["value"], **row["clause"]} for row in rows]
         document = {"version": policy.version, "day": to_date(number).isoformat(), "terms": terms}
+        document["directory"] = str(chosen)
         print(orjson.dumps(document).decode())
         return 0
-    print(f"{policy.version} · {to_date(number)} · {policy.title_zh} · {policy.title_en}")
+    print(f"{policy.version} · {to_date(number)} · {policy.title_zh} · {policy.title_en}\n{where}")
     for row in rows:
         print("\n".join(_brief(row)))
     print("\n一项的全部 / all of one: xinmai policy show P13")

@@ -181,6 +181,18 @@ def test_policy_show_prints_the_sources_of_a_day(capsys: pytest.CaptureFixture[s
     assert all(term["document"] and term["article"] for term in document["terms"])
 
 
+def test_policy_show_says_which_files_it_reads_and_that_an_engine_may_go_by_others(
+    tmp_path, capsys: pytest.CaptureFixture[str]
+):
+    for path in SHIPPED.glob("*.toml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for words in (["policy", "show"], ["policy", "show", "P13"]):
+        assert run([*words, "--directory", str(tmp_path)]) == 0
+        shown = capsys.readouterr().out
+        assert f"取自 {tmp_path}" in shown
+        assert "what was activated last" in shown
+
+
 def test_policy_show_explains_one_rule_with_an_example_and_its_history(capsys: pytest.CaptureFixture[str]):
     assert run(["policy", "show", "p13", "--day", "2024-05-01"]) == 0
     shown = capsys.readouterr().out
