@@ -7,7 +7,7 @@
 | XINMAI_LISTEN | host:port the API listens on | the address in XINMAI_API, else 127.0.0.1:8080 |
 | XINMAI_TOKENS | token file of the API: TOML, [[tokens]] of connectors/http/tokens.py | none: nobody may call |
 | XINMAI_PSEUDONYM_KEY | the city's key; without it only the sandbox starts | none |
-| XINMAI_SANDBOX | 1: no real people here, so numbers may stay as they are | 1 if Kafka is on loopback |
+| XINMAI_SANDBOX | 1: no real people here, numbers may stay bare; 0: never without a key | 1 if Kafka is on loopback |
 | XINMAI_CLOCK | `wall`, or `log` for simulated time | wall |
 | XINMAI_PREFIX | prefix of all topics | xinmai. |
 | XINMAI_CONFIG, XINMAI_POLICY | the data folder; the first policy's folder | config; its policies/shaoyang |
@@ -231,10 +231,11 @@ def _tuning(path: Path, told: Mapping[str, str]) -> Tuning:
 
 def _refuse_bare_numbers(settings: Settings, told: Mapping[str, str]) -> None:
     """Real people's numbers never travel bare: without a key only a sandbox starts."""
-    on_loopback = (
-        all(node.strip().startswith(LOOPBACK) for node in settings.kafka.split(",")) if settings.kafka else True
-    )
-    if settings.pseudonym_key is None and told.get("XINMAI_SANDBOX") != "1" and not on_loopback:
+    on_loopback = all(node.strip().startswith(LOOPBACK) for node in settings.kafka.split(","))
+    sandbox = told.get("XINMAI_SANDBOX") or ("1" if on_loopback else "0")
+    if sandbox not in ("0", "1"):  # who writes `no` means something by it, and must not be taken to mean nothing
+        raise _senseless("XINMAI_SANDBOX", sandbox, "0, 1")
+    if settings.kafka and settings.pseudonym_key is None and sandbox == "0":
         raise Stop(
             "请设置 XINMAI_PSEUDONYM_KEY；仅在没有真实人员的沙箱中可设 XINMAI_SANDBOX=1",
             "set XINMAI_PSEUDONYM_KEY (openssl rand -base64 32); XINMAI_SANDBOX=1 only where no real people are",

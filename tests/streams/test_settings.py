@@ -82,7 +82,14 @@ def test_the_bank_simulator_of_a_running_up_is_found_with_its_word(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("XINMAI_CLOCK", "sun"), ("XINMAI_LANES", "0"), ("XINMAI_PARTITIONS", "-3"), ("XINMAI_LISTEN", "8080")],
+    [
+        ("XINMAI_CLOCK", "sun"),
+        ("XINMAI_LANES", "0"),
+        ("XINMAI_PARTITIONS", "-3"),
+        ("XINMAI_LISTEN", "8080"),
+        ("XINMAI_SANDBOX", "no"),
+        ("XINMAI_SANDBOX", "false"),
+    ],
 )
 def test_a_senseless_value_is_named(name: str, value: str) -> None:
     with pytest.raises(Stop, match=f"{name} is '{value}', expected"):
@@ -94,6 +101,14 @@ def test_without_a_key_only_a_sandbox_starts() -> None:
         _load(XINMAI_KAFKA="kafka.city:9092")
     assert _load(XINMAI_KAFKA="kafka.city:9092", XINMAI_SANDBOX="1").pseudonym_key is None
     assert _load(XINMAI_KAFKA="kafka.city:9092", XINMAI_PSEUDONYM_KEY="k" * 32).pseudonym_key == "k" * 32
+
+
+def test_a_sandbox_that_is_refused_by_hand_is_none_on_loopback_either() -> None:
+    assert _load(XINMAI_SANDBOX="").pseudonym_key is None
+    assert load_settings({"XINMAI_SANDBOX": "0"}, up_file=NOWHERE, needs=()).kafka == ""  # no log, no numbers
+    with pytest.raises(Stop, match="XINMAI_PSEUDONYM_KEY"):
+        _load(XINMAI_SANDBOX="0")
+    assert _load(XINMAI_SANDBOX="0", XINMAI_PSEUDONYM_KEY="k" * 32).pseudonym_key == "k" * 32
 
 
 def test_secrets_are_not_printed() -> None:
