@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 
 from connectors.errors import ConnectorError
 from streams.lane import Lane
-from streams.ownership import LaneSettings
+from streams.ownership import ConsumerLost, LaneSettings
 from streams.shards import ShardStopped
 from streams.supervision import WHOLE_LANE
 
@@ -19,7 +19,7 @@ _LOOK_S = 0.05
 
 def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
     """Run lane `index` until the parent's end of `control` closes. A lane that cannot start says why and ends:
-    `stopped` when only a person can help, `waiting` when time can.
+    `stopped` when only a person can help, `waiting` when time can; one that lost its place in the group: `fenced`.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C and systemd tell the whole group; the parent ends its lanes
@@ -36,7 +36,11 @@ def lane_main(settings: LaneSettings, index: int, control: Connection) -> None:
         else:
             tell({"kind": "stopped", "shard": WHOLE_LANE, "detail": str(error)})
         raise SystemExit(1) from error
-    lane.run(until_closed(control))
+    try:
+        lane.run(until_closed(control))
+    except ConsumerLost as error:
+        tell({"kind": "fenced", "detail": f"{settings.member}: {error}"})
+        raise SystemExit(1) from error
 
 
 def until_closed(control: Connection) -> Callable[[], bool]:

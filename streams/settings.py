@@ -13,7 +13,7 @@
 | XINMAI_CONFIG, XINMAI_POLICY | the data folder; the first policy's folder | config; its policies/shaoyang |
 | XINMAI_SNAPSHOTS | folder of snapshots | none: verify and rebuild read the whole log |
 | XINMAI_PARTITIONS, XINMAI_SUBJECTS_PARTITIONS, XINMAI_REPLICATION | for topics create and check | settings.toml |
-| XINMAI_WORKER, XINMAI_LANES | stable name of this worker among workers; its lanes | host name; 1 |
+| XINMAI_WORKER, XINMAI_LANES | stable name of this worker, no other's; its lanes | host name; 1 |
 | XINMAI_PROBES | host:port of the worker's /livez /readyz /metrics | 127.0.0.1:0 |
 | XINMAI_BANK, XINMAI_BANK_SECRET | the gateway of all banks without an entry of their own | a running `up` |
 | XINMAI_BANKS | TOML, [[banks]] with bank_code, url, secret (connectors/bank_access.py) | none: orders wait |

@@ -9,12 +9,14 @@ of the event loop half alive.
 | `stopped`, a shard | this shard goes no further before a person has looked | paged once, not ready, the others go on |
 | `stopped`, `*` | the lane cannot start, and trying again would not help | paged once, not ready, not started again |
 | `waiting` | the lane cannot start now: Redis or Kafka is away | paged once, started again for ever, ever later |
+| `fenced` | another came under its name in Kafka's group | started again, at the third in a minute not |
 | `pulse` | where its shards stand, and which of them it does not serve | not ready while there is one |
 | `owned` | which shards Kafka gave it | |
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -32,6 +34,7 @@ RESTART_AFTER_S = (0.0, 0.2, 1.0, 3.0, 10.0)
 STEADY_S = 30.0  # a lane that lived so long is started again at once
 SILENT_S = 30.0  # Kafka has taken its partitions away long before
 DRAIN_S = 10.0
+FENCED_MAX, FENCED_S = 3, 60.0
 WHOLE_LANE = "*"
 
 
@@ -47,6 +50,7 @@ class LaneState:
     heard_s: float = 0.0
     restarts: int = 0
     failures: int = 0
+    fenced: deque[float] = field(default_factory=lambda: deque(maxlen=FENCED_MAX))  # when, the newest
     waits_for: str = ""  # what it could not start without
     shards_stopped: dict[str, str] = field(default_factory=dict)
     shards_unserved: list[str] = field(default_factory=list)  # stopped, or waiting to be claimed
@@ -170,6 +174,8 @@ class LaneSupervisor:
                 if f"lane {lane.index}" not in self._paged:
                     self._paged[f"lane {lane.index}"] = str(detail)
                     self._tell(f"lane {lane.index} cannot start and tries again until it can: {detail}")
+            case {"kind": "fenced", "detail": detail}:
+                self._fenced(lane, str(detail))
             case {"kind": "owned", "shards": shards}:
                 given = {str(shard).strip("{}") for shard in shards} | {WHOLE_LANE}
                 for shard in lane.shards_stopped.keys() - given:
@@ -189,6 +195,17 @@ class LaneSupervisor:
         if self._paged.get(shard) != why:
             self._paged[shard] = why
             self._tell(f"lane {lane.index} stopped shard {shard}: {why}")
+
+    def _fenced(self, lane: LaneState, detail: str) -> None:
+        lane.fenced.append(monotonic())
+        namesake = (
+            "另一个 worker 同名，或 broker 已忘记本进程；请为每个 worker 设置各自的 XINMAI_WORKER / another worker "
+            f"has this name, or the broker forgot this one; give each worker its own XINMAI_WORKER ({detail})"
+        )
+        if len(lane.fenced) == FENCED_MAX and lane.fenced[-1] - lane.fenced[0] < FENCED_S:
+            self._stopped(lane, WHOLE_LANE, namesake)
+        else:
+            _log.error("lane %d lost its shards: %s", lane.index, namesake)
 
     def _died(self, lane: LaneState) -> None:
         if lane.process is None:

@@ -52,6 +52,14 @@ def lane_that_gives_up(settings: Any, index: int, control: Connection) -> None:
     sys.exit(1)
 
 
+def lane_with_a_namesake(settings: Any, index: int, control: Connection) -> None:
+    """Serves, and each time another takes its place."""
+    note(settings, f"started {index} {os.getpid()}")
+    control.send({"kind": "pulse", "shards": [], "tally": {}})
+    control.send({"kind": "fenced", "detail": "w-0: Static consumer fenced"})
+    sys.exit(1)
+
+
 def lane_that_waits(settings: Any, index: int, control: Connection) -> None:
     """Cannot start three times, and then can."""
     with open(settings["notes"], encoding="utf-8") as notes:

@@ -159,6 +159,19 @@ def test_a_lane_that_stopped_on_purpose_is_not_started_again(tmp_path):
     assert (watched.died, watched.supervisor.lanes_down()) == ([0], 1)
 
 
+def test_a_lane_whose_place_another_takes_again_and_again_gives_way_and_says_what_to_set(tmp_path):
+    watched = Watched(tmp_path, fake_lanes.lane_with_a_namesake)
+
+    async def scene():
+        await watched.until(lambda: watched.supervisor.lanes[0].status == "stopped")
+        await asyncio.sleep(0.5)
+
+    watched.play(scene)
+    assert len(watched.notes) == 3  # once may be a broker that forgot
+    assert watched.pages[-1].startswith("lane 0 stopped shard *")
+    assert "XINMAI_WORKER" in watched.pages[-1]
+
+
 def test_a_lane_that_waits_is_started_again_until_it_can_and_pages_once(tmp_path):
     watched = Watched(tmp_path, fake_lanes.lane_that_waits)
 
