@@ -18,6 +18,7 @@ from connectors.log_reader import log_end, read_log
 from connectors.state_codec import pack
 from connectors.store import Store, meta_key
 from connectors.topology import Topics, tags
+from streams.ownership import topology_of
 from streams.person_shard import PersonShard
 from streams.shards import Effects, Record, Shard, ShardStopped, refuse_before_switch
 from streams.snapshots import Snapshot, newest_snapshot, write_snapshot
@@ -136,6 +137,7 @@ def prove(
 
     store = Store(redis, timeout_s=30)
     findings, derived, ahead = Findings(), Derived(), Derived()
+    identity, _ = topology_of(kafka, topics, clock)
     for log in logs(kafka, topics, clock):
         meta = store.client.hgetall(meta_key(log.tag))
         if b"offset" not in meta:
@@ -143,6 +145,12 @@ def prove(
             continue
         shard, end, earlier = log.make(), int(meta[b"offset"]) + 1, findings.records
         topology = meta[b"topology"].decode()
+        if topology != identity[log.topic]:
+            findings.unproved.append(
+                f"{log.tag}: Redis holds the state of another log or clock, {topology}; this is {identity[log.topic]}. "
+                "Connect the two that belong together, or empty Redis and run xinmai rebuild"
+            )
+            continue
         snapshot = newest_snapshot(snapshots, log.tag, topology=topology, up_to=end - 1)
         for said in folded(kafka, log, shard, (begun(shard, snapshot), end)):
             findings.records += len(said)
@@ -197,10 +205,15 @@ def _compare(store: Store, shard: Shard, meta: dict[bytes, bytes], findings: Fin
             findings.values += 1
             wanted = expected.pop(address, None)
             if wanted is None:
-                findings.differences.append(f"{':'.join(address)}: in Redis, but no record made it")
+                findings.differences.append(f"{_name(address)}: in Redis, but no record made it")
             elif wanted != value:
-                findings.differences.append(f"{':'.join(address)}: bytes differ from the fold's")
-    findings.differences += [f"{':'.join(address)}: missing in Redis" for address in expected]
+                findings.differences.append(f"{_name(address)}: bytes differ from the fold's")
+    findings.differences += [f"{_name(address)}: missing in Redis" for address in expected]
+
+
+def _name(address: tuple[str, str]) -> str:
+    """The key as redis-cli takes it; of a hash its field behind it."""
+    return " ".join(filter(None, address))
 
 
 def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
@@ -231,7 +244,7 @@ def verify(settings: "Settings", *, outputs: bool, as_json: bool) -> int:
     if as_json:
         print(orjson.dumps(answer).decode())
     else:
-        word = "equal" if answer["equal"] else "NOT EQUAL"
+        word = "equal" if answer["equal"] else "NOT EQUAL" if findings.differences else "NOT PROVED"
         print(
             f"{word}: {findings.records} records, {findings.shards} shards, "
             f"{findings.values} values, {findings.outputs} outputs"
