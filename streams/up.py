@@ -48,6 +48,7 @@ class Up:
     institution: str
     pharmacy: str
     bank: str
+    probes: str
     embedded: bool
     pid: int
     pids: Mapping[str, int]
@@ -109,11 +110,16 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         stack.enter_context(only_one(home))
         stack.callback(say, "已全部停止 / all of it has ended")
         own = own_servers()
+        if len(own) == 1:
+            raise Stop(
+                "XINMAI_KAFKA 与 XINMAI_REDIS 须同时设置或都不设置：状态须与其日志同存亡",
+                f"set both XINMAI_KAFKA and XINMAI_REDIS, or neither: a {own[0]} of up's own forgets, the other not",
+            )
         say(f"启动 / starting: {', '.join([*own, 'bank simulator'])} …")
         kafka, redis, embedded = _servers(stack, home)
         bank = stack.enter_context(BankSimulator(book_file=_book(home, embedded)))
-        port = free_ports(1)[0]
-        api = f"http://127.0.0.1:{port}"
+        api, probes = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+        probes = f"http://{os.environ['XINMAI_PROBES']}" if os.environ.get("XINMAI_PROBES") else probes
         token, tokens = _write_tokens(home / "tokens.toml")
         stack.callback((home / "tokens.toml").unlink, missing_ok=True)
         told = {
@@ -130,8 +136,9 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         say("  主题与首份政策 / topics and the first policy …")
         _prepare()
         say(f"  worker 与 API / worker and API … (logs: {HOME}/logs)")
+        told["XINMAI_PROBES"] = probes.removeprefix("http://")
         programs = [_program(stack, name, told, home) for name in ("worker", "api")]
-        _wait_ready(api, programs, stopped)
+        _wait_ready(api, probes, programs, stopped)
         up = Up(
             api=api,
             kafka=kafka,
@@ -141,6 +148,7 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
             institution=INSTITUTION,
             pharmacy=PHARMACY,
             bank=bank.url,
+            probes=probes,
             embedded=embedded,
             pid=os.getpid(),
             pids={program.name: program.pid for program in programs},
@@ -239,7 +247,7 @@ def _program(stack: ExitStack, name: str, environment: Mapping[str, str], home: 
     return program.start()
 
 
-def _wait_ready(api: str, programs: list[Program], stopped: Event) -> None:
+def _wait_ready(api: str, probes: str, programs: list[Program], stopped: Event) -> None:
     until_s = time.monotonic() + READY_WITHIN_S
     said = "nothing yet"
     while time.monotonic() < until_s and not stopped.wait(0.1):
@@ -248,6 +256,8 @@ def _wait_ready(api: str, programs: list[Program], stopped: Event) -> None:
                 raise Stop(
                     f"{program.name} 未能启动：{program.tail()}", f"{program.name} did not start, see {program.log}"
                 )
+        if refusal := _refusal(probes):
+            raise Stop(f"worker 拒绝处理：{refusal}", f"the worker goes no further: {refusal}")
         try:
             answer = httpx.get(f"{api}/readyz", timeout=2)
             if answer.status_code == 200:
@@ -258,9 +268,19 @@ def _wait_ready(api: str, programs: list[Program], stopped: Event) -> None:
     raise ConnectorError("api", f"not ready within {READY_WITHIN_S:.0f} s: {said}", retryable=True)
 
 
+def _refusal(probes: str) -> str:
+    """Why a shard waits for a person, in its lane's words; '' as long as none does."""
+    try:
+        lanes = httpx.get(f"{probes}/readyz", timeout=2).json()["lanes"]
+    except (httpx.HTTPError, ValueError):
+        return ""
+    return next((str(why) for lane in lanes for why in lane["shards_stopped"].values()), "")
+
+
 def _welcome(up: Up) -> None:
     print(f"信脉 Xinmai is up: {up.api}  (Kafka {up.kafka}, Redis {up.redis}, bank simulator {up.bank})")
     print(f"  export XINMAI_API={up.api} XINMAI_TOKEN={up.token}")
+    print(f"  metrics: {up.api}/metrics, {up.probes}/metrics (worker)")
     print(f"  logs: {HOME}/logs; everything else: {HOME}/up.json; Ctrl-C stops all of it")
     if up.embedded:
         print(f"  {NOTE_ZH}\n  {NOTE_EN}", flush=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.embedded import RedisServer
 from tests.e2e.stories.playing import first_ms, play
 from tests.e2e.stories.reading import read_stories
 from tests.e2e.stories.stage import a_stage
@@ -69,14 +70,16 @@ def lied(name):
 @pytest.fixture(scope="module", params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
 def played(request, tmp_path_factory):
     """By story, what went otherwise than told. Only the stories that were asked for are played."""
-    real = {}
+    real, redis = {}, RedisServer("any")
     if request.param == "real":
-        real = {"XINMAI_KAFKA": request.getfixturevalue("real_kafka").bootstrap, "XINMAI_PREFIX": "stories."}
+        kafka = request.getfixturevalue("real_kafka").bootstrap
+        real = {"XINMAI_KAFKA": kafka, "XINMAI_REDIS": redis.start().url, "XINMAI_PREFIX": "stories."}
     here = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
     chosen = {getattr(value, "name", value) for item in here for value in item.callspec.params.values()}
     stories = [story for story in STORIES if story.name in chosen] + [lied(name) for name in LIES if name in chosen]
     with a_stage(tmp_path_factory.mktemp("stories"), first_ms(stories), real) as stage:
         yield play(stage, stories)
+    redis.stop()
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

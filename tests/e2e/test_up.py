@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from connectors.embedded import RedisServer
+
 pytestmark = pytest.mark.slow
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("XINMAI_")}
 ENVIRONMENT |= {"PYTHONPATH": str(Path(__file__).parents[2]), "XINMAI_PREFIX": "up."}
@@ -26,7 +28,10 @@ FIRST_RULES = {"P01", "P02", "P03", "P12", "P13", "P17", "D01", "M01", "Q01"}
 def up(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("up")
     command = [sys.executable, "-m", "streams.command_line", "up", "--json"]
-    real = {"XINMAI_KAFKA": request.getfixturevalue("real_kafka").bootstrap} if request.param == "real" else {}
+    redis = RedisServer("any")
+    real = {}
+    if request.param == "real":
+        real = {"XINMAI_KAFKA": request.getfixturevalue("real_kafka").bootstrap, "XINMAI_REDIS": redis.start().url}
     environment = ENVIRONMENT | real
     process = subprocess.Popen(
         command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -36,6 +41,7 @@ def up(request, tmp_path_factory):
     yield json.loads(line), directory
     process.send_signal(signal.SIGTERM)
     rest, errors = process.communicate(timeout=120)
+    redis.stop()
     assert (process.returncode, rest) == (0, ""), errors
     assert not (directory / ".xinmai" / "up.json").exists()
 
