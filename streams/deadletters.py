@@ -69,6 +69,8 @@ class Retried:
     refused: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     cannot: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """Open letters that were not asked for by name and that no retry can help."""
 
     @property
     def is_clean(self) -> bool:
@@ -115,7 +117,8 @@ def retry(letters: Letters, ids: Collection[str], intake: Intake, *, chunk: int 
     """Judge and append what can be retried: the letters named by id, or all open ones."""
     retried = Retried(unknown=[name for name in ids if name not in letters.by_id])
     chosen = [letter for letter in letters.open if not ids or letter["deadletter_id"] in ids]
-    retried.cannot += [letter["deadletter_id"] for letter in chosen if ids and not letter.get("can_retry")]
+    helpless = [letter["deadletter_id"] for letter in chosen if not letter.get("can_retry")]
+    (retried.cannot if ids else retried.left).extend(helpless)
     able = [letter for letter in chosen if letter.get("can_retry")]
     for first in range(0, len(able), chunk):
         intake.wait_for_room()
@@ -185,11 +188,15 @@ def run_retry(settings: "Settings", ids: Collection[str], *, as_json: bool) -> i
         return 2
     if as_json:
         shown = {"accepted": retried.accepted, "refused": retried.refused, "unknown": retried.unknown}
-        print(json.dumps(shown | {"cannot_retry": retried.cannot}, ensure_ascii=False))
+        shown |= {"cannot_retry": retried.cannot, "left": retried.left}
+        print(json.dumps(shown, ensure_ascii=False))
     else:
         print(f"{len(retried.accepted)} in the log, {len(retried.refused)} refused again")
         for name, why in (*retried.refused, *((name, "no such letter") for name in retried.unknown)):
             print(f"  {name}  {why}")
         for name in retried.cannot:
             print(f"  {name}  cannot be retried from here: correct the line and send it again")
+        if retried.left:
+            print(f"  {len(retried.left)} 封未重试：其中没有可重送的事件，或会再次冲突；须更正原行后重新送入")
+            print(f"  {len(retried.left)} not retried: no event is kept, or it would conflict again; correct the line")
     return 0 if retried.is_clean else 1

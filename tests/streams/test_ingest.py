@@ -199,6 +199,18 @@ def test_a_conflict_is_not_retried_because_it_would_conflict_again(settings, cap
 
 
 @pytest.mark.usefixtures("lane")
+def test_a_retry_of_everything_says_what_it_left_and_why(settings, capsys):
+    writer = pen(settings.kafka)
+    letter = {"deadletter_id": "dl_1", "reason": "NOT_JSON", "detail_en": "not JSON", "origin": "p0@7", "sha256": "ab"}
+    writer.produce(settings.topics.deadletter, json.dumps(letter), key="p0@7")
+    writer.flush(10)
+    assert run_retry(settings, (), as_json=False) == 0
+    assert "1 not retried: no event is kept" in capsys.readouterr().out
+    assert run_retry(settings, (), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["left"] == ["dl_1"]
+
+
+@pytest.mark.usefixtures("lane")
 def test_a_letter_that_nobody_knows_cannot_be_retried(settings, capsys):
     assert run_retry(settings, ("dl_nobody",), as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["unknown"] == ["dl_nobody"]
