@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 CHUNK_LINES = 250
 SHOWN_MAX = 20
 LANES_WITHIN_S = 3.0
+NO_JSON_MIN = 20
 HINT = (
     "这些行是国家医保平台报文，请加 --format national；未写入任何内容",
     "these lines are messages of the national platform: add --format national; nothing was sent",
+)
+NO_JSON = (
+    f"开头 {NO_JSON_MIN} 行都不是 JSON：文件应每行一个 JSON 对象；未写入任何内容",
+    f"not one of the first {NO_JSON_MIN} lines is JSON: a file has one JSON object a line; nothing was sent",
 )
 
 Form = Literal["canonical", "national"]
@@ -67,6 +72,10 @@ def run_ingest(settings: "Settings", file: str, *, format: Form, as_json: bool) 
         why = f"没有文件 {file}，请检查路径 / there is no file {file}: check the path, or give - for stdin"
         print(f"xinmai ingest: {why}", file=sys.stderr)
         return 2
+    except IsADirectoryError:
+        why = f"{file} 是目录，请给出其中的文件 / {file} is a directory: name a file in it"
+        print(f"xinmai ingest: {why}", file=sys.stderr)
+        return 2
     except (ConnectorError, OSError, Stop, ValueError) as error:
         print(f"xinmai ingest: {error}", file=sys.stderr)
         return 2
@@ -100,6 +109,15 @@ def is_national(line: bytes) -> bool:
     return b'"infno"' in line and b'"event_type"' not in line
 
 
+def is_json(line: bytes) -> bool:
+    """Whether a line can be read at all; what stands in it is for the edge to judge."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 def _send(
     settings: "Settings", pacer: Pacer, lines: Iterator[tuple[int, bytes]], *, form: Form, origin: str
 ) -> tuple[Tally, float]:
@@ -112,6 +130,9 @@ def _send(
         print("no worker is applying the log: lines are appended without waiting for one", file=sys.stderr)
     tally, begun_s = Tally(), monotonic()
     while chunk := list(islice(lines, CHUNK_LINES)):
+        first = [] if tally.counts else chunk[:NO_JSON_MIN]
+        if len(first) == NO_JSON_MIN and not any(is_json(line) for _, line in first):
+            raise Stop(*NO_JSON)
         if form == "canonical" and not tally.counts and all(is_national(line) for _, line in chunk):
             raise Stop(*HINT)
         intake.wait_for_room()

@@ -189,8 +189,8 @@ def only_one(home: Path) -> Iterator[None]:
             lock.seek(0)
             pid = lock.read()
             raise Stop(
-                f"已有一个 xinmai up 在运行或正在停止（进程 {pid}）；请待其结束后再启动",
-                f"another xinmai up runs here, or is still stopping (process {pid}); start again when it has ended",
+                f"本目录已有 xinmai up 或 demo 在运行或正在停止（进程 {pid}）；请待其结束后再启动",
+                f"an xinmai up or demo runs here, or is still stopping (process {pid}); start again when it has ended",
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))

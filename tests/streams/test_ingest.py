@@ -246,6 +246,27 @@ def test_a_file_that_is_not_there_cannot_run(settings, capsys):
     assert "no file nowhere.jsonl: check the path" in error
 
 
+def test_a_directory_cannot_be_sent(settings, capsys, tmp_path):
+    assert run_ingest(settings, str(tmp_path), format="canonical", as_json=False) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path} is a directory" in error
+    assert "Errno" not in error
+
+
+@pytest.mark.usefixtures("lane")
+@pytest.mark.parametrize("form", ["canonical", "national"])
+def test_a_file_that_is_no_json_at_all_brings_one_sentence_and_no_letter(settings, capsys, tmp_path, form):
+    path = tmp_path / "README.md"
+    path.write_text("# no event\n" * 20 + visit())
+    assert run_ingest(settings, str(path), format=form, as_json=True) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("nothing was sent")) == ("", 1)
+    assert not read_letters(settings.kafka, settings.topics.deadletter).by_id
+    path.write_text("# no event\n" * 19 + visit())  # one that can be read: the others are told apart
+    assert run_ingest(settings, str(path), format=form, as_json=True) == 1
+    assert len(read_letters(settings.kafka, settings.topics.deadletter).by_id) == (19 if form == "canonical" else 20)
+
+
 @pytest.mark.usefixtures("lane")
 def test_national_messages_taken_for_events_bring_one_hint_and_no_letter(settings, capsys, tmp_path):
     messages = (SAMPLES / "hospital_day.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:3]
