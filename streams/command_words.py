@@ -1,5 +1,8 @@
-"""What the commands share: the option types, and the settings, read when a command runs."""
+"""What the commands share: the option types, the settings, read when a command runs, and what the program is called."""
 
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -16,3 +19,12 @@ def settings() -> "Settings":
     from streams.settings import load_settings
 
     return load_settings()
+
+
+def called_as() -> str:
+    """`xinmai` as whoever reads can type it: bare where the PATH finds this one, else as it was called."""
+    called = sys.argv[0]
+    found = shutil.which("xinmai")
+    if Path(called).name != "xinmai" or (found and Path(found).resolve() == Path(called).resolve()):
+        return "xinmai"
+    return called

@@ -20,6 +20,7 @@ from connectors.topology import Topics
 from risk.local_time import local_day, to_ms
 from streams.city.plan import CityPlan
 from streams.city.traffic import IntoHttp, Traffic
+from streams.command_words import called_as
 from streams.demo_patients import play
 from streams.demo_view import Screen, Seen
 from streams.logging_setup import log_to_stderr
@@ -32,7 +33,8 @@ SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "cases" / "national"
 CITY_S = 120.0
 CITY_DAYS = 2
 LOOK = """While this runs: {api}/ is the console, {api}/openapi.json what the API takes and answers,
-{api}/metrics for Prometheus; in this folder: xinmai alerts --follow · xinmai show institution H43050200001"""
+{api}/metrics for Prometheus; in this folder: {xinmai} alerts --follow · {xinmai} show institution H43050200001"""
+FIND_ONE = "自己查 find it: kcat -b {kafka} -t TOPIC -C -e -q | grep ID"
 TOPIC_OF = {
     "settlement": "events",
     "alert": "alerts",
@@ -164,14 +166,15 @@ def _show(console: Console, up: Up, seen: Seen, ticks: Iterator[None]) -> None:
 
         with Live(Screen(seen, headline, note), console=console, auto_refresh=False, screen=True) as live:
             for _ in ticks:
-                live.update(Screen(seen, headline, note, finding), refresh=True)
+                live.update(Screen(seen, headline, note, finding, FIND_ONE.format(kafka=up.kafka)), refresh=True)
         return
     console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
-    console.print(LOOK.format(api=up.api), highlight=False, soft_wrap=True)
+    console.print(LOOK.format(api=up.api, xinmai=called_as()), highlight=False, soft_wrap=True)
     said: frozenset[str] = frozenset()
     for _ in ticks:
         said = _say_firsts(console, up, seen, said)
-    console.print(Screen(seen, headline, note))
+    for line in Screen(seen, headline, note).on_paper():
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _ticks(programs: list[Program], stopped: Event, until_s: float | None) -> Iterator[None]:
@@ -214,4 +217,5 @@ def _farewell(console: Console, up: Up, seen: Seen, as_json: bool) -> None:
             console.print(line, highlight=False, soft_wrap=True)
     if up.embedded:
         console.print("服务已随程序结束 / broker and Redis have ended with this program, and forgot.", highlight=False)
-    console.print("下一步 / next: xinmai up, then README.md, “Send one settlement by hand”.", highlight=False)
+    following = f"下一步 / next: {called_as()} up, then README.md, “Send one settlement by hand”."
+    console.print(following, highlight=False, soft_wrap=True)

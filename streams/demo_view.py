@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from risk.yuan import yuan
-from streams.alerts_reader import words_of
+from streams.alerts_reader import markup_of, words_of
 
 SHOWN = 5
+WIDE = 120  # columns from which an alert and its id have room on one line
 
 
 @dataclass(slots=True)
@@ -102,14 +103,19 @@ def tallied(counts: Counter[tuple[str, str]]) -> str:
 
 
 class Screen:
-    """What is seen, as it was when this was made. `finding`: how to find the ids.
+    """What is seen, as it was when this was made. `finding`: how to find the ids; `find_one`: the same in one line.
 
-    On a low screen each panel shows fewer rows, then loses its frame, and last the note goes, so that all three are
-    there. What a panel is short of stands in its title.
+    On a low screen that line stands for all of them, then each panel shows fewer rows, and last it loses its frame, so
+    that all three are there. What a panel is short of stands in its title.
     """
 
     def __init__(
-        self, seen: Seen, headline: str, note: str, finding: Callable[[dict[str, str]], str] | None = None
+        self,
+        seen: Seen,
+        headline: str,
+        note: str,
+        finding: Callable[[dict[str, str]], str] | None = None,
+        find_one: str = "",
     ) -> None:
         with seen.lock:
             self._alerts, self._decisions = list(reversed(seen.alerts)), list(reversed(seen.decisions))
@@ -121,24 +127,24 @@ class Screen:
             self._counts = tallied(seen.counts)
             find = finding(dict(seen.firsts)) if finding else ""
         title = "find it yourself 自己查 · kcat"  # wrapped between words: a command that is cropped loses its id
-        how = Text(find, overflow="fold")
-        framed = [Panel(how, title=title, title_align="left")] if find else []
+        framed = [Panel(Text(find, overflow="fold"), title=title, title_align="left")] if find else []
         first, second = Text(headline, style="bold"), Text(note, style="dim")
-        plain = [how] if find else []
-        self._heads = (Group(first, second, *framed), Group(first, second, *plain), Group(first, *plain))
+        self._full, self._short = Group(first, second, *framed), Group(first, *([Text(find_one)] if find_one else []))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The fullest form that has room for every panel; on paper, which has no height, the fullest."""
-        height, options = options.height, options.reset_height()
-        full, plain, short = self._heads
-        forms = [(full, rows, framed) for framed in (True, False) for rows in range(SHOWN, 0, -1)]
-        forms += [(plain, 1, False), (short, 1, False)]
+        """The fullest form that has room for every panel; without a height, the fullest."""
+        # inside a group only the maximum is still said
+        height = options.max_height if console.is_terminal else options.height
+        options = options.reset_height()
+        forms = [(self._full, SHOWN, True), *((self._short, rows, True) for rows in range(SHOWN, 0, -1))]
+        forms.append((self._short, 1, False))
+        wide = options.max_width >= WIDE
 
         def lines(*parts: RenderableType) -> int:
             return len(console.render_lines(Group(*parts), options, pad=False))
 
         def shown(form: tuple[Group, int, bool]) -> Group:
-            return Group(form[0], self._panels(form[1], framed=form[2]))
+            return Group(form[0], self._panels(form[1], framed=form[2], wide=wide))
 
         most = sys.maxsize if height is None else height
         fits = 0
@@ -149,13 +155,39 @@ class Screen:
         if lines(screen, counts) <= most:
             yield counts
 
-    def _panels(self, rows: int, *, framed: bool) -> Group:
-        alerts = Table.grid(padding=(0, 1), expand=True)
-        alerts.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        id_width = max((len(each["alert_id"]) for each in self._alerts), default=0)
-        alerts.add_column(no_wrap=True, style="dim", min_width=id_width)
+    def on_paper(self) -> list[str]:
+        """The same where nobody watches a screen: a line for each, in markup, as long as it is."""
+        return [
+            "\n预警 alerts:",
+            *(f"  {markup_of(body)}" for body in self._alerts),
+            "决定 decisions:",
+            *("  " + "  ".join(_decision_row(body)) for body in self._decisions),
+            "指令 orders to the bank:",
+            *("  " + "  ".join(self._order_row(body)) for body in self._orders),
+            self._counts,
+        ]
+
+    def _order_row(self, body: dict[str, Any]) -> tuple[str, str, str, str]:
+        return body["order_id"], body["kind"], yuan(body["amount_fen"]), self._answers.get(body["order_id"], "…")
+
+    def _alert_table(self, rows: int, *, wide: bool) -> Table:
+        """An alert on a line; on a narrow screen its id on a second one, for beside it no word would have room."""
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        if wide:
+            id_width = max((len(each["alert_id"]) for each in self._alerts), default=0)
+            table.add_column(no_wrap=True, style="dim", min_width=id_width)
         for body in self._alerts[:rows]:
-            alerts.add_row(Text.from_markup(words_of(body), overflow="ellipsis"), str(body["alert_id"]))
+            words, name = Text.from_markup(words_of(body), overflow="ellipsis"), str(body["alert_id"])
+            if wide:
+                table.add_row(words, name)
+            else:
+                table.add_row(words)
+                table.add_row(Text(f"  {name}", style="dim"))
+        return table
+
+    def _panels(self, rows: int, *, framed: bool, wide: bool) -> Group:
+        alerts = self._alert_table(rows, wide=wide)
         decisions = _table("decision", "authorization / visit", "yuan 元", "gravest reason", heads=framed)
         decisions.columns[1].no_wrap = True
         for body in self._decisions[:rows]:
@@ -163,8 +195,7 @@ class Screen:
         orders = _table("order", "kind", "yuan 元", "bank says", heads=framed)
         orders.columns[0].no_wrap = True
         for body in self._orders[:rows]:
-            amount = yuan(body["amount_fen"])
-            orders.add_row(body["order_id"], body["kind"], amount, self._answers.get(body["order_id"], "…"))
+            orders.add_row(*self._order_row(body))
         told = (
             (alerts, "alerts 预警", "alerts", len(self._alerts)),
             (decisions, "decisions 决定", "decisions", len(self._decisions)),

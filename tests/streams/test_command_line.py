@@ -10,6 +10,7 @@ import pytest
 from streams.bench import NAMES
 from streams.city.labels import Label
 from streams.command_line import run
+from streams.command_words import called_as
 
 SHIPPED = Path(__file__).parents[2] / "config" / "policies" / "shaoyang"
 COMMANDS = [
@@ -101,6 +102,17 @@ def test_a_city_on_stdout_leaves_what_stands_at_stdin_alone(tmp_path):
 def test_a_dash_that_stands_for_nothing_is_a_wrong_command_line(words, capsys: pytest.CaptureFixture[str]):
     assert run(words) == 2
     assert capsys.readouterr().err.startswith("xinmai: 命令行参数有误")
+
+
+def test_a_command_that_is_named_works_where_the_reader_stands(tmp_path, monkeypatch):
+    program = tmp_path / "xinmai"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [str(program), "demo"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert called_as() == str(program)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert called_as() == "xinmai"
 
 
 def test_a_region_is_four_digits_of_a_prefecture(monkeypatch, capsys: pytest.CaptureFixture[str]):
