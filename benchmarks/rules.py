@@ -32,6 +32,13 @@ FEWEST_CITIES = 3
 BUDGET_S, QUICK_S = 100, 20
 _HEAD = re.compile(r"^\[\[([A-Z]\d+)\]\]")
 _ANY_HEAD = re.compile(r"^\[")
+MEASURES = {
+    "WindowRule": "windows", "GapRule": "gap", "ShareRule": "share of the cap", "AmountRule": "one amount",
+    "CompanyRule": "companies", "QualityRule": "boxes", "StockRule": "stock", "ShelfRule": "shelf",
+    "PriceRule": "prices", "QueryRule": "queries", "StandingRule": "standing", "PointsRule": "points",
+    "PaceRule": "pace", "DemandRule": "limit", "UseRule": "use of credit",
+}  # fmt: skip
+"""What the rules of a shape measure, as DETECTION.md calls it; those of the two grammars name their measure."""
 
 
 def run(quick: bool) -> Report:
@@ -75,7 +82,8 @@ def groups_of(files: dict[str, str]) -> dict[str, list[str]]:
             case CounterRule():
                 kind = f"days of {rule.subject}, {rule.measures[0].kind}"
             case _:
-                kind = type(rule).__name__ if name[0] != "Q" else "records (Q)"
+                shape = type(rule).__name__
+                kind = MEASURES.get(shape, shape) if name[0] != "Q" else "records (Q)"
         groups[kind].append(name)
     return {f"{' '.join(members)} ({kind})": members for kind, members in groups.items()}
 

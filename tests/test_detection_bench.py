@@ -69,6 +69,7 @@ def test_every_rule_in_force_is_in_one_group_and_is_measured_with_its_error():
     groups = groups_of(files)
     members = [rule for group in groups.values() for rule in group]
     assert sorted(members) == sorted(rule_ids(files))
+    assert {"P01 P02 P17 D01 (windows)", "H06 (shelf)", "D05 (boxes)"} <= groups.keys(), "as DETECTION.md calls them"
     measured = Measured({"whole book": files})
     measured.cities["whole book"] = [(5.0, 4.0), (4.0, 3.0), (7.0, 6.0)]
     assert measured.cost_us("whole book") == (1.0, 0.0)
