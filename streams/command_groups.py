@@ -89,7 +89,10 @@ def orders_reconcile(*, date: str, bank: str | None = None, statement: Path | No
 
 @show.command(name="person")
 def show_person(subject_id: str, /, *, json: Json = False) -> int:
-    """Visits, windows, credit and open holds of one insured person."""
+    """Visits, windows, credit and open holds of one insured person.
+
+    Among the open alerts are those that last (L80); one about a single event (P13) is told once: `xinmai alerts`.
+    """
     from streams.show import run_show
 
     return run_show(settings(), "person", subject_id, as_json=json)
