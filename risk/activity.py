@@ -277,6 +277,13 @@ def without_tombstones(activity: Activity, *names: int) -> Activity:
     return activity if len(stones) == len(activity.tombstones) else replace(activity, tombstones=stones)
 
 
+def with_undone(activity: Activity, message: str, setl: int, at_ms: int) -> Activity:
+    """The activity that knows which message reversed this settlement, if one did."""
+    if not message:
+        return activity
+    return replace(activity, undone=(*activity.undone, Undone(hash64(message), setl, at_ms)))
+
+
 def year_sum(activity: Activity, year: int) -> int:
     """What the funds paid for this person in that calendar year, fen."""
     return next((fund_fen for each, fund_fen in activity.years if each == year), 0)

@@ -38,6 +38,10 @@ CONFLICTS = {
         "该笔授权已结束，不能再操作；如仍需信用支付请重新申请",
         "The authorization has ended; ask for a new one if credit is still wanted",
     ),
+    "PAID_OTHERWISE": (
+        "该笔结算已用其他方式支付，不能再从信用额度扣款",
+        "This settlement was paid otherwise; nothing can be captured for it",
+    ),
     "REVERSED": ("该笔结算已撤销（冲正），不能再扣款", "This settlement was reversed; nothing can be captured for it"),
     "NOT_FOUND": ("没有这笔授权；请核对编号和机构", "No such authorization; check its id and institution"),
     "INVALID": ("金额必须大于零", "The amount must be positive"),

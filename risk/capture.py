@@ -57,7 +57,7 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
         )
         return credit, [*told]
     agreement = _agreement_for(record, link, settlement, context)
-    bill = _bill_of(settlement, link)._replace(topped_up_fen=topped_up_of(record, settlement.mdtrt_id))
+    bill = bill_of(settlement, link)._replace(topped_up_fen=topped_up_of(record, settlement.mdtrt_id))
     if not amounts_add_up:
         said = Said(ReasonCode.DATA_QUALITY, Outcome.HOLD, settlement.medfee_sumamt_fen, None, "Q03")
         return credit, [undone(bill, said, context)]
@@ -73,7 +73,8 @@ def settle(credit: Credit | None, settlement: SettlementCompleted, context: Cont
     return _advised(record, link.ended, bill, booking=booking, context=context)
 
 
-def _bill_of(settlement: SettlementCompleted, link: Link) -> Bill:
+def bill_of(settlement: SettlementCompleted, link: Link) -> Bill:
+    """What the event of a linked settlement asks for."""
     hold = link.hold
     final = hold is None or hold.scope == "settlement" or (hold.service == "deposit_free" and not _mid_stay(settlement))
     return Bill(
@@ -137,8 +138,10 @@ def from_hold(credit: Credit, hold: Authorization, bill: Bill, context: Context)
     """Take it out of the hold; what the hold lacks, out of what is available; the rest is top-up."""
     agreement = agreement_of(credit, hold.agreement_no)
     assert agreement is not None, hold
-    captured_fen = min(bill.tender_fen, hold.held_fen + may_grow_fen(credit, hold, context))
-    short_by = bound_by(credit, hold, context) if captured_fen < bill.tender_fen else ReasonCode.OK
+    asked_fen = bill.tender_fen if bill.asked_fen is None else min(bill.asked_fen, bill.tender_fen)
+    captured_fen = min(asked_fen, hold.held_fen + may_grow_fen(credit, hold, context))
+    exceeds = ReasonCode.APPROVED_EXCEEDED if asked_fen < bill.tender_fen else ReasonCode.OK
+    short_by = bound_by(credit, hold, context) if captured_fen < asked_fen else exceeds
     if not bill.tender_fen:
         said: list[Output | Reply] = [nothing_due(bill, context)]
         if bill.final:
@@ -204,6 +207,7 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         booked_by=context.record_id,
         told_ms=context.occurred_ms,
         short_by=booking.short_by.value if captured_fen < bill.tender_fen else "",
+        doubted=bill.doubted,
     )
     credit = replace(without_wants(credit, bill.mdtrt_id), obligations=(*credit.obligations, obligation))
     left_fen = bill.topped_up_fen - topped_up_fen - paid_fen

@@ -31,6 +31,8 @@ class Bill(NamedTuple):
     final: bool
     confirmed: bool
     topped_up_fen: int = 0
+    doubted: str = ""
+    asked_fen: int | None = None  # by a checkout, if its event had come before and says otherwise
 
 
 def captured(

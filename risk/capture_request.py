@@ -10,6 +10,8 @@ from risk.facts import AuthorizationCaptureRequested
 from risk.outputs import Output, Reply
 from risk.reasons import Outcome
 from risk.requests import CAPTURE, answered, known_hold, remembering, with_known
+from risk.unbooked import unbooked_of
+from risk.watched import Unbooked
 
 
 def capture_requested(credit: Credit, fact: AuthorizationCaptureRequested, context: Context) -> Move:
@@ -35,12 +37,17 @@ def capture_requested(credit: Credit, fact: AuthorizationCaptureRequested, conte
             return credit, [problem(fact, 409, "NOT_OPEN", field="authorization_id", state=known.state.value)]
         if fact.psn_cash_pay_fen < 0:
             return credit, [problem(fact, 400, "INVALID", field="psn_cash_pay_fen")]
-        credit, said = _captured_now(credit, known, fact, context)
+        told = unbooked_of(credit, fact.setl_id)
+        if told is not None and fact.psn_cash_pay_fen and not told.tender_fen and not told.doubted:
+            return credit, [problem(fact, 409, "PAID_OTHERWISE", field="setl_id")]
+        credit, said = _captured_now(credit, known, fact, context, told=told)
         booked = obligation_of(credit, fact.setl_id)
     elif booked is None:
         pass  # nothing was due when it was first asked, and nothing is now
     elif (booked.fixmedins_code, booked.authorization_id) != (fact.fixmedins_code, fact.authorization_id):
         return credit, [problem(fact, 409, "CONFLICT", field="setl_id")]  # booked under another authorization
+    elif before is None and booked.reversed_by:
+        return credit, [problem(fact, 409, "REVERSED", field="setl_id")]
     elif before is None and booked.due_fen != fact.psn_cash_pay_fen:
         said += quality_alert(
             context, "Q06", booked.fixmedins_code, mdtrt_id=booked.mdtrt_id,
@@ -56,7 +63,12 @@ def capture_requested(credit: Credit, fact: AuthorizationCaptureRequested, conte
     return credit, [*said, reply(fact, 200, _capture_answer(credit, fact, booked, context))]
 
 
-def _captured_now(credit: Credit, hold: Authorization, fact: AuthorizationCaptureRequested, context: Context) -> Move:
+def _captured_now(
+    credit: Credit, hold: Authorization, fact: AuthorizationCaptureRequested, context: Context, *,
+    told: Unbooked | None,
+) -> Move:  # fmt: skip
+    """`told`: what the settlement's own event said before, which wins; it told of no credit, so as much as is asked."""
+    asked_fen = fact.psn_cash_pay_fen
     final = hold.scope == "settlement" if fact.final is None else fact.final
     bill = Bill(
         fact.setl_id,
@@ -68,7 +80,15 @@ def _captured_now(credit: Credit, hold: Authorization, fact: AuthorizationCaptur
         False,
         topped_up_of(credit, hold.mdtrt_id),
     )
-    return from_hold(ended_wants(credit, hold.mdtrt_id), hold, bill, context)
+    said: list[Output | Reply] = []
+    if told is not None and asked_fen:
+        bill = bill._replace(confirmed=not told.doubted, doubted=told.doubted)
+        if not told.doubted and told.tender_fen != asked_fen:
+            bill = bill._replace(tender_fen=told.tender_fen, asked_fen=asked_fen)
+            where = {"mdtrt_id": hold.mdtrt_id, "observed": asked_fen, "allowed": told.tender_fen}
+            said += quality_alert(context, "Q06", hold.fixmedins_code, **where)
+    credit, more = from_hold(ended_wants(credit, hold.mdtrt_id), hold, bill, context)
+    return credit, [*said, *more]
 
 
 def _capture_answer(

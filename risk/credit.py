@@ -9,15 +9,17 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from risk.activity import Stored, Visit, hash64
+from risk.local_time import local_day
 from risk.ordered import Bundle, Order
 from risk.outputs import Output, Reply, record_id
 from risk.policy import Policy
 from risk.reasons import Outcome, Said, gravest
 from risk.signed import Agreement, Standing
 from risk.terms import Terms
-from risk.watched import Accrual, Alarm, Arrears, Signals, Want
+from risk.watched import Accrual, Alarm, Arrears, Signals, Unbooked, Want
 
 
 class HoldState(StrEnum):
@@ -201,6 +203,7 @@ class Credit(Stored, frozen=True):
     accruals: tuple[Accrual, ...] = ()
     arrears: tuple[Arrears, ...] = ()
     signals: Signals = Signals()
+    unbooked: tuple[Unbooked, ...] = ()
 
 
 EMPTY = Credit()
@@ -245,3 +248,10 @@ def authorization_event(fixmedins_code: str, authorization_id: str) -> str:
 def authorization_key(fixmedins_code: str, authorization_id: str) -> int:
     """The digest under which an authorization is remembered: its id is unique per person and institution."""
     return hash64(f"{fixmedins_code}\0{authorization_id}")
+
+
+def with_terms(context: Context) -> Context:
+    """The context under terms that can move money: of the record's day, or, before there were any, of today."""
+    if "bundle" in context.terms:
+        return context
+    return replace(context, terms=context.policy.on(local_day(context.now_ms)))

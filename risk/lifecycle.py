@@ -16,7 +16,7 @@ from risk.arrears import next_ms as arrears_ms
 from risk.authorize import requested
 from risk.bundles import closed_bundles, heard_of, visit_ended, visit_reopened
 from risk.capture_request import capture_requested
-from risk.credit import EMPTY, Context, Credit, Move, Step
+from risk.credit import EMPTY, Context, Credit, Move, Step, with_terms
 from risk.decided import quality_alert
 from risk.demand import watch
 from risk.expiry import after_discharge_ms, prolonged, registered
@@ -66,12 +66,12 @@ from risk.forgetting import forgotten
 from risk.holds import HoldAction, open_hold, without_old_ids
 from risk.kept import clocked
 from risk.legs import assert_legs_moved
-from risk.local_time import local_day
 from risk.orders import emit
 from risk.outputs import Output, Reply
 from risk.reversal import Settled
 from risk.signals import next_ms as signals_ms
 from risk.signals import signalled
+from risk.unbooked import noted, still_unbooked
 from risk.unsigning import terminated, wound_down
 from risk.view import authorization_view, order_view, view
 from risk.waiting import waited
@@ -203,18 +203,18 @@ def settle(
     credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool, *,
     counts: bool = True,
 ) -> Step:  # fmt: skip
-    """Fold a newly counted settlement; `counts`: unless it was reversed before it came."""
+    """Fold a newly told settlement; `counts`: unless it was reversed before it came."""
     context = with_terms(context)
     if "bundle" not in context.terms:
         return credit, []  # a place without credit
-    if not counts:
-        return _finished(*reversal.undone_before(credit, settlement, context, amounts_add_up), None, context)
-    if credit is not None:
+    if credit is not None and counts:
         credit = heard_of(without_old_ids(credit, context.now_ms), settlement.mdtrt_id, context)
-    record, said = capture.settle(credit, settlement, context, amounts_add_up)
-    if record is not None and record.accruals:
+    record, said = reversal.counted(credit, settlement, context, amounts_add_up=amounts_add_up, counts=counts)
+    if record is not None:
+        record = noted(record, settlement, context, amounts_add_up=amounts_add_up, counts=counts)
+    if record is not None and record.accruals and counts:
         record = settled_lines(record, settlement)
-    return _finished(record, said, settlement, context)
+    return _finished(record, said, settlement if counts else None, context)
 
 
 def reverse(credit: Credit | None, original: Settled | None, fact: SettlementReversed, context: Context) -> Step:
@@ -272,20 +272,13 @@ def next_due(credit: Credit | None) -> int | None:
     return min([instant for instant in instants if instant], default=None)
 
 
-def with_terms(context: Context) -> Context:
-    """The context under terms that can move money: of the record's day, or, before there were any, of today."""
-    if "bundle" in context.terms:
-        return context
-    return replace(context, terms=context.policy.on(local_day(context.now_ms)))
-
-
 def _finished(credit: Credit | None, said: list[Output | Reply], fact: Fact | None, context: Context) -> Step:
     """What follows every record: what is ready is sent, what is over is forgotten, what crossed is told."""
     if credit is None:
         return None, said
     if "bundle" in context.terms:
         credit, more = emit(clocked(credit, context), context)
-        credit = forgotten(credit, context.now_ms)
+        credit = still_unbooked(forgotten(credit, context.now_ms), context.now_ms)
         if credit.accruals or credit.wants:
             credit, back = waited(remembered_stays(credit, context), context)
             said += back

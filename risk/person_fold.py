@@ -16,7 +16,6 @@ from risk.activity import (
     NOTHING,
     Activity,
     Receipt,
-    Row,
     Visit,
     hash64,
     visit_end_ms,
@@ -176,9 +175,10 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if counted.result == "conflict":
         said = [*said, dead_letter(as_told, moment, CONFLICT)]
     activity = counted.activity
+    counts = counted.row is not None and counted.row.state == COUNTED  # one undone before it came captures nothing
     if counted.row is not None:
         activity = billed(person.activity, activity, visit, counted.row)
-        if not _counts(counted.row):
+        if not counts:
             activity, more = bill_undone(activity, counted.row, fact, moment)
             said = [*said, *more]
     told = counted.contributions
@@ -190,12 +190,7 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
     if not on_credit or counted.result != "applied":
         return applied
     context = _context(after, fact, moment, visit)
-    return _with_credit(applied, settle(credit, fact, context, amounts_add_up(fact), counts=_counts(counted.row)))
-
-
-def _counts(row: Row | None) -> bool:
-    """One that was reversed before it came captures nothing."""
-    return row is not None and row.state == COUNTED
+    return _with_credit(applied, settle(credit, fact, context, amounts_add_up(fact), counts=counts))
 
 
 def _recounted(

@@ -21,6 +21,7 @@ from risk.orders import cancel, emit, without_lost_refunds
 from risk.outputs import Output, Reply, derived_id
 from risk.reasons import Outcome
 from risk.signed import CREDIT_LINE
+from risk.unbooked import booked_after_all
 
 _VISIT_FORGOTTEN_MS = 2 * DAY_MS
 
@@ -32,18 +33,26 @@ class Settled(Protocol):
     def setl(self) -> int: ...
 
 
-def undone_before(
-    credit: Credit | None, settlement: SettlementCompleted, context: Context, amounts_add_up: bool
+def counted(
+    credit: Credit | None, settlement: SettlementCompleted, context: Context, *, amounts_add_up: bool, counts: bool
 ) -> Step:
-    """A settlement comes that was reversed before: what a checkout captured of it is undone, if it still stands.
+    """A settlement comes; `counts`: unless it was reversed before. What a checkout captured of it is undone then, or
+    stands again if that reversal was itself undone by a message that named no settlement.
 
-    It may be reinstated, so its amounts are the event's all the same.
+    One that was undone may be reinstated, so the amounts are the event's all the same.
     """
-    if credit is None or obligation_of(credit, settlement.setl_id) is None:
-        return credit, []
-    credit, said = reverse(credit, None, settlement, context)
+    booked = obligation_of(credit, settlement.setl_id) if credit is not None else None
+    if credit is None or booked is None:
+        return settle(credit, settlement, context, amounts_add_up) if counts else (credit, [])
+    said: list[Output | Reply] = []
+    if not counts:
+        credit, said = reverse(credit, None, settlement, context)
     record, more = settle(credit, settlement, context, amounts_add_up)
-    return record, [*said, *more]
+    said += more
+    if counts and booked.reversed_by and record is not None:
+        record, more = reinstate(record, None, settlement, context)
+        said += more
+    return record, said
 
 
 def reverse(
@@ -187,14 +196,19 @@ def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, reopened_f
     return decision(context, "after_visit", decision_id, body)
 
 
-def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstated, context: Context) -> Move:
+def reinstate(
+    credit: Credit, original: Settled | None, fact: SettlementReinstated | SettlementCompleted, context: Context
+) -> Move:
     """The reversal was itself undone: the claim stands again, out of what it put on hold as far as that is still held.
 
     What another bill took meanwhile, or what expired, is owed all the same. Only so does a claim that stands again pass
     the limit: a fact is booked, and of its hold nothing is left.
     """
     obligation = _of_settlement(credit, original, fact.setl_id)
-    if obligation is None or not obligation.reversed_by:
+    if obligation is None:
+        credit, said = booked_after_all(credit, original.setl if original is not None else 0, context)
+        return _paid_otherwise(credit, context), said
+    if not obligation.reversed_by:
         return _paid_otherwise(credit, context), []
     credit, taken_fen, released_fen = _taken_again(credit, obligation, context.now_ms)
     capture_id = derived_id("cp_", obligation.agreement_no, obligation.setl_id, context.event_id)

@@ -18,7 +18,6 @@ from risk.activity import (
     Activity,
     Receipt,
     Row,
-    Undone,
     Visit,
     hash64,
     hash_of_code,
@@ -26,6 +25,7 @@ from risk.activity import (
     visit_of,
     with_row_state,
     with_settlement,
+    with_undone,
     with_year_sum,
     without_tombstones,
 )
@@ -170,7 +170,10 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     known = receipt_named(activity, fact.setl_id, fact.medins_setl_id)
     if known is None:
         after_it = waiting(activity, setl or message, fact, moment.occurred_ms)
-        return Counted(after_it or activity, "waiting" if after_it is not None else "duplicate", [], [])
+        if after_it is None:
+            return Counted(activity, "duplicate", [], [])
+        after_it = with_undone(after_it, message_of(fact.event_id), setl or message, moment.occurred_ms)
+        return Counted(after_it, "waiting", [], [])
     if known.state != COUNTED:
         return Counted(activity, "duplicate", [], [])
 
@@ -178,9 +181,7 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     after = with_receipt(activity, replace(known, state=REVERSED))
     after = with_row_state(after, known.setl, REVERSED)
     after = with_year_sum(after, year_of(day_start_ms(known.day)), -known.fund_fen)
-    own_message = message_of(fact.event_id)
-    if own_message:
-        after = replace(after, undone=(*after.undone, Undone(hash64(own_message), known.setl, moment.occurred_ms)))
+    after = with_undone(after, message_of(fact.event_id), known.setl, moment.occurred_ms)
     outputs = []
     late = moment.occurred_ms < activity.newest_ms - LATE_MS  # a reversal that itself comes too late closes nothing
     ended = () if late else after_reversal(after, row or _of_old(known), moment)
@@ -206,7 +207,7 @@ def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, momen
     setl = hash64(fact.setl_id or "")
     message = hash64(fact.original_msgid or "")
     setl = next((each.setl for each in activity.undone if message and each.message == message), setl)
-    known = receipt_of(activity, setl, message)
+    known = receipt_of(activity, setl, message) or receipt_of(activity, 0, setl)
     if known is None:  # undone and done again before it came: it will count
         return Counted(without_tombstones(activity, setl), "waiting", [], [])
     if known.state == COUNTED:

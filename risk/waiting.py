@@ -25,8 +25,8 @@ def waited(credit: Credit, context: Context) -> Move:
         until_ms = _until_ms(credit, want, context) if want.topped_up_fen else 0
         if 0 < until_ms <= context.now_ms:
             said.append(_given_back(want, context))
-        else:
-            wants.append(want._replace(waits_until_ms=until_ms))
+        else:  # what is not held for any more asks for nothing
+            wants.append(want._replace(asked_fen=0 if until_ms else want.asked_fen, waits_until_ms=until_ms))
     return (credit if tuple(wants) == credit.wants else replace(credit, wants=tuple(wants))), said
 
 

@@ -20,6 +20,22 @@ class Want(NamedTuple):
     waits_until_ms: int = 0
 
 
+class Unbooked(NamedTuple):
+    """A bill of which nothing was captured (unbooked.py). `doubted`: its event, if it does not add up.
+
+    `undone_ms`: when it came, if it was reversed before and would have been on credit: of this authorization, if any.
+    """
+
+    setl_id: str
+    mdtrt_id: str
+    tender_fen: int
+    doubted: str = ""
+    undone_ms: int = 0
+    fixmedins_code: str = ""
+    authorization_id: str = ""
+    final: bool = True
+
+
 class Accrual(NamedTuple):
     """What an admission has cost in cash so far: the latest estimate and the unsettled lines after it (accrual.py)."""
 

@@ -198,6 +198,16 @@ class Money(RuleBasedStateMachine):
         person.settled.add(setl_id)
         person.hear(person.life.settle(bill, setl_id, mdtrt, add_up=times >= 0, authorization_id=name))
 
+    @rule(who=people, name=names, amount=amounts, bill=amounts, how=st.sampled_from(["unnamed", "otherwise", "not so"]))
+    def the_bill_comes_before_its_capture(self, *, who, name, amount, bill, how):
+        """An event that names no authorization, one that was paid otherwise, or one that does not add up."""
+        person, mdtrt, setl_id = self.people[who], self.fresh("E"), self.fresh("X")
+        person.authorize(amount, name, mdtrt, self.fresh("t"))
+        person.settled.add(setl_id)
+        told = {"credit_fen": 0} if how == "otherwise" else {}
+        person.hear(person.life.settle(bill, setl_id, mdtrt, add_up=how != "not so", **told))
+        person.hear(person.life.capture(amount, setl_id, authorization_id=name, request_id=self.fresh("R")))
+
     @rule(who=people, name=names)
     def abandoned_increase(self, who, name):
         person, request = self.people[who], self.fresh("R")

@@ -208,6 +208,16 @@ def test_where_no_bill_comes_it_is_given_back_two_days_after_the_visit(known, un
     assert (life.credit.wants, next_due(life.credit)) == ((), None)
 
 
+def test_while_it_waits_without_a_hold_its_visit_asks_for_nothing():
+    life = paid_early()
+    assert life.increase(70_000).reply["decision"] == "deny"
+    assert life.uncovered == 20_000
+    life.release()
+    assert life.uncovered == 20_000, "a refusal counts for a day"
+    life.pass_time(hours=24)
+    assert (life.uncovered, life.credit.wants[0].topped_up_fen) == (0, 50_000)
+
+
 def test_a_late_bill_still_takes_it():
     life = paid_early()
     life.pass_time(until=("2024-03-03", 12))

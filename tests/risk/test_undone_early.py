@@ -80,6 +80,72 @@ def test_reversed_twice_before_its_bill_it_is_undone_once():
     assert life.used == 0
 
 
+# --- and that reversal is undone itself ------------------------------------------------------------------------------
+
+
+def asked(mode="card"):
+    """800 yuan held for the visit, and nothing captured."""
+    life = WholeLife("2024-03-01").sign(agreements=(mode,))
+    life.authorize(80_000, scope="visit")
+    return life
+
+
+@pytest.mark.parametrize("begun", [asked, captured])
+@pytest.mark.parametrize("mode", ["card", "line"])
+@pytest.mark.parametrize("names", [{"setl_id": "S1"}, {"medins_setl_id": "HIS-1"}], ids=["bill", "its message"])
+@pytest.mark.parametrize("by", [{"setl_id": "S1"}, {"original_msgid": "M8"}], ids=["bill", "reversal's message"])
+@pytest.mark.parametrize("steps", [("undo", "redo", "bill"), ("undo", "bill", "redo"), ("bill", "undo", "redo")])
+def test_it_is_booked_once_in_whatever_order_they_come(begun, mode, names, by, steps):
+    if "medins_setl_id" in names and by == {"setl_id": "S1"} and steps[:2] == ("undo", "redo"):
+        by = {"original_msgid": "M8"}  # nobody knows yet that both mean one bill
+    life, orders = begun(mode), []
+    for step in steps:
+        if step == "bill":
+            orders += life.settle(80_000, authorization_id="A1", medins_setl_id="HIS-1").orders
+        elif step == "undo":
+            orders += life.tell(facts.SettlementReversed, event_id="2208:M8:0", **names).orders
+        else:
+            orders += life.tell(facts.SettlementReinstated, event_id="2601:M9:0", **by).orders
+        while orders:
+            orders += life.bank(orders.pop(0), "settled").orders
+    for order in life.pass_time(hours=60).orders:
+        life.bank(order, "settled")
+    assert [each.claim_fen for each in life.credit.obligations] == [80_000]
+    assert (net_fen(life), life.held) == (80_000, 0)
+
+
+def test_what_it_was_to_come_out_of_has_ended_so_a_person_is_told():
+    life = asked()
+    life.reverse()
+    life.settle(80_000, authorization_id="A1")
+    life.release()
+    (alert,) = life.reinstate().on("alerts")
+    assert (alert["rule_id"], alert["observed"], alert["allowed"]) == ("Q06", 0, 80_000)
+    assert (life.used, life.credit.unbooked) == (0, ())
+    life.reverse()
+    assert life.reinstate().alerts == []
+
+
+@pytest.mark.parametrize("told", [{"credit_fen": 0, "authorization_id": "A1"}, {"mdtrt_id": "M2"}])
+def test_a_bill_that_was_not_on_credit_is_not_afterwards(told):
+    life = asked()
+    life.reverse()
+    life.settle(80_000, **told)
+    assert life.reinstate() == []
+    assert life.used == 0
+
+
+def test_it_is_forgotten_when_no_reversal_would_be_waited_for_any_more():
+    life = asked()
+    life.reverse()
+    life.settle(80_000, authorization_id="A1")
+    life.release()
+    assert [each.setl_id for each in life.credit.unbooked] == ["S1"]
+    life.pass_time(hours=24 * 41)
+    life.visit("M2")
+    assert life.credit.unbooked == ()
+
+
 def test_a_bill_undone_before_it_came_that_no_checkout_captured_moves_nothing():
     life = WholeLife("2024-03-01").sign()
     life.authorize(80_000)
