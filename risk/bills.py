@@ -106,14 +106,18 @@ def evidence_of(rows: list[Row]) -> list[Row]:
 
 
 def most_alike(rows: list[Row], round_fen: int) -> int:
-    """P19's measure: the most bills of one amount, or of round ones, whichever are more."""
-    amounts = [row.medfee_fen for row in rows]
+    """P19's measure: the most bills of one amount, or of round ones, whichever are more. Of nothing no cash is made."""
+    amounts = [row.medfee_fen for row in rows if row.medfee_fen]
     alike = max((amounts.count(each) for each in set(amounts)), default=0)
-    return max(alike, sum(1 for each in amounts if round_fen and each and each % round_fen == 0))
+    return max(alike, sum(1 for each in amounts if round_fen and each % round_fen == 0))
 
 
 def in_the_same_minute(activity: Activity, row: Row) -> list[Row]:
-    """H14: the person's counted bills at the row's place, in its local minute, of its amount; itself among them."""
+    """H14: the person's counted bills at the row's place, in its local minute, of its amount; itself among them. Bills
+    of nothing are no parts of one.
+    """
+    if not row.medfee_fen:
+        return []
     minute, place = row.at_ms // MINUTE_MS, (row.fixmedins_code, row.medfee_fen)
     found = counted_between(activity, minute * MINUTE_MS - 1, (minute + 1) * MINUTE_MS - 1)
     return [each for each in found if (each.fixmedins_code, each.medfee_fen) == place]

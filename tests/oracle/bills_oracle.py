@@ -88,8 +88,8 @@ class Episodic(NamedTuple):
 
 
 def _alike(bills: list[Bill]) -> int:
-    sums = [bill.fact.medfee_sumamt_fen for bill in bills]
-    return max([sums.count(each) for each in sums] + [sum(1 for each in sums if each and each % 10_000 == 0)])
+    sums = [bill.fact.medfee_sumamt_fen for bill in bills if bill.fact.medfee_sumamt_fen]
+    return max([sums.count(each) for each in sums] + [sum(1 for each in sums if each % 10_000 == 0)])
 
 
 def _away(bills: list[Bill]) -> int:
@@ -218,7 +218,7 @@ class BillsOracle:
             if (each.fact.fixmedins_code, each.fact.medfee_sumamt_fen) == (fact.fixmedins_code, fact.medfee_sumamt_fen)
             and each.at_ms // MINUTE_MS == bill.at_ms // MINUTE_MS
         ]
-        if fact.fixmedins_type == "1" and place and len(alike) >= 2:
+        if fact.fixmedins_type == "1" and place and len(alike) >= 2 and fact.medfee_sumamt_fen:
             said.append((index, "H14", place, "opened", len(alike)))
         told = sorted(
             (each for each in self.statuses if to_ms(each.occurred_at) <= bill.at_ms),
@@ -334,7 +334,7 @@ class _Life:
     def billed(self, n: int, at_ms: int, stay: str = "") -> None:
         draw = self.draw
         if draw.random() < 0.8:  # else one like the last
-            fens = (9_900, 9_900, 10_000, 50_000, 100_000, 100_001, 200_000, 300_000)
+            fens = (0, 9_900, 9_900, 10_000, 50_000, 100_000, 100_001, 200_000, 300_000)
             self.last = draw.choice(PLACES), draw.choice(fens)
         (code, kind, med_type), fen = self.last
         amounts = {"fund_pay_sumamt_fen": 0, "acct_pay_fen": 0, "psn_cash_pay_fen": fen, "psn_part_amt_fen": fen}
