@@ -19,7 +19,7 @@ from risk.local_time import MINUTE_MS
 from risk.outputs import derived_id
 
 MEMBERS_MAX = 1_000
-HELD_MAX = 10_000  # what comes beyond is not held but owed all the same: the redrive brings it again
+HELD_MAX = 10_000  # and as many of the gravest; what comes beyond is owed all the same: the redrive brings it again
 AT_ONCE_SEVERITY = 4
 
 AlertName = tuple[str, str]
@@ -76,10 +76,10 @@ class Outbox:
         return name in self._held
 
     def hold(self, alert: Alert, now_ms: int) -> None:
-        """Let the alert wait for others like it."""
-        if len(self._held) >= HELD_MAX:
-            return
+        """Let the alert wait for others like it. A flood of lesser ones keeps out none of the gravest."""
         at_once = int(alert["sev_deg"]) >= AT_ONCE_SEVERITY
+        if len(self._gravest if at_once else self._held) >= HELD_MAX:
+            return
         ready_ms = now_ms if at_once else now_ms + self._pacing.group_wait_ms
         self._ready_ms = min(self._ready_ms, ready_ms) if self._held else ready_ms
         self._held[name_of(alert)] = _Held(alert, ready_ms)

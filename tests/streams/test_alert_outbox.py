@@ -115,6 +115,22 @@ def test_what_is_held_is_bounded_and_the_rest_is_known_not_to_be_held():
     assert not box.holds(name_of(alert(HELD_MAX)))
 
 
+def test_a_flood_of_lesser_ones_keeps_none_of_the_gravest_out():
+    box = outbox()
+    for number in range(HELD_MAX):
+        box.hold(alert(number), NOON_MS)
+    box.hold(alert(HELD_MAX, "H2", sev=4), NOON_MS)
+    assert leave(box, NOON_MS) == [("group", [f"al_{HELD_MAX}"])]
+
+
+def test_of_the_gravest_as_many_are_held_as_of_all_others():
+    box = outbox()
+    for number in range(HELD_MAX + 1):
+        box.hold(alert(number, sev=4), NOON_MS)
+    assert box.holds(name_of(alert(HELD_MAX - 1)))
+    assert not box.holds(name_of(alert(HELD_MAX)))
+
+
 def test_the_same_members_have_the_same_notice_whatever_their_order():
     alerts = [alert(number) for number in range(3)]
     (one,), (other,) = messages_of("r", "flood", alerts), messages_of("r", "flood", reversed(alerts))
