@@ -18,7 +18,7 @@ def read_policy_dir(path: str | Path) -> dict[str, str]:
             problems.append(f"{entry.name} is no TOML file. What is not read is easily believed. Remove or rename it.")
             continue
         try:
-            files[entry.name] = entry.read_bytes().decode()
+            files[entry.name] = entry.read_bytes().decode("utf-8-sig")  # Windows editors put a mark in front
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{entry.name} cannot be read: {error}. It must be UTF-8 text. Save it so.")
     if problems:

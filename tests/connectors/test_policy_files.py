@@ -14,6 +14,11 @@ def test_a_bundle_is_every_toml_file_of_its_directory(tmp_path):
     assert read_policy_dir(tmp_path) == {"policy.toml": "# 政策\n", "rules.toml": "a = 1\r\n"}
 
 
+def test_the_mark_that_windows_editors_put_in_front_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "rules.toml").write_bytes(b"\xef\xbb\xbfa = 1\n")
+    assert read_policy_dir(tmp_path) == {"rules.toml": "a = 1\n"}
+
+
 def test_what_is_not_toml_may_not_hide_in_a_bundle(tmp_path):
     (tmp_path / "limits.tmol").write_text("")
     (tmp_path / "old").mkdir()
