@@ -221,18 +221,24 @@ _BY_NAME: dict[str, Callable[[Any, Terms], Words]] = {
 def _measured(rule: MeasuredRule, terms: Terms) -> Words:
     level = rule.levels[0]
     zh, en = span(level.window_ms) if level.window_ms else PERIODS[rule.period]
+    at_yuan = yuan(level.theta)  # where a sentence speaks of yuan, the line is in fen
     said_zh, said_en = (
-        text.format(observed=level.theta, allowed=level.theta, observed_yuan="", allowed_yuan="")
+        text.format(observed=level.theta, allowed=level.theta, observed_yuan=at_yuan, allowed_yuan=at_yuan)
         for text in (rule.text_zh, rule.text_en)
     )
     beside = "".join(f" & {each.kind}({each.of}) ≥ {each.least}" for each in rule.beside)
     others = "".join(f" | {each.kind}({each.of})" for each in rule.level_measures if each)
     reads = f"{rule.counts}: {rule.measure.kind}({rule.measure.of}){beside}{others}"
     sign, below = ("≤", level.theta + 1) if rule.measure.kind == "gap_days" else ("≥", level.theta - 1)
+    line, (not_zh, not_en) = f"{sign} {level.theta}", (f"{below} 不触发", f"{below} does not")
+    if any(rule.level_med_types):  # a kind of treatment below one line may be above its own
+        pairs = zip(rule.levels, rule.level_med_types, strict=True)
+        line = ", ".join(f"med_type {'*/'.join(types)}* {sign} {each.theta}" for each, types in pairs)
+        not_zh, not_en = "未到各自提示线不触发", "below its own line none does"
     left_out = ", ".join(rule.exclusions) or "-"
     return (
-        f"{zh}，{reads} {sign} {level.theta} 触发：“{said_zh}”；{below} 不触发。排除：{left_out}。",
-        f'{en}: {reads} {sign} {level.theta} opens it: "{said_en}"; {below} does not. Left out: {left_out}.',
+        f"{zh}，{reads} {line} 触发：“{said_zh}”；{not_zh}。排除：{left_out}。",
+        f'{en}: {reads} {line} opens it: "{said_en}"; {not_en}. Left out: {left_out}.',
     )
 
 

@@ -46,7 +46,7 @@ still cover on the event's date. repeated: the lines of the same item in the sam
 event. over_limit_price: by how many fen a line is dearer than the platform allows. over_allowance: by how many units a
 person bought more of items under control, in their days, than he may (special_items). outside_channel: 1 if the place
 does not belong to such an item's special channel. idle_days: whole local days of a stay without a fee line or a bed
-check, once it has ended and is settled. gap_days: whole days since the last discharge, an alert at theta or fewer.
+check, once it has ended and is settled. gap_days: from the last discharge, an alert at theta days or less.
 sequence: stays one after another that end with this admission, each begun elsewhere on the local date on which the one
 before it ended, or the next, and that ended within the window. overlap: the open admissions elsewhere at an admission.
 inside_admission: the same at a settlement. same_amount: the most settlements of one amount, or of round ones. total,

@@ -4,6 +4,7 @@ import pytest
 
 from risk.local_time import DAY_MS
 from risk.policy import parse_policy
+from risk.policy_examples import worked_example
 from risk.policy_measure_shapes import OF_CARE, exclusions, measured_rule
 from risk.terms import PolicyError
 from tests.risk.test_rule_cases import shaoyang_files
@@ -131,6 +132,23 @@ def test_what_stands_in_a_rule_and_no_code_reads_is_refused(kinds, changes, says
 )
 def test_what_its_code_reads_is_taken(kinds, changes):
     assert measured_rule(*kinds)(rule(**changes), "P00").measure.kind in kinds
+
+
+DAY = 20_513  # 2026-03-01
+
+
+def test_an_example_says_yuan_where_its_sentence_does():
+    zh, en = worked_example(parse_policy(shaoyang_files()), "D03", DAY)
+    assert "单笔 1,000.01 元，达到提示线 1,000.01 元" in zh
+    assert "1,000.01 yuan" in en
+
+
+def test_an_example_of_levels_for_kinds_of_treatment_says_each_ones_own_line():
+    zh, en = worked_example(parse_policy(shaoyang_files()), "P05", DAY)
+    for words in (zh, en):
+        assert "med_type 11*/41* ≥ 8, med_type 13* ≥ 4, med_type 14* ≥ 85" in words
+        assert "7" not in words
+    assert "未到各自提示线不触发" in zh
 
 
 def test_an_exclusion_that_no_fact_can_tell_is_refused():
