@@ -112,6 +112,7 @@ def line_of(fact: FeeAdded, visit: Visit, at_ms: int, excluded: tuple[str, ...])
         fact.cnt_x10000,
         fact.prd_days or 0,
         number,
+        by_unit=bool(fact.trdn_flag),
     )
 
 

@@ -13,7 +13,7 @@ from risk.event_ids import joined
 
 _WHOLE = 10_000
 _NUMBERS = 5  # of a line: key, item, quantity, days, its number in the message
-_shared = attrgetter("at_ms", "mdtrt_id", "batch", "med_type", "excluded", "stem", "whole_x10000")
+_shared = attrgetter("at_ms", "mdtrt_id", "batch", "med_type", "excluded", "stem", "whole_x10000", "by_unit")
 _at_ms = attrgetter("at_ms")
 
 
@@ -37,6 +37,7 @@ class Line(Stored, frozen=True):
     prd_days: int
     number: int
     whole_x10000: int = 0
+    by_unit: bool = False  # pills, no boxes (trdn_flag)
 
     @property
     def days_left(self) -> int:
@@ -67,6 +68,7 @@ class Message(Stored, frozen=True):
     stem: bytes
     lines: tuple[int, ...]
     whole_x10000: int = 0
+    by_unit: bool = False
 
 
 Messages = tuple[Message, ...]
@@ -112,14 +114,14 @@ def _append(messages: list[Message], code: str | None, line: Line) -> None:
         messages[-1] = replace(last, lines=last.lines + _numbers(line))
         return
     shared = (line.at_ms, line.mdtrt_id, line.batch, told, line.med_type, line.excluded, line.stem)
-    messages.append(Message(*shared, _numbers(line), line.whole_x10000))
+    messages.append(Message(*shared, _numbers(line), line.whole_x10000, line.by_unit))
 
 
 def _lines_in(message: Message, code: str) -> list[Line]:
     shared = (message.at_ms, message.mdtrt_id, message.batch, code, message.med_type, message.excluded, message.stem)
-    numbers = iter(message.lines)
+    numbers, last = iter(message.lines), (message.whole_x10000, message.by_unit)
     return [
-        Line(*shared, key, item, quantity * _WHOLE if quantity >= 0 else -quantity, days, number, message.whole_x10000)
+        Line(*shared, key, item, quantity * _WHOLE if quantity >= 0 else -quantity, days, number, *last)
         for key, item, quantity, days, number in zip(*[numbers] * _NUMBERS, strict=True)
     ]
 

@@ -123,8 +123,10 @@ def measured(rule: MeasuredRule, lines: list[Line]) -> int:
 
 
 def _measure(measure: Measure, lines: list[Line]) -> int:
-    values = [getattr(line, measure.of) for line in lines]
-    return len({each for each in values if each != ""}) if measure.kind == "distinct" else sum(values)
+    if measure.kind == "distinct":
+        return len({value for line in lines if (value := getattr(line, measure.of)) != ""})
+    boxes = [line for line in lines if not line.by_unit] if measure.of == "cnt_x10000" else lines  # pills are none
+    return sum([getattr(line, measure.of) for line in boxes])
 
 
 def _kept_up(before: Care, after: Care, rules: Mapping[str, MeasuredRule], changed: list[Line]) -> Care:

@@ -77,7 +77,9 @@ def _watched(fact: StockMoved, terms: Terms) -> bool:
 
 def _undone(known: Newest, fact: StockUndone) -> Newest | None:
     at_ms = to_ms(fact.moved_at)
-    return Newest(at_ms, 0, at_ms) if known.pric_x1000000 and at_ms == known.at_ms else None
+    if fact.trdn_flag or not known.pric_x1000000 or at_ms != known.at_ms:
+        return None
+    return Newest(at_ms, 0, at_ms)
 
 
 def _told(fact: StockMoved | StockUndone, newest: Newest) -> PriceTold:

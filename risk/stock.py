@@ -2,7 +2,8 @@
 
 An `Item` is what is left, and the sums of the last forty local days: bounded, however much is sold. Beside it each of
 those days has a value with its movements, a row each, so that a count counts by its instant: what is left is the newest
-count and what moved after it, in whatever order they came. Only the day touched is rewritten (design.md 2).
+count and what moved after it, in whatever order they came. What is told by the unit (trdn_flag) is counted in pills: of
+it is only known that something came. Only the day touched is rewritten (design.md 2).
 """
 
 from struct import Struct
@@ -76,11 +77,12 @@ class Change(NamedTuple):
     count_x10000: int
     at_ms: int
     sign: int = 1
+    by_unit: bool = False  # pills (trdn_flag): nobody says how many are a box, so they move none
 
     @property
     def left_x10000(self) -> int:
         """What it does to the stock."""
-        return self.sign * _SIGNS[self.movement] * self.count_x10000
+        return 0 if self.by_unit else self.sign * _SIGNS[self.movement] * self.count_x10000
 
 
 NO_ITEM = Item()
@@ -105,6 +107,9 @@ def days_of(item: Item) -> list[Day]:
 def changed(item: Item, slot: bytes, change: Change) -> tuple[Item, bytes] | None:
     """The item, and the value of the change's day, after it. None: a count of a day that is no longer kept."""
     day = local_day(change.at_ms)
+    if change.by_unit:
+        item = _turned(item, day)
+        return (replace(item, days=_summed(item, day, change)) if day > item.newest_day - DAYS_KEPT else item), slot
     if change.movement == "counted":
         return _counted(item, slot, change, day)
     item = _turned(item, day)
@@ -146,7 +151,7 @@ def _summed(item: Item, date: int, change: Change) -> bytes:
     sums = {each.date: list(each) for each in days_of(item)}
     of_day = sums.setdefault(date, list(Day(date)))
     column = _COLUMNS.get(change.movement)
-    if column is not None:
+    if column is not None and not change.by_unit:
         of_day[column] += change.sign * (-1 if change.movement == "sale_returned" else 1) * change.count_x10000
     of_day[4] += change.left_x10000
     if change.movement in BRINGS:

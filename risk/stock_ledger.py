@@ -31,6 +31,7 @@ class BatchLine(Stored, frozen=True):
     med_list_codg: str
     cnt_x10000: int
     codes: tuple[str, ...] = ()
+    by_unit: bool = False
 
 
 class Batches(Stored, frozen=True):
@@ -79,7 +80,7 @@ def with_line(batches: Batches, fact: StockMoved) -> Batches:
     assert fact.med_list_codg is not None
     batch, at_ms = hash64(fact.fixmedins_bchno), to_ms(fact.occurred_at)
     codes = tuple(each.drug_trac_codg for each in codes_moved(fact))
-    line = BatchLine(batch, at_ms, fact.movement, fact.med_list_codg, fact.cnt_x10000 or 0, codes)
+    line = BatchLine(batch, at_ms, fact.movement, fact.med_list_codg, fact.cnt_x10000 or 0, codes, bool(fact.trdn_flag))
     lines = (*batches.lines, line)
     floor_day = max(local_day(each.at_ms) for each in lines) - BATCHES_KEPT_DAYS
     mine = [each for each in lines if each.batch == batch]

@@ -4,8 +4,8 @@ had for far more than it paid.
 Since the last count: what was counted, plus what came in, less what went back or out otherwise, is what there was to
 sell. A sale is held against it from the third local day on: a purchase may be told 48 hours late (domain.md 2.7). An
 item that was never counted is not judged, nobody knows what it began with; nor is one whose code is a placeholder, for
-it is many items; nor a movement told more than that behind the item's newest. What was sold is the institution's 3505;
-fee lines are not compared with it.
+it is many items; nor a movement told more than that behind the item's newest. What is told by the unit is no box
+(stock.py). What was sold is the institution's 3505; fee lines are not compared with it.
 
 The second level is in money: what was sold in some days before these, at the price last asked, in per cent of what
 there was to sell in them, at the price last paid (prices.py). A count (3501) states no price: what it found is worth

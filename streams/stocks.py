@@ -100,7 +100,7 @@ class Stocks:
         head, day = self._item(fact, fact.med_list_codg)
         sign = -1 if isinstance(fact, StockUndone) else 1
         known = self._values.get(head)
-        change = Change(fact.movement, fact.cnt_x10000 or 0, _moved_ms(fact), sign)
+        change = Change(fact.movement, fact.cnt_x10000 or 0, _moved_ms(fact), sign, bool(fact.trdn_flag))
         after = changed(unpack_item(known) if known else NO_ITEM, self._values.get(day), change)
         if after is None:
             return _refused(fact, moment, TOO_LATE), {}
@@ -149,6 +149,7 @@ class Stocks:
             med_list_codg=line.med_list_codg,
             cnt_x10000=line.cnt_x10000,
             moved_at=to_datetime(line.at_ms),
+            trdn_flag=line.by_unit or None,
         )
         rerouted = [Rerouted("subjects", self._partition, code, encode_fact(undone))]
         for box in line.codes if line.movement == "sold" else ():

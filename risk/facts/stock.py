@@ -40,6 +40,7 @@ class StockUndone(InstitutionFact, frozen=True, kw_only=True, tag="stock.undone"
     med_list_codg: str
     cnt_x10000: CountX10000
     moved_at: Instant
+    trdn_flag: bool | None = None
 
 
 class CodeMoved(InstitutionFact, frozen=True, kw_only=True, tag="code.moved"):

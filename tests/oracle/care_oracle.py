@@ -188,7 +188,7 @@ class CareOracle:
         if rule == "P04":
             return len({each.fact.mdtrt_id for each in of if _month(each.at_ms) == at[1]})
         within = [each for each in of if at[0] - P07_MS < each.at_ms <= at[0]]
-        if sum(each.left for each in within) < P07_UNITS:
+        if sum(each.left for each in within if not each.fact.trdn_flag) < P07_UNITS:
             return 0
         return len({each.fact.fixmedins_code for each in within})
 
@@ -344,6 +344,7 @@ class Told:
         count, days = draw.choice((10_000, 20_000, 30_000)), draw.choice((None, 3, 4, 7, 8, 30, 84, 85))
         item = draw.choice(("XA", "XA", "XB", "TA"))
         what = {"feedetl_sn": str(number), "med_list_codg": item, "cnt_x10000": count, "prd_days": days}
+        what["trdn_flag"] = True if number % 7 == 3 else None
         self.said(FeeAdded, at_ms, **what, **more, amount_fen=100)
         self.lines.append(self.facts[-1])  # type: ignore[arg-type]
 

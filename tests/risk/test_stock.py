@@ -245,6 +245,19 @@ def test_the_boxes_of_a_deleted_sale_come_back() -> None:
     ]
 
 
+def test_what_is_told_by_the_unit_moves_no_box_and_its_deletion_none_either() -> None:
+    shelf = Shelf()
+    by_unit = {"trdn_flag": True, "fixmedins_bchno": "B1"}
+    shelf.tell(movement(1, "counted", 100_000), movement(2, "sold", 240_000, minutes=1, **by_unit))
+    shelf.tell(movement(3, "counted", 2_400_000, minutes=2, **by_unit))
+    shelf.tell(movement(4, "purchased", 120_000, minutes=3, **by_unit))
+    (day,) = days_of(shelf.item())
+    assert (shelf.left, day.sold_x10000, day.purchased_x10000) == (100_000, 0, 0)
+    assert day.came_x10000 > 100_000, "that something came in is known (H06)"
+    shelf.tell(deletion(5, "B1"))
+    assert (shelf.left, days_of(shelf.item())[0].came_x10000) == (100_000, 100_000)
+
+
 def test_a_movement_from_the_future_is_refused_under_the_wall_clock() -> None:
     assert Shelf(clock="log").tell(movement(1, "sold", minutes=6)) == ["applied"]
     shelf = Shelf(clock="wall")
@@ -285,7 +298,8 @@ def drawn(seed: int, size: int = 120) -> list[StockMoved]:
         else:
             when = {"days": number // 3 + random.randrange(-30, 30), "minutes": random.randrange(600)}
             count = random.randrange(1, 9) * 10_000
-            facts.append(movement(number, random.choice(kinds), count, **when, fixmedins_bchno=f"B{number // 2}"))
+            more = {"fixmedins_bchno": f"B{number // 2}", "trdn_flag": number % 8 == 7}
+            facts.append(movement(number, random.choice(kinds), count, **when, **more))
     return facts
 
 
@@ -307,7 +321,7 @@ def test_what_is_left_is_what_a_naive_reader_of_all_movements_finds(seed: int) -
     signs = {"purchased": 1, "sale_returned": 1, "sold": -1, "changed_out": -1}
     counted_at, left, moves = NOON - timedelta(days=9_999), 0, list[StockMoved]()
     for fact, result in zip(facts, results, strict=True):
-        if result != "applied" or fact.movement == "deleted":
+        if result != "applied" or fact.movement == "deleted" or fact.trdn_flag:
             continue
         if fact.movement != "counted":
             moves.append(fact)
@@ -315,6 +329,8 @@ def test_what_is_left_is_what_a_naive_reader_of_all_movements_finds(seed: int) -
             counted_at, left = fact.occurred_at, fact.cnt_x10000 or 0
     undone = [decode_fact(each.value) for effects in shelf.said for each in effects.rerouted]
     for fact in (each for each in undone if isinstance(each, StockUndone) and each.movement != "counted"):
+        if fact.trdn_flag:
+            continue
         same = (fact.movement, fact.cnt_x10000, fact.moved_at)
         moves.remove(next(each for each in moves if (each.movement, each.cnt_x10000, each.occurred_at) == same))
     left += sum(signs[each.movement] * (each.cnt_x10000 or 0) for each in moves if each.occurred_at > counted_at)
@@ -333,7 +349,9 @@ class Ledger:
 
     def hear(self, fact: StockMoved | StockUndone) -> list[str]:
         at = fact.moved_at if isinstance(fact, StockUndone) else fact.occurred_at
-        if isinstance(fact, StockUndone):
+        if fact.trdn_flag:
+            pass  # pills: no boxes, and no price of one
+        elif isinstance(fact, StockUndone):
             same = (fact.movement, fact.cnt_x10000, at)
             if fact.movement == "counted":
                 self.counted = None if self.counted and self.counted[0] == at else self.counted
@@ -383,7 +401,8 @@ def test_random_logs_say_in_money_what_a_naive_reader_says() -> None:
             of = {"fixmedins_code": "H430501", "med_list_codg": "XA1", "fixmedins_bchno": f"B{number}"}
             price = random.choice((None, 9, 10, 12, 20)) if kind in ("purchased", "sold") else None
             fact = movement(number, kind, random.randrange(1, 30) * 10_000, days=number // 2 + random.randrange(-3, 3),
-                            minutes=number, pric_x1000000=price and price * 1_000_000, **of)  # fmt: skip
+                            minutes=number, pric_x1000000=price and price * 1_000_000, trdn_flag=number % 8 == 7,
+                            **of)  # fmt: skip
             if named and random.random() < 0.1:
                 gone = named.pop(random.randrange(len(named)))
                 fact = deletion(
