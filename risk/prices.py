@@ -2,7 +2,9 @@
 the drug (market.py) when it is another price, and once a month when it is the same.
 
 The newest movement says it, in whatever order they come. One that was deleted leaves no price: what was paid before it
-is no longer known. An item sold by the unit (trdn_flag) has another price than its box, and tells none.
+is no longer known. Sent again for the same instant, it is the newest once more, and is told to the market as a
+millisecond later: what a worker that crashed tells twice must not undo it. An item sold by the unit (trdn_flag) has
+another price than its box, and tells none.
 """
 
 from msgspec.structs import replace
@@ -23,12 +25,18 @@ _PLACE_BYTES, _REGION_DIGITS = 12, 4
 
 class Newest(Stored, frozen=True):
     """The newest movement with a price. `pric_x1000000` 0: none, or it was deleted. `told_ms`: the newest one that the
-    market heard of.
+    market heard of. `after_ms`: how much later than its own instant it stands, behind a deleted one of that instant.
     """
 
     at_ms: int = 0
     pric_x1000000: int = 0
     told_ms: int = 0
+    after_ms: int = 0
+
+    @property
+    def moved_ms(self) -> int:
+        """The movement's own instant."""
+        return self.at_ms - self.after_ms
 
 
 class Prices(Stored, frozen=True):
@@ -62,10 +70,12 @@ def moved(prices: Prices, fact: StockMoved | StockUndone, terms: Terms) -> tuple
 
 def _newer(known: Newest, fact: StockMoved, terms: Terms) -> Newest | None:
     at_ms, price = to_ms(fact.occurred_at), fact.pric_x1000000
-    if not price or fact.trdn_flag or at_ms <= known.at_ms or not _watched(fact, terms):
+    is_newer = at_ms > known.moved_ms or (at_ms == known.moved_ms and not known.pric_x1000000)
+    if not price or fact.trdn_flag or not is_newer or not _watched(fact, terms):
         return None
-    is_told = price != known.pric_x1000000 or at_ms - known.told_ms >= TOLD_AGAIN_MS
-    return Newest(at_ms, price, at_ms if is_told else known.told_ms)
+    stands_ms = max(at_ms, known.at_ms + 1)
+    is_told = price != known.pric_x1000000 or stands_ms - known.told_ms >= TOLD_AGAIN_MS
+    return Newest(stands_ms, price, stands_ms if is_told else known.told_ms, stands_ms - at_ms)
 
 
 def _watched(fact: StockMoved, terms: Terms) -> bool:
@@ -76,10 +86,9 @@ def _watched(fact: StockMoved, terms: Terms) -> bool:
 
 
 def _undone(known: Newest, fact: StockUndone) -> Newest | None:
-    at_ms = to_ms(fact.moved_at)
-    if fact.trdn_flag or not known.pric_x1000000 or at_ms != known.at_ms:
+    if fact.trdn_flag or not known.pric_x1000000 or to_ms(fact.moved_at) != known.moved_ms:
         return None
-    return Newest(at_ms, 0, at_ms)
+    return replace(known, pric_x1000000=0, told_ms=known.at_ms)
 
 
 def _told(fact: StockMoved | StockUndone, newest: Newest) -> PriceTold:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from risk.facts import PriceTold, StockMoved, StockUndone
 from risk.local_time import DAY_MS, SHANGHAI, day_of, local_day, to_ms
@@ -80,6 +81,15 @@ def test_a_deleted_newest_movement_leaves_no_price_and_an_older_one_changes_noth
     assert heard(second, undone(second), movement(3, "sold", 11, hours=2))[1][-1] == ("M3", 11 * YUAN)
 
 
+def test_a_price_sent_again_for_the_instant_of_a_deleted_one_is_the_newest() -> None:
+    first, again, once_more = (movement(number, "sold", price) for number, price in ((1, 100), (2, 30), (3, 31)))
+    prices, said = heard(first, undone(first), again, once_more)
+    assert said == [("M1", 100 * YUAN), ("M1/0", None), ("M2", 30 * YUAN)]
+    assert prices.sold.pric_x1000000 == 30 * YUAN
+    assert heard(first, undone(first), again, undone(again), once_more)[1][-2:] == [("M2/0", None), ("M3", 31 * YUAN)]
+    assert heard(first, undone(first), again, movement(4, "sold", 29, hours=1))[1][-1] == ("M4", 29 * YUAN)
+
+
 def test_a_region_is_that_of_a_national_code() -> None:
     assert region_of("H43050200001") == region_of("P43050100001") == "4305"
     assert [region_of(code) for code in ("", "H43", "D43050100001", "未知", "H4305020000123", "H43O50200001")] == [
@@ -144,6 +154,9 @@ def random_log(random: Random) -> list[StockMoved]:
             facts.append(
                 StockMoved(event_id=f"D{number}", occurred_at=at, fixmedins_bchno=gone.fixmedins_bchno, **deleted)
             )
+            if number % 2 and gone.movement != "deleted":  # and sent again, at another price
+                price = (gone.pric_x1000000 or 0) + random.choice((-2, 0, 15)) * YUAN
+                facts.append(replace(gone, event_id=f"M{number}", fixmedins_bchno=f"B{number}", pric_x1000000=price))
             continue
         price = (
             random.choice((10, 10, 10, 10, 11, 13)) + (12 if number > 90 else 0) + (9 if random.random() < 0.05 else 0)
@@ -184,7 +197,7 @@ class Naive:
                 return set()
             self.newest[key] = (at_ms, None, at_ms)
             return self.hear(about, at_ms, None)
-        if about.trdn_flag or at_ms <= known_ms:
+        if about.trdn_flag or at_ms < known_ms or (at_ms == known_ms and known_price is not None):
             return set()
         is_told = about.pric_x1000000 != known_price or at_ms - told_ms >= 30 * DAY_MS
         self.newest[key] = (at_ms, about.pric_x1000000, at_ms if is_told else told_ms)

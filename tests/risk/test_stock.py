@@ -364,7 +364,8 @@ class Ledger:
             self.counted = (at, fact.cnt_x10000 or 0)
         else:
             self.moves.append(fact)
-            if fact.pric_x1000000 and (fact.movement not in self.newest or at > self.newest[fact.movement][0]):
+            known_at, known_price = self.newest.get(fact.movement, (NOON - timedelta(days=9_999), 0))
+            if fact.pric_x1000000 and (at > known_at or (at == known_at and not known_price)):
                 self.newest[fact.movement] = (at, fact.pric_x1000000)
         self.day = max(self.day, local_day(to_ms(at)))
         percent = None if local_day(to_ms(fact.occurred_at)) <= self.day - 3 else self.percent()
