@@ -10,7 +10,8 @@ it is many items; nor a movement told more than that behind the item's newest. W
 The second level is in money: what was sold in some days before these, at the price last asked, in per cent of what
 there was to sell in them, at the price last paid (prices.py). A count (3501) states no price: what it found is worth
 what was last paid. Of the count's own day only what is left is known, so its sales are not looked at. An item of which
-one of the two prices is not known, because it was deleted or neither W01 nor E01 asks for it, is not judged so.
+one of the two prices is not known, because it was deleted or neither W01 nor E01 asks for it, is not judged so, and
+what was open of it ends.
 """
 
 from msgspec.structs import replace
@@ -41,11 +42,11 @@ def oversold_x10000(item: Item) -> int:
     return max(0, -(left_x10000(item) + max(0, recent)))
 
 
-def sold_percent(item: Item, prices: Prices, rule: StockRule) -> int | None:
-    """What was sold in the rule's days, in per cent of the worth of what there was to sell; None: it cannot be said."""
+def sold_percent(item: Item, prices: Prices, rule: StockRule) -> int:
+    """What was sold in the rule's days, in per cent of the worth of what there was to sell; 0: it cannot be said."""
     asked, paid = prices.sold.pric_x1000000, prices.purchased.pric_x1000000
     if not (item.is_counted and asked and paid):
-        return None
+        return 0
     until = item.newest_day - OPEN_DAYS
     since = max(until - rule.window_days, local_day(item.counted_ms))
     days = days_of(item)
@@ -71,8 +72,8 @@ def judged(
         said.append(_alert(clause, fact, moment, clause.value.levels[0], seen=(units, item.opened)))
         item = replace(item, opened=fact.event_id if over else "")
     level = clause.value.ratio
-    percent = sold_percent(item, prices, clause.value) if level is not None else None
-    if level is not None and percent is not None:
+    if level is not None:
+        percent = sold_percent(item, prices, clause.value)
         if percent >= level.theta and not item.rated:
             said.append(_alert(clause, fact, moment, level, seen=(percent, "")))
             item = replace(item, rated=fact.event_id)

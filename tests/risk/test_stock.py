@@ -368,8 +368,9 @@ class Ledger:
             if fact.pric_x1000000 and (at > known_at or (at == known_at and not known_price)):
                 self.newest[fact.movement] = (at, fact.pric_x1000000)
         self.day = max(self.day, local_day(to_ms(at)))
-        percent = None if local_day(to_ms(fact.occurred_at)) <= self.day - 3 else self.percent()
-        if percent is None or self.is_open == (percent >= (121 if self.is_open else 151)):
+        percent = self.percent() or 0  # and what cannot be said any more holds nothing open
+        is_late = local_day(to_ms(fact.occurred_at)) <= self.day - 3
+        if is_late or self.is_open == (percent >= (121 if self.is_open else 151)):
             return []
         self.is_open = percent >= 151 if not self.is_open else False
         return [f"{'opened' if self.is_open else 'closed'} {percent}"]
