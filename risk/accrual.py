@@ -13,6 +13,7 @@ from risk.authorize import ask_increase, assert_within, refused_want, with_want
 from risk.checks import INCREASE_CHECKS, judge
 from risk.credit import Authorization, Context, Credit, Move, Request
 from risk.facts import FeeAdded, FeeReversed, SettlementCompleted, SettlementEstimated
+from risk.facts.base import WHOLE_MAX
 from risk.fee_lines import appended, line_of, packed, unpacked
 from risk.holds import with_hold
 from risk.outputs import Output, Reply, derived_id
@@ -46,7 +47,8 @@ def fee_added(credit: Credit, fact: FeeAdded, context: Context) -> Move:
         return credit, []
     line = line_of(fact, context.terms["cash_ratio_x10000"].value)
     before = _accrual_or_new(credit, fact.mdtrt_id, fact.fixmedins_code)
-    changed = before._replace(cash_fen=before.cash_fen + line.cash_fen, lines=appended(before.lines, line))
+    cash_fen = min(before.cash_fen + line.cash_fen, WHOLE_MAX)
+    changed = before._replace(cash_fen=cash_fen, lines=appended(before.lines, line))
     credit = _with_accrual(credit, changed)
     return _asked(credit, fact.mdtrt_id, fact.fixmedins_code, changed.cash_fen, context=context)
 

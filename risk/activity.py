@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from risk.event_ids import joined
+from risk.facts.base import SUM_MAX
 from risk.insured import Insured
 from risk.local_time import DAY_MS, HOUR_MS, day_start_ms, local_day
 
@@ -253,11 +254,15 @@ def with_settlement(activity: Activity, row: Row, receipt: Receipt, *, year: int
 def _added(years: tuple[tuple[int, int], ...], year: int, delta_fen: int) -> tuple[tuple[int, int], ...]:
     """The year sums with one changed; the last three years are kept."""
     if years and years[-1][0] == year:
-        return (*years[:-1], (year, years[-1][1] + delta_fen))
+        return (*years[:-1], (year, _in_range(years[-1][1] + delta_fen)))
     sums = dict(years)
-    sums[year] = sums.get(year, 0) + delta_fen
+    sums[year] = _in_range(sums.get(year, 0) + delta_fen)
     newest = max(sums)
     return tuple(sorted((each, fen) for each, fen in sums.items() if each > newest - 3))
+
+
+def _in_range(fen: int) -> int:
+    return max(-SUM_MAX, min(fen, SUM_MAX))
 
 
 def with_row_state(activity: Activity, setl: int, state: int) -> Activity:

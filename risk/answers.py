@@ -44,6 +44,10 @@ CONFLICTS = {
     ),
     "REVERSED": ("该笔结算已撤销（冲正），不能再扣款", "This settlement was reversed; nothing can be captured for it"),
     "NOT_FOUND": ("没有这笔授权；请核对编号和机构", "No such authorization; check its id and institution"),
+    "TOO_MANY": (
+        "该笔授权追加次数过多；请结算或撤销后重新申请",
+        "This authorization was increased too often; settle or release it and ask anew",
+    ),
     "INVALID": ("金额必须大于零", "The amount must be positive"),
 }
 

@@ -33,6 +33,8 @@ from risk.watched import Want
 
 FIELDS = ("mdtrt_id", "service", "scope", "agreement_no", "medins_setl_id", "med_type", "amount_fen", "emergency")
 _asked = attrgetter(*FIELDS)
+ATTEMPTS_MOST = 32
+UNCOUNTED = -1  # no digest: those are not negative
 
 
 def requested(credit: Credit, fact: AuthorizationRequested, context: Context) -> Move:
@@ -69,13 +71,22 @@ def _asked_again(credit: Credit, known: Authorization | Ended, fact: Authorizati
     field = differing_field(known.promise, fact)
     if field:
         return credit, [problem(fact, 409, "CONFLICT", field=field)]
-    attempt = hash64(fact.attempt)
-    if attempt not in known.promise.attempts:
-        promise = known.promise._replace(attempts=(*known.promise.attempts, attempt))
-        known = known._replace(promise=promise)
+    attempts = heard_by(known.promise.attempts, fact.attempt)
+    if attempts != known.promise.attempts:
+        known = known._replace(promise=known.promise._replace(attempts=attempts))
         credit = with_hold(credit, known) if isinstance(known, Authorization) else with_ended(credit, known)
     identity = (fact.fixmedins_code, fact.authorization_id)
     return credit, [reply(fact, 200, authorization_body(credit, identity, known, context, replayed=True))]
+
+
+def heard_by(attempts: tuple[int, ...], attempt: str) -> tuple[int, ...]:
+    """The calls that may have heard an answer, and this one. Of too many nobody keeps count: then none that was
+    abandoned can be the last, and what is held ends by release or by the clock.
+    """
+    digest = hash64(attempt)
+    if digest in attempts or UNCOUNTED in attempts:
+        return attempts
+    return (*attempts, digest if len(attempts) < ATTEMPTS_MOST else UNCOUNTED)
 
 
 def _decided(credit: Credit, fact: AuthorizationRequested, question: Question) -> Move:

@@ -20,6 +20,7 @@ from risk.reasons import Outcome
 
 REMEMBERED_MS = 40 * DAY_MS
 DENIAL_REMEMBERED_MS = DAY_MS
+DENIALS_MOST = 100
 
 
 class HoldAction(StrEnum):
@@ -127,8 +128,14 @@ def with_hold(credit: Credit, hold: Authorization) -> Credit:
 
 
 def with_ended(credit: Credit, ended: Ended) -> Credit:
-    """The record that remembers this ended authorization, in the place of what it remembered under the same id."""
+    """The record that remembers this ended authorization, in the place of what it remembered under the same id.
+
+    Of too many denials the one goes that was heard of longest ago: its id is free again, as it would be after a day.
+    """
     others = tuple(each for each in credit.ended if each.key != ended.key)
+    denied = [each for each in others if each.state is HoldState.DENIED] if ended.state is HoldState.DENIED else []
+    if len(denied) >= DENIALS_MOST:
+        others = tuple(each for each in others if each is not denied[0])
     return replace(credit, ended=(*others, ended))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from risk.activity import hash64
 from risk.answers import authorization_body, decision, problem, reply
-from risk.authorize import ask_increase, assert_within, refused_want, with_want
+from risk.authorize import ask_increase, assert_within, heard_by, refused_want, with_want
 from risk.checks import INCREASE_CHECKS, judge
 from risk.credit import Authorization, Context, Credit, Ended, Move, Promise, Request, authorization_event
 from risk.facts import (
@@ -22,6 +22,7 @@ from risk.reasons import Outcome
 from risk.watched import Want
 
 INCREASE, CAPTURE, RELEASE = "increase", "capture", "release"
+REQUESTS_MOST = 64
 
 
 def known_hold(credit: Credit, fixmedins_code: str, authorization_id: str) -> Authorization | Ended | None:
@@ -53,9 +54,19 @@ def answered(known: Authorization | Ended, request_id: str) -> Request | None:
 
 
 def remembering(promise: Promise, request: Request) -> Promise:
-    """The promise that remembers this request, in the place of what it remembered under the same id."""
-    others = tuple(each for each in promise.requests if each.key != request.key)
-    return promise._replace(requests=(*others, request))
+    """The promise that remembers this request, in the place of what it remembered under the same id.
+
+    Of too many the oldest goes that set nothing aside: told again it does no harm. A capture is told by its bill.
+    """
+    kept = (*(each for each in promise.requests if each.key != request.key), request)
+    if len(kept) > REQUESTS_MOST:
+        gone = next((each for each in kept if not _has_grown(each)), None)
+        kept = tuple(each for each in kept if each is not gone)
+    return promise._replace(requests=kept)
+
+
+def _has_grown(request: Request) -> bool:
+    return request.kind == INCREASE and bool(request.granted_fen)
 
 
 def alarmed(credit: Credit, fact: CheckoutRequest, said: list[Output | Reply], context: Context) -> Credit:
@@ -82,7 +93,7 @@ def increase_requested(credit: Credit, fact: AuthorizationIncreaseRequested, con
     if before is not None:
         if (before.kind, before.asked_fen) != (INCREASE, fact.amount_fen):
             return credit, [problem(fact, 409, "CONFLICT", field=_field(before, INCREASE))]
-        before = before._replace(attempts=tuple(dict.fromkeys((*before.attempts, hash64(fact.attempt)))))
+        before = before._replace(attempts=heard_by(before.attempts, fact.attempt))
         known = known._replace(promise=remembering(known.promise, before))
         credit = with_known(credit, known)
         told = authorization_body(credit, identity, known, context, replayed=True, request=before)
@@ -91,6 +102,8 @@ def increase_requested(credit: Credit, fact: AuthorizationIncreaseRequested, con
         return credit, [problem(fact, 409, "NOT_OPEN", field="authorization_id", state=known.state.value)]
     if fact.amount_fen <= 0:
         return credit, [problem(fact, 400, "INVALID", field="amount_fen")]
+    if sum(_has_grown(each) for each in known.promise.requests) >= REQUESTS_MOST:
+        return credit, [problem(fact, 409, "TOO_MANY", field="request_id")]
     return _increased(credit, known, fact, context)
 
 

@@ -13,6 +13,8 @@ is added up has 63 bits (design.md 2), which 900 of num(16,2) would fill, and 92
 """
 COUNT_X10000_MAX = 10**12
 """The largest count of one line or movement, a hundred million units, for the same reason."""
+SUM_MAX = 2**63 - 1
+"""Where a stored sum of amounts stays, whatever is told."""
 PSN_NO_LENGTH_MAX = 64
 
 Whole = Annotated[int, Meta(ge=0, le=WHOLE_MAX)]
