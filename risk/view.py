@@ -145,6 +145,8 @@ def order_view(credit: Credit | None, order_id: str, context: Context) -> dict[s
         "settlements": [
             {
                 "setl_id": each.setl_id,
+                "captured_fen": each.claim_fen,
+                "top_up_fen": each.top_up_fen,
                 "funding_state": funding_of(credit, each).value,
                 "repayment_state": repayment_of(credit, each, context.now_ms).value,
             }

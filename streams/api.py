@@ -147,7 +147,7 @@ class Api:
             self.replies,
             self._clock,
             pseudonym=edge.pseudonyms.of,
-            await_funding=reads.funding_state,
+            await_funding=reads.answered_order,
             shedding=self._shedding,
             note_wait=self.metrics.note_wait,
             note_fallback=self.metrics.note_fallback,

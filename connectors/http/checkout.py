@@ -54,6 +54,13 @@ class Place(NamedTuple):
     partitions: int
 
 
+def _as_funded(order: dict[str, Any], setl_id: str) -> dict[str, Any]:
+    """What a capture answers anew once its bank has spoken: a draw that was refused is a top-up."""
+    own = [each for each in order.get("settlements", ()) if each["setl_id"] == setl_id]
+    amounts = {name: each[name] for each in own for name in ("captured_fen", "top_up_fen")}
+    return {"funding_state": order["funding_state"], **amounts}
+
+
 class Checkout:
     """The calls that ask a lane."""
 
@@ -117,9 +124,9 @@ class Checkout:
         reply = await self._ask_for_end(call, fact, partition)
         if reply.status == 200 and body.wait_ms:
             answer = orjson.loads(bytes(reply.body))
-            waited = await self._await_funding(fact.psn_no, answer.get("order_id") or "", body.wait_ms)
-            if waited is not None:
-                answer["funding_state"] = waited
+            order = await self._await_funding(fact.psn_no, answer.get("order_id") or "", body.wait_ms)
+            if order is not None:
+                answer |= _as_funded(order, body.setl_id)
                 return shown(call.token, LaneReply(reply.attempt, 200, msgspec.Raw(orjson.dumps(answer))))
         return shown(call.token, reply)
 

@@ -142,23 +142,22 @@ class Reads:
         except ConnectorError:
             return None
 
-    async def funding_state(self, psn_no: str, order_id: str, wait_ms: int) -> str | None:
-        """How the bank answered an order, waiting up to `wait_ms`; None when it cannot be read."""
+    async def answered_order(self, psn_no: str, order_id: str, wait_ms: int) -> dict[str, Any] | None:
+        """An order as the bank answered it, waiting up to `wait_ms`; None when it cannot be read."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + wait_ms / 1000
-        state, poll_s = None, FUNDING_POLL_S
+        order, poll_s = None, FUNDING_POLL_S
         while order_id:
             try:
                 order = await self._people.order(psn_no, order_id)
             except ConnectorError:
-                return state
-            state = None if order is None else order.get("funding_state")
+                return order
             left_s = deadline_s - loop.time()
-            if state != AWAITED or left_s <= 0:
-                return state
+            if order is None or order.get("funding_state") != AWAITED or left_s <= 0:
+                return order
             await asyncio.sleep(min(poll_s, left_s))
             poll_s = min(FUNDING_POLL_MAX_S, 1.5 * poll_s)
-        return state
+        return order
 
     async def _record(self, psn_no: str, record: bytes, told: QueryLogged) -> None:
         """First who asked about whom, then the same without his number for the asker's shard: no count without it."""

@@ -233,7 +233,7 @@ class Api:
             self.replies,
             FakeNow(),
             pseudonym=pseudonyms.of,
-            await_funding=reads.funding_state,
+            await_funding=reads.answered_order,
             shedding=self.shedding,
             note_wait=self.metrics.note_wait,
             note_fallback=self.metrics.note_fallback,

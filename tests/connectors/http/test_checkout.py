@@ -177,6 +177,12 @@ def test_a_capture_that_waits_tells_what_the_bank_said() -> None:
         body = {**MORE, "setl_id": "S1", "psn_cash_pay_fen": 4_000, "wait_ms": 100}
         answer = await api.call("POST", "/v1/authorizations/A-1/capture", body)
         assert answer.json() == {**booked, "funding_state": "settled"}
+        own = {"setl_id": "S1", "captured_fen": 0, "top_up_fen": 4_000}
+        other = {"setl_id": "S2", "captured_fen": 9, "top_up_fen": 9}
+        refused = {"order_id": "O1", "funding_state": "rejected", "settlements": [other, own]}
+        api.people.orders[PERSON, "O1"] = refused
+        answer = await api.call("POST", "/v1/authorizations/A-1/capture", body)
+        assert answer.json() == {**booked, "funding_state": "rejected", "captured_fen": 0, "top_up_fen": 4_000}
 
     run(scenario())
 
