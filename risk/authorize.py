@@ -175,10 +175,14 @@ def assert_within(credit: Credit, hold: Authorization, question: Question) -> No
 # --- the body of a request, to compare -------------------------------------------------------------------------------
 
 
-def digests(fact: AuthorizationRequested) -> tuple[int, int]:
-    """64 bits of the whole body (deadlines aside), and 8 bits of each field, to name the one that differs."""
+def digests(fact: AuthorizationRequested) -> tuple[int, bytes]:
+    """64 bits of the whole body (deadlines aside), and 16 bits of each field, to name the one that differs."""
     texts = [str(value or "") for value in _asked(fact)]
-    return hash64("\0".join(texts)), int.from_bytes([crc32(text.encode()) & 0xFF for text in texts])
+    return hash64("\0".join(texts)), b"".join([_digest(text) for text in texts])
+
+
+def _digest(text: str) -> bytes:
+    return (crc32(text.encode()) & 0xFFFF).to_bytes(2)
 
 
 def differing_field(promise: Promise, fact: AuthorizationRequested) -> str:
@@ -186,8 +190,8 @@ def differing_field(promise: Promise, fact: AuthorizationRequested) -> str:
     body, fields = digests(fact)
     if body == promise.body:
         return ""
-    before, now = (value.to_bytes(len(FIELDS)) for value in (promise.fields, fields))
-    return next((name for name, old, new in zip(FIELDS, before, now, strict=True) if old != new), "amount_fen")
+    differ = (at for at in range(0, len(fields), 2) if promise.fields[at : at + 2] != fields[at : at + 2])
+    return FIELDS[next(differ, 2 * FIELDS.index("amount_fen")) // 2]
 
 
 # --- what a visit asked ----------------------------------------------------------------------------------------------

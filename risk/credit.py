@@ -59,7 +59,7 @@ class Promise(NamedTuple):
     """
 
     body: int
-    fields: int
+    fields: bytes
     asked_fen: int
     approved_fen: int
     maximum_fen: int

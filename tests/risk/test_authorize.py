@@ -30,6 +30,7 @@ def test_the_same_request_gets_the_same_decision_with_the_current_state():
     ("field", "value"),
     [
         ("mdtrt_id", "M2"),
+        ("mdtrt_id", "M531"),  # the last 8 bits of its digest are those of M1
         ("service", "deposit_free"),
         ("scope", "visit"),
         ("agreement_no", "card"),
