@@ -138,7 +138,7 @@ def _touched(person: Person, applied: Applied, moment: Moment) -> Applied:
     if applied.result == "refused":
         return applied
     after = applied.person.activity
-    activity = on_a_new_day(person.activity, after, moment)
+    activity = on_a_new_day(person.activity, after, moment, applied.person.credit)
     return applied if activity is after else applied.then(activity)
 
 
@@ -239,7 +239,7 @@ def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:
     done = visited(before, fact, moment.occurred_ms, moment.terms)
     if is_foreign_visit(before, credit, fact, done.visit):
         return _refused(person, fact, moment)
-    activity = on_a_new_day(before, done.activity, moment)
+    activity = on_a_new_day(before, done.activity, moment, credit)
     if done.result != "applied":
         said: list[Output | Reply] = []
         if done.result == "conflict":
@@ -283,7 +283,8 @@ def _once(person: Person, fact: Fact, moment: Moment) -> Applied:
         return Applied(
             person, "conflict", [*moment.quality_alert("Q04", code), dead_letter(fact, moment, CONFLICT)], []
         )
-    activity = with_seen(person.activity, key, content, local_day(moment.occurred_ms))
+    # by the log's day: what is told a year late may be told again tomorrow
+    activity = with_seen(person.activity, key, content, local_day(max(moment.occurred_ms, moment.now_ms)))
     if isinstance(fact, InsuredStatusChanged | IdentityChecked | TransferFiled):
         insured = told(activity.insured, fact, moment.occurred_ms, activity.newest_ms - LATE_MS)
         activity = replace(activity, insured=insured)

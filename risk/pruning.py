@@ -1,11 +1,22 @@
 """What a person's activity forgets, and when: on local-day boundaries, by its own newest times, never by batch."""
 
+from collections.abc import Callable
 from struct import Struct
 
 from msgspec.structs import replace
 
-from risk.activity import LINES_AFTER_VISIT_MS, RECEIPT, RECEIPT_DAYS, TOMBSTONE_MS, Activity, Visit, visit_end_ms
+from risk.activity import (
+    LINES_AFTER_VISIT_MS,
+    RECEIPT,
+    RECEIPT_DAYS,
+    TOMBSTONE_MS,
+    Activity,
+    Visit,
+    hash64,
+    visit_end_ms,
+)
 from risk.admissions import without_settled
+from risk.credit import Credit, Obligation
 from risk.insured import without_past
 from risk.local_time import HOUR_MS, day_start_ms, local_day
 from risk.moment import Moment
@@ -16,7 +27,7 @@ from risk.terms import Terms
 _DEFAULT_GRACE_MS = 2 * HOUR_MS
 
 
-def on_a_new_day(before: Activity, after: Activity, moment: Moment) -> Activity:
+def on_a_new_day(before: Activity, after: Activity, moment: Moment, credit: Credit | None = None) -> Activity:
     """The activity moved on to a record's instant and local day; when a day turns, what nothing needs any more goes."""
     at_ms = moment.occurred_ms
     if at_ms <= before.touched_ms:
@@ -27,7 +38,8 @@ def on_a_new_day(before: Activity, after: Activity, moment: Moment) -> Activity:
         return after
     if local_day(before.touched_ms) == moment.day and local_day(before.newest_ms) == local_day(after.newest_ms):
         return after
-    return pruned(after, rows_kept_ms=rows_kept_ms(moment.policy), grace_ms=grace_ms_of(moment.terms))
+    after = pruned(after, rows_kept_ms=rows_kept_ms(moment.policy), grace_ms=grace_ms_of(moment.terms))
+    return _without_old_keys(after, credit.obligations if credit is not None else ())
 
 
 def grace_ms_of(terms: Terms) -> int:
@@ -37,9 +49,7 @@ def grace_ms_of(terms: Terms) -> int:
 
 
 def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
-    """The activity without what no rule, duplicate or reversal can need any more; a function of its two newest times
-    only.
-    """
+    """The activity without what no rule can need any more; a function of its two newest times only."""
     if not activity.touched_ms:
         return activity
     changes: dict[str, object] = {}
@@ -47,10 +57,6 @@ def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
     if activity.rows and activity.rows[0].at_ms < floor_ms:
         changes["rows"] = tuple(row for row in activity.rows if row.at_ms >= floor_ms)
     today = local_day(activity.touched_ms)
-    if _has_old(activity.receipts, RECEIPT, 3, today):
-        changes["receipts"] = _younger(activity.receipts, RECEIPT, 3, today)
-    if _has_old(activity.seen, SEEN, 2, today):
-        changes["seen"] = _younger(activity.seen, SEEN, 2, today)
     if activity.visits:
         visits = tuple(visit for visit in activity.visits if _needed(visit, today, grace_ms))
         changes["visits"] = without_settled(visits, activity.rows, floor_ms)
@@ -65,16 +71,30 @@ def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
     return replace(activity, **changes) if changes else activity
 
 
-def _has_old(packed: bytes, record: Struct, day_field: int, today: int) -> bool:
+def _without_old_keys(activity: Activity, owed: tuple[Obligation, ...]) -> Activity:
+    """The activity with the receipts and keys of the last 400 days; those of money stay as long as what is owed does:
+    a bill may be undone, and a payment sent again, however old they are (forgetting.py says when it is forgotten).
+    """
+    since = local_day(activity.touched_ms) - RECEIPT_DAYS
+    receipts, seen = activity.receipts, activity.seen
+    if _has_old(receipts, RECEIPT, 3, since):
+        bills = {hash64(each.setl_id) for each in owed}
+        receipts = _kept(receipts, RECEIPT, lambda fields: fields[3] >= since or fields[0] in bills)
+    if _has_old(seen, SEEN, 2, since):
+        first = min([since, *(each.placed_day for each in owed)])
+        seen = _kept(seen, SEEN, lambda fields: fields[2] >= first)
+    if (receipts, seen) == (activity.receipts, activity.seen):
+        return activity
+    return replace(activity, receipts=receipts, seen=seen)
+
+
+def _has_old(packed: bytes, record: Struct, day_field: int, since: int) -> bool:
     """Records stand in the order they were applied; the first tells whether it is time to look at all of them."""
-    return bool(packed) and record.unpack_from(packed)[day_field] < today - RECEIPT_DAYS
+    return bool(packed) and record.unpack_from(packed)[day_field] < since
 
 
-def _younger(packed: bytes, record: Struct, day_field: int, today: int) -> bytes:
-    """The records of the last 400 days."""
-    return b"".join(
-        record.pack(*fields) for fields in record.iter_unpack(packed) if fields[day_field] >= today - RECEIPT_DAYS
-    )
+def _kept(packed: bytes, record: Struct, is_needed: Callable[[tuple[int, ...]], bool]) -> bytes:
+    return b"".join(record.pack(*fields) for fields in record.iter_unpack(packed) if is_needed(fields))
 
 
 def _needed(visit: Visit, today: int, grace_ms: int) -> bool:
