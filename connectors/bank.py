@@ -25,6 +25,7 @@ from connectors.bank_signature import signed_headers
 from connectors.bank_statement import parse_statement
 from connectors.circuit_breaker import CircuitBreaker
 from connectors.errors import ConnectorError
+from risk.facts.base import Whole
 from risk.local_time import to_date
 from risk.reconciliation import Booking
 
@@ -76,7 +77,7 @@ class BankAnswer:
     order_id: str
     attempt: int
     result: Result
-    amount_fen: int = 0
+    amount_fen: Whole = 0
     bank_ref: str | None = None
     code: str | None = None
     cause: Literal["person", "bank"] | None = None
@@ -102,7 +103,7 @@ class BankLine:
     """What the bank lends on one agreement now."""
 
     agreement_no: str
-    bank_line_fen: Annotated[int, msgspec.Meta(ge=0)]
+    bank_line_fen: Whole
     as_of: Instant
 
 

@@ -73,9 +73,9 @@ Reading order
                      screen); then money:
                      standing.py, unsigning.py → authorize.py, checks.py, limits.py, exposure.py → holds.py (one
                      transition table) → linking.py, capture.py, capture_request.py → bundles.py, orders.py,
-                     attempts.py, order_answers.py → obligations.py, waiting.py, legs.py, kept.py, arrears.py →
-                     reversal.py, unbooked.py; beside it fee_lines.py, accrual.py, requests.py, demand.py (L80, L90,
-                     L100), signals.py (F01-F07), senders.py, visit_claims.py (who may speak of what),
+                     attempts.py, order_answers.py → obligations.py, waiting.py, own_refunds.py, legs.py, kept.py,
+                     arrears.py → reversal.py, unbooked.py; beside it fee_lines.py, accrual.py, requests.py, demand.py
+                     (L80, L90, L100), signals.py (F01-F07), senders.py, visit_claims.py (who may speak of what),
                      reconciliation.py, forgetting.py
 6. what is shown     answers.py, decided.py, capture_decisions.py, alerts.py, yuan.py, view.py, refused.py; and what was
                      done about alerts, which no fold reads: handling.py, precision.py, risk_state.py

@@ -16,8 +16,9 @@ from risk.exposure import latest_order, moved, still_asked_fen, unfunded_of, use
 from risk.facts import BankCured, BankOverdue, BankRefunded, BankRepaid, TopupReceived
 from risk.limits import agreement_of
 from risk.ordered import FundingState, Item, Order
-from risk.orders import cancel
+from risk.orders import cancel, with_order
 from risk.outputs import Output, Reply, derived_id
+from risk.own_refunds import noticed, own_refund
 from risk.reasons import Outcome, ReasonCode, Said, reason_body
 from risk.senders import INSTITUTION, speaks_for
 from risk.signed import CARD_WITHHOLD, CREDIT_LINE
@@ -177,8 +178,12 @@ def refunded(credit: Credit, fact: BankRefunded, context: Context) -> Move:
     On a credit line it pays the debt. On a card it undoes a debit, and the person owes the institution again: that
     looks like a reversal still to come, so nothing is taken again by itself.
     """
-    if _is_our_own(credit, fact):
-        return credit, []
+    own = own_refund(credit, fact, context.now_ms)
+    if own is not None:
+        heard: dict[str, Any] = {"agreement_no": fact.agreement_no, "bank_ref": fact.bank_ref}
+        heard |= {"refund_order_id": own.order_id, "ordered_fen": fact.amount_fen or 0}
+        decided = _payment(context, fact.amount_fen, [], 0, giver="bank", **heard)
+        return with_order(credit, noticed(own, fact)), [decided]
     booked: Booked = []
     said: list[Output | Reply] = []
     left_fen = fact.amount_fen
@@ -201,19 +206,6 @@ def refunded(credit: Credit, fact: BankRefunded, context: Context) -> Move:
     names: dict[str, Any] = {"agreement_no": fact.agreement_no, "bank_ref": fact.bank_ref}
     names["unplaced_fen"] = left_fen or 0
     return credit, [_payment(context, fact.amount_fen, booked, 0, giver="bank", **names), *said]
-
-
-def _is_our_own(credit: Credit, fact: BankRefunded) -> bool:
-    """Does the notice tell of a refund that we ordered? One that names nothing means the one under way, if it fits."""
-    if fact.order_id:
-        return any(each.order_id == fact.order_id and each.kind == "refund" for each in credit.orders)
-    for order in credit.orders:
-        rest_fen = sum(item.amount_fen - item.moved_fen for item in order.items)
-        open_refund = order.kind == "refund" and (order.in_flight or order.retry_ms)
-        fits = not fact.mdtrt_id or order.mdtrt_id == fact.mdtrt_id
-        if open_refund and fits and order.agreement_no == fact.agreement_no and (fact.amount_fen or 0) <= rest_fen:
-            return True
-    return False
 
 
 def _given_back(

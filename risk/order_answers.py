@@ -31,7 +31,7 @@ def order_result(credit: Credit, fact: BankOrderResult, context: Context) -> Mov
         return credit, []
     if before.kind == "cancel":
         return _cancel_answered(credit, before, fact, context)
-    order, excess_fen = _booked(credit, before, fact)
+    order, excess_fen = _booked(credit, before, fact, context.now_ms)
     state = _state_after(order, fact)
     if state is not None:
         order = _concluded(credit, order._replace(state=state), fact, context)
@@ -53,7 +53,7 @@ def order_result(credit: Credit, fact: BankOrderResult, context: Context) -> Mov
     return credit, [*said, *more]
 
 
-def _booked(credit: Credit, order: Order, fact: BankOrderResult) -> tuple[Order, int]:
+def _booked(credit: Credit, order: Order, fact: BankOrderResult, now_ms: int) -> tuple[Order, int]:
     """What moved goes to the items in order; an attempt's amounts are totals; too much is kept to be sent back.
 
     With what a refund brought back beyond all that came.
@@ -65,7 +65,7 @@ def _booked(credit: Credit, order: Order, fact: BankOrderResult) -> tuple[Order,
     told = {**dict(order.told), fact.attempt: known_fen + left_fen}
     order = order._replace(told=tuple(sorted(told.items())))
     if order.kind == "refund":
-        return _sent_back(credit, order, left_fen)
+        return _sent_back(credit, order._replace(moved_ms=now_ms), left_fen)
     items = []
     for item in order.items:
         part_fen = min(left_fen, item.amount_fen - item.moved_fen)

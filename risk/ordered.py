@@ -30,6 +30,7 @@ class Order(NamedTuple):
 
     `told`: what each attempt is known to have moved, (attempt, fen). `sent_count` attempts left on the day `sent_day`.
     `stopped_ms`: since when its clock stands still; `waited_ms`: how much later it is due than it said (kept.py).
+    Of a refund: `moved_ms`, when money of it was told last; `noticed_fen`, what notices without our order told of it.
     """
 
     order_id: str
@@ -54,6 +55,8 @@ class Order(NamedTuple):
     sent_count: int = 0
     stopped_ms: int = 0
     waited_ms: int = 0
+    moved_ms: int = 0
+    noticed_fen: int = 0
 
     @property
     def late_ms(self) -> int:

@@ -119,6 +119,18 @@ def test_a_partial_settlement_of_more_than_was_ordered_is_no_answer(bank):
     assert not failure.value.retryable
 
 
+@pytest.mark.parametrize("amount_fen", [-100, 10**16])
+def test_an_amount_that_no_record_can_carry_is_no_answer_either(amount_fen):
+    said = {"order_id": "or_1", "attempt": 1, "result": "rejected", "amount_fen": amount_fen}
+
+    async def submit():
+        gateway = BankGateway({"ICBC": BankAccess(url="http://bank", secret="s")})
+        gateway._client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=said)))
+        return await gateway.submit(ORDER)
+
+    assert asyncio.run(submit()).result == "unknown"
+
+
 def test_an_accepted_order_is_settled_when_asked_after(bank):
     bank.script("accept")
 

@@ -147,6 +147,7 @@ class Ledger:
             self.topped[item["setl_id"]] += item["top_up_fen"]
             booked += item["paid_fen"] + item["top_up_fen"] + back
         elsewhere = body["surplus_fen"] + body.get("waiting_fen", 0) + body.get("unplaced_fen", 0)
+        elsewhere += body.get("ordered_fen", 0)  # the refund's own result books it
         assert booked + elsewhere == body["amount_fen"], "money is conserved"
         self.waiting[body.get("mdtrt_id")] += body.get("waiting_fen", 0) - body.get("waited_fen", 0)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from risk import facts
+from risk.decided import order_output
 from risk.exposure import funding_of, moved, used_of
 from risk.lifecycle import next_due
 from tests.risk.credit_life import Life
@@ -350,13 +351,55 @@ def test_a_notice_of_our_own_refund_is_booked_once():
     life, order = debited(80_000)
     life.bank(order, "settled")
     (refund,) = life.reverse().orders
-    before = life.credit
-    life.repaid(80_000, "card", facts.BankRefunded)
-    life.repaid(80_000, "card", facts.BankRefunded, order_id=refund["order_id"])
-    assert life.credit == before
+    before, obligations = moved(life.credit), life.credit.obligations
+    for names in ({}, {"order_id": refund["order_id"]}):
+        (told,) = life.repaid(80_000, "card", facts.BankRefunded, **names).decisions
+        assert (told["ordered_fen"], told["refund_order_id"], told["items"]) == (80_000, refund["order_id"], [])
+    assert (moved(life.credit), life.credit.obligations) == (before, obligations)
     life.bank(refund, "settled")
     assert funding_of(life.credit, life.credit.obligations[0]).value == "refunded"
     assert life.repaid(80_000, "card", facts.BankRefunded).decisions[0]["unplaced_fen"] == 80_000
+
+
+def refunded_beside_another_bill(mode):
+    """Two bills of one visit and one agreement, both paid; the first is undone and our refund is done."""
+    life = bills(80_000, 80_000, mode=mode)
+    orders = [order_output(life.context(), each).body for each in life.credit.orders]
+    for order in orders or life.pass_time(until=("2024-03-02", 8)).orders:
+        life.bank(order, "settled")
+    (refund,) = life.reverse("S1").orders
+    life.bank(refund, "settled")
+    return life, refund
+
+
+@pytest.mark.parametrize("mode", ["card", "line"])
+@pytest.mark.parametrize("names", ["", "mdtrt_id", "order_id"])
+@pytest.mark.parametrize("amount_fen", [80_000, None])
+def test_a_late_notice_of_our_own_refund_erases_no_other_bill(mode, names, amount_fen):
+    life, refund = refunded_beside_another_bill(mode)
+    before = moved(life.credit), owed(life)
+    fields = {"": {}, "mdtrt_id": {"mdtrt_id": "M1"}, "order_id": {"order_id": refund["original_order_id"]}}[names]
+    life.now_ms += 3 * 86_400_000
+    (told,) = life.repaid(amount_fen, mode, facts.BankRefunded, **fields).decisions
+    assert told["refund_order_id"] == refund["order_id"]
+    assert (moved(life.credit), owed(life)) == before
+
+
+@pytest.mark.parametrize("other", ["the second of its amount", "another amount", "a week later", "another visit"])
+def test_any_other_notice_is_no_refund_of_ours(other):
+    life, _ = refunded_beside_another_bill("card")
+    amount_fen, fields = 80_000, {}
+    if other == "the second of its amount":
+        life.repaid(80_000, "card", facts.BankRefunded)
+    elif other == "another amount":
+        amount_fen = 79_999
+    elif other == "a week later":
+        life.now_ms += 7 * 86_400_000 + 1
+    else:
+        fields = {"mdtrt_id": "M9"}
+    told = life.repaid(amount_fen, "card", facts.BankRefunded, **fields).decisions[0]
+    assert "refund_order_id" not in told
+    assert life.used == (0 if fields else amount_fen)
 
 
 def test_a_refund_to_the_line_pays_the_line():
