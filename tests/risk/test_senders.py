@@ -247,14 +247,36 @@ def test_a_visit_that_another_told_of_before_it_was_opened_begins_anew(kind, sou
     assert folded.person.activity.visits == alone.person.activity.visits
 
 
-@pytest.mark.parametrize("kind", EARLY)
-def test_a_bill_and_a_request_for_credit_know_nothing_of_what_another_told_of_their_visit(kind):
-    told_by, fields = EARLY[kind]
+@pytest.mark.parametrize("kind", ["closed", "cancelled"])
+@pytest.mark.parametrize("then", ["a line", "billed", "asked for credit"])
+def test_whoever_names_his_code_knows_nothing_of_how_another_ended_his_visit(kind, then):
+    told_by, _ = EARLY[kind]
     folded = Folded()
-    folded.tell(told_by, THEIRS, mdtrt_id="M1", **fields)
-    told = folded.settle(credit_fen=0, source=MINE)
+    folded.tell(told_by, THEIRS, mdtrt_id="M1")
+    if then == "a line":
+        told = folded.tell(facts.FeeAdded, MINE, **EARLY["a line"][1] | VISIT)
+    elif then == "billed":
+        told = folded.settle(credit_fen=0, source=MINE)
+    else:
+        told = folded.tell(
+            facts.AuthorizationRequested, authorization_id="A1", service="visit_first", med_type="11",
+            amount_fen=80_000, attempt="t", reply_to="api", **VISIT,
+        )  # fmt: skip
     assert letters_of(told) == [("SENDER_FORBIDDEN", THEIRS, told_by.event_type)]
-    assert visit_of(folded.person.activity, "M1") is None
+    assert [(each.fixmedins_code, each.ended_ms) for each in folded.person.activity.visits] == (
+        [(HOSPITAL, 0)] if then == "a line" else []
+    )
+
+
+def test_the_lines_that_came_first_are_those_of_the_visit_until_it_is_opened():
+    folded, (kind, fields) = Folded(), EARLY["a line"]
+    line = fields | {"mdtrt_id": "M1"}
+    folded.tell(kind, MINE, **line | VISIT)
+    before = folded.person
+    folded.assert_refused(before, folded.tell(kind, THEIRS, **line | {"feedetl_sn": "F6"}))
+    folded.settle(source=THEIRS, fixmedins_code=OTHER, credit_fen=0)
+    folded.tell(kind, MINE, **line | VISIT)
+    assert folded.result == "duplicate"
 
 
 def test_an_early_end_of_ones_own_visit_stands():
@@ -305,6 +327,9 @@ def test_the_lines_of_a_forgotten_visit_are_taken_back_by_their_own_institution_
     folded.person = before = replace(folded.person, activity=replace(folded.person.activity, visits=()))
     assert unpacked(before.activity.care).messages
     folded.assert_refused(before, folded.tell(facts.FeeReversed, THEIRS, mdtrt_id="M1", feedetl_sn="1"))
+    folded.settle(source=THEIRS, fixmedins_code=OTHER, credit_fen=0)  # a bill of its own makes it nobody's
+    before = folded.person
+    folded.assert_refused(before, folded.tell(facts.FeeReversed, THEIRS, mdtrt_id="M1", all_unsettled=True))
     folded.tell(facts.FeeReversed, MINE, mdtrt_id="M1", feedetl_sn="1")
     assert not unpacked(folded.person.activity.care).messages
 
