@@ -42,7 +42,7 @@ from streams.banks import bank_gateway
 from streams.handling_board import HandlingBoard
 from streams.hold_survey import HoldSurvey
 from streams.lane_process import lane_main
-from streams.letter_count import REASONS, register_letter_count
+from streams.letter_count import register_letter_count
 from streams.liveness import Liveness
 from streams.metrics import Metrics
 from streams.national_intake import NationalIntake
@@ -205,9 +205,7 @@ def compose_agents(
         alert_appended=metrics.alert_appended,
     )
     app = build_app(settings.kafka, topics, parts)
-    for reason in REASONS:
-        metrics.deadletters_total.labels(reason)
-    register_letter_count(app, topics.deadletter, lambda reason: metrics.deadletters_total.labels(reason).inc())
+    register_letter_count(app, topics.deadletter, metrics.deadletters_total)
 
     async def close_readers() -> None:
         for close in (liveness.stop, redrive.close, office.board.close, lambda: facts.close(5)):

@@ -164,9 +164,10 @@ def _show(console: Console, up: Up, seen: Seen, ticks: Iterator[None]) -> None:
         def finding(firsts: dict[str, str]) -> str:
             return "\n".join(_command(up, what, firsts[what]) for what in TOPIC_OF if what in firsts)
 
+        one = FIND_ONE.format(kafka=up.kafka)
         with Live(Screen(seen, headline, note), console=console, auto_refresh=False, screen=True) as live:
             for _ in ticks:
-                live.update(Screen(seen, headline, note, finding, FIND_ONE.format(kafka=up.kafka)), refresh=True)
+                live.update(Screen(seen, headline, note, finding, find_one=one), refresh=True)
         return
     console.print(f"{headline}\n{note}", highlight=False, soft_wrap=True)
     console.print(LOOK.format(api=up.api, xinmai=called_as()), highlight=False, soft_wrap=True)

@@ -115,6 +115,7 @@ class Screen:
         headline: str,
         note: str,
         finding: Callable[[dict[str, str]], str] | None = None,
+        *,
         find_one: str = "",
     ) -> None:
         with seen.lock:

@@ -4,11 +4,11 @@ Every letter is read by one worker of the group, so the sum over the workers is 
 first worker of an installation began.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import faust
 import msgspec
+from prometheus_client import Counter
 
 from connectors import refusals
 from risk import refused
@@ -50,8 +50,10 @@ def reason_of(value: bytes | None) -> str | None:
     return reason[:REASON_LENGTH_MAX] or None
 
 
-def register_letter_count(app: faust.App, topic_name: str, count: Callable[[str], None]) -> Any:
-    """Attach the agent; `count` hears of each letter its reason."""
+def register_letter_count(app: faust.App, topic_name: str, letters: Counter) -> Any:
+    """Attach the agent; `letters` are counted by their reason."""
+    for reason in REASONS:
+        letters.labels(reason)
     topic = app.topic(
         topic_name, key_serializer="raw", value_serializer="raw", value_type=bytes, key_type=bytes, internal=False
     )
@@ -60,6 +62,6 @@ def register_letter_count(app: faust.App, topic_name: str, count: Callable[[str]
     async def count_letters(values: Any) -> None:
         async for value in values:
             if reason := reason_of(value):
-                count(reason)
+                letters.labels(reason).inc()
 
     return count_letters

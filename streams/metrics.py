@@ -62,6 +62,7 @@ class Metrics:
         self.clocks_ms: dict[str, int] = {}
         """The shards that lanes of this worker own, and their now."""
         self._owned: dict[int, frozenset[str]] = {}
+        self._dead: set[int] = set()
         self._versions: set[str] = set()
         self._tallied = {
             "event": self.events_total,
@@ -117,11 +118,13 @@ class Metrics:
     def heard(self, message: Mapping[str, Any]) -> None:
         """Count what a lane said, or its supervisor of it."""
         match message:
-            case {"kind": "died", "lane": lane}:
+            case {"kind": "died", "lane": lane} if lane not in self._dead:  # else it ended before it claimed anything
+                self._dead.add(lane)
                 for shard in self._owned.get(lane, frozenset()):  # whoever claims it next says what becomes of it
                     self.shard_unserved.labels(shard).set(1)
                     self.reclaims_total.labels("died").inc()
             case {"kind": "pulse", "shards": shards, "tally": tally}:
+                self._dead.discard(message.get("lane", 0))
                 self._owns(message.get("lane", 0), frozenset(shard["shard"] for shard in shards))
                 for shard in shards:
                     is_behind = shard["lag"] and shard["record_ms"]  # 0: none applied since the claim, so no age known

@@ -66,7 +66,7 @@ class Derived:
                 self.contributions[partition, each.target, each.number] = each.contribution
 
 
-def compare_outputs(kafka: str, topics: Topics, derived: Derived, findings: "Findings", ahead: Derived) -> None:
+def compare_outputs(kafka: str, topics: Topics, derived: Derived, findings: "Findings", *, ahead: Derived) -> None:
     """Name each output that is missing, that differs, or that no record made. What only `ahead` has may be missing."""
     names = {
         "alerts": topics.alerts,
@@ -88,7 +88,7 @@ def compare_outputs(kafka: str, topics: Topics, derived: Derived, findings: "Fin
         expired = _expired(kafka, name, absent, kept_from_ms)
         findings.expired += len(expired)
         findings.differences += [f"{name}: {identity} is missing" for identity in absent.keys() - expired]
-    _compare_contributions(kafka, topics.subjects, derived, findings, ahead)
+    _compare_contributions(kafka, topics.subjects, derived, findings, ahead=ahead)
 
 
 def _bodies(kafka: str, name: str, kept_from_ms: list[float]) -> Iterator[dict[str, object]]:
@@ -125,7 +125,7 @@ def _expired(kafka: str, name: str, absent: dict[str, Said], kept_from_ms: list[
     }
 
 
-def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "Findings", ahead: Derived) -> None:
+def _compare_contributions(kafka: str, name: str, derived: Derived, findings: "Findings", *, ahead: Derived) -> None:
     missing = dict(derived.contributions)
     known = ahead.contributions | derived.contributions
     _, found = cluster_identity(kafka, (name,))

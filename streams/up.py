@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from threading import Event
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
@@ -110,16 +110,10 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         stack.enter_context(only_one(home))
         stack.callback(say, "已全部停止 / all of it has ended")
         own = own_servers()
-        if len(own) == 1:
-            raise Stop(
-                "XINMAI_KAFKA 与 XINMAI_REDIS 须同时设置或都不设置：状态须与其日志同存亡",
-                f"set both XINMAI_KAFKA and XINMAI_REDIS, or neither: a {own[0]} of up's own forgets, the other not",
-            )
         say(f"启动 / starting: {', '.join([*own, 'bank simulator'])} …")
         kafka, redis, embedded = _servers(stack, home)
         bank = stack.enter_context(BankSimulator(book_file=_book(home, embedded)))
-        api, probes = (f"http://127.0.0.1:{port}" for port in free_ports(2))
-        probes = f"http://{os.environ['XINMAI_PROBES']}" if os.environ.get("XINMAI_PROBES") else probes
+        api, probes = _listeners()
         token, tokens = _write_tokens(home / "tokens.toml")
         stack.callback((home / "tokens.toml").unlink, missing_ok=True)
         told = {
@@ -155,8 +149,7 @@ def running_engine(stopped: Event, environment: Mapping[str, str] | None = None)
         )
         _tell_clients(stack, home / "up.json", up)
         say(f"  就绪 / ready after {time.monotonic() - began_s:.0f} s")
-        stopping = ", ".join(["API", "worker", "bank simulator", *reversed(own)])
-        stack.callback(say, f"停止中 / stopping: {stopping} …")
+        stack.callback(say, f"停止中 / stopping: {', '.join(['API', 'worker', 'bank simulator', *reversed(own)])} …")
         yield up, programs
 
 
@@ -199,8 +192,18 @@ def only_one(home: Path) -> Iterator[None]:
 
 
 def own_servers() -> list[str]:
-    """The servers that are started here because no address is given, in that order."""
-    return [name for name, told in (("broker", "XINMAI_KAFKA"), ("Redis", "XINMAI_REDIS")) if not os.environ.get(told)]
+    """The servers that are started here because no address is given, in that order. A state ends with its log."""
+    own = [name for name, told in (("broker", "XINMAI_KAFKA"), ("Redis", "XINMAI_REDIS")) if not os.environ.get(told)]
+    if len(own) == 1:
+        zh = "XINMAI_KAFKA 与 XINMAI_REDIS 须同时设置或都不设置：状态须与其日志同存亡"
+        raise Stop(zh, f"set both XINMAI_KAFKA and XINMAI_REDIS, or neither: a {own[0]} of up's own would forget")
+    return own
+
+
+def _listeners() -> tuple[str, str]:
+    """Where the API will listen, and the worker's probes."""
+    api, probes = (f"127.0.0.1:{port}" for port in free_ports(2))
+    return f"http://{api}", f"http://{os.environ.get('XINMAI_PROBES') or probes}"
 
 
 def _servers(stack: ExitStack, home: Path) -> tuple[str, str, bool]:
@@ -284,8 +287,3 @@ def _welcome(up: Up) -> None:
     print(f"  logs: {HOME}/logs; everything else: {HOME}/up.json; Ctrl-C stops all of it")
     if up.embedded:
         print(f"  {NOTE_ZH}\n  {NOTE_EN}", flush=True)
-
-
-def as_environment(up: Up) -> dict[str, Any]:
-    """What another process needs to reach this engine."""
-    return {"XINMAI_KAFKA": up.kafka, "XINMAI_REDIS": up.redis, "XINMAI_API": up.api, "XINMAI_TOKEN": up.token}

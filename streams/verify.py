@@ -170,7 +170,7 @@ def prove(
         done, total = findings.records - earlier, findings.records
         _progress(f"{log.tag} 已核对 {done} 条，累计 {total} / {done} records folded and compared, {total} so far")
     if outputs and not findings.unproved:
-        compare_outputs(kafka, topics, derived, findings, ahead)
+        compare_outputs(kafka, topics, derived, findings, ahead=ahead)
     store.close()
     return findings
 

@@ -3,13 +3,14 @@
 Kafka gives a name's shards to whoever came under it last: two workers of one name take them from each other for ever.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from streams.stop import Stop
 
@@ -23,16 +24,33 @@ def own_name(settings: "Settings") -> Iterator[None]:
     identity = sha256(f"{settings.kafka} {settings.group} {settings.worker}".encode()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"xinmai-worker-{identity}.lock"
     try:
-        lock = path.open("a")
+        lock = _locked(path)
+    except BlockingIOError:
+        raise Stop(
+            f"本机已有名为 {settings.worker} 的 worker；请为每个 worker 设置各自的 XINMAI_WORKER",
+            f"a worker named {settings.worker} runs on this host already: give each its own XINMAI_WORKER",
+        ) from None
     except OSError:  # another user's: whether that one lives cannot be seen, and Kafka will say
         yield
         return
     with lock:
         try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> TextIO:
+    """The file, locked, and still the one that has this name: whoever held it before takes it away when he ends."""
+    while True:
+        lock = path.open("a")
+        try:
             flock(lock, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            raise Stop(
-                f"本机已有名为 {settings.worker} 的 worker；请为每个 worker 设置各自的 XINMAI_WORKER",
-                f"a worker named {settings.worker} runs on this host already: give each its own XINMAI_WORKER",
-            ) from None
-        yield
+            if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                return lock
+        except FileNotFoundError:
+            pass
+        except OSError:
+            lock.close()
+            raise
+        lock.close()

@@ -68,7 +68,9 @@ def test_on_a_narrow_and_low_screen_words_and_ids_stand_and_one_line_says_how_to
     seen.decision(decision(1, "approve") | {"authorization_id": visit, "reasons": [{"code": "X" * 30}]})
     seen.order({"order_id": order_id, "attempt": 1, "kind": "withhold", "amount_fen": 100_000_000})
     headline = "信脉 Xinmai · API and console http://127.0.0.1:40000 (token: .xinmai/up.json) · Kafka 127.0.0.1:40001"
-    screen = Screen(seen, headline, "note " * 50, lambda _firsts: "\n".join([command] * 7), "find it: kcat | grep ID")
+    screen = Screen(
+        seen, headline, "note " * 50, lambda _firsts: "\n".join([command] * 7), find_one="find it: kcat | grep ID"
+    )
     lines = drawn(screen, width=80, height=24)
     assert len(lines) <= 24
     for key in (alert_id, order_id, visit, "大额大额", "find it: kcat | grep ID"):
@@ -85,7 +87,7 @@ def test_a_live_screen_knows_how_low_it_is():
         seen.order({"order_id": f"or_{number}", "attempt": 1, "kind": "draw", "amount_fen": 100})
     console = Console(width=80, height=24, file=written, force_terminal=True)
     with Live(console=console, auto_refresh=False, screen=True) as live:
-        live.update(Screen(seen, "headline", "note", lambda _: "kcat\n" * 14, "find it: kcat"), refresh=True)
+        live.update(Screen(seen, "headline", "note", lambda _: "kcat\n" * 14, find_one="find it: kcat"), refresh=True)
     for words in ("al_8", "大额", "or_8", "find it: kcat"):
         assert words in written.getvalue()
 

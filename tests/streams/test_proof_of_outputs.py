@@ -57,7 +57,7 @@ def compared(monkeypatch: pytest.MonkeyPatch):
         for name, fake in vars(fakes).items():
             monkeypatch.setattr(proof_of_outputs, name, fake)
         findings = Findings()
-        compare_outputs("k", Topics(), told, findings, Derived())
+        compare_outputs("k", Topics(), told, findings, ahead=Derived())
         return findings
 
     return compare

@@ -17,7 +17,8 @@ def test_only_servers_without_an_address_are_its_own(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("XINMAI_REDIS", raising=False)
     assert own_servers() == ["broker", "Redis"]
     monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
-    assert own_servers() == ["Redis"]
+    with pytest.raises(Stop, match="XINMAI_REDIS"):
+        own_servers()
     monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
     assert own_servers() == []
 

@@ -23,6 +23,7 @@ def test_a_second_worker_of_a_name_is_refused_as_long_as_the_first_lives(tmp_pat
         pytest.fail("both would take each other's shards")
     with own_name(_settings()):
         pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_nothing_can_be_locked_it_starts(tmp_path, monkeypatch):
