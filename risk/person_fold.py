@@ -65,7 +65,6 @@ from risk.visits import VisitFact, billed, content_of, moved_on, visited
 
 FOLD_VERSION = 1
 
-
 Recount = Callable[[Credit, Receipt | None, Any, Context], Step]
 """What a settlement undone, or counted again, does to the money: `lifecycle.reverse`, `lifecycle.reinstate`."""
 

@@ -109,10 +109,6 @@ class CareOracle:
                 return self._unsold(index, fact.setl_id or "", at_ms)
             case VisitReopened():
                 del self.ended[fact.mdtrt_id or ""]
-            case SettlementCompleted():
-                self.bills[fact.setl_id] = fact
-            case SettlementReversed():
-                del self.bills[fact.setl_id or ""]
             case FeeAdded():
                 return self._line(index, fact, at_ms)
             case FeeReversed():
