@@ -5,6 +5,8 @@ It reads decisions and orders as an auditor would, and must come to the same hel
 
 from collections import defaultdict
 
+ATTEMPTS_MOST = 7
+
 
 class Ledger:
     """held by authorization; captured, paid and moved by settlement."""
@@ -31,6 +33,8 @@ class Ledger:
         self.grown = {}  # authorization -> was its last approval an increase?
         self.waiting = defaultdict(int)  # mdtrt_id -> paid at the counter before the bill
         self.dues = defaultdict(int)  # setl_id -> the most that was ever due
+        self.wanted = defaultdict(int)  # setl_id -> how often something made an order of its own due
+        self.ordered = defaultdict(int)  # setl_id -> how many debits or draws asked for it
         self.excess_fen = 0  # what banks returned beyond what came, until it is told
         self.beyond = defaultdict(int)  # setl_id -> what the bank moved without being asked for it any more
 
@@ -50,13 +54,22 @@ class Ledger:
         for body in told.on("withholding"):
             self.kinds[body["order_id"]] = body["kind"]
             self.asked[body["order_id"]] = [[item["setl_id"], item["amount_fen"]] for item in body["items"]]
+            assert body["attempt"] <= ATTEMPTS_MOST, "the ladder has an end"
+            if body["kind"] == "cancel":
+                self._count(self.wanted, body["order_id"])
             if body["kind"] in ("debit", "draw"):
+                self._count(self.ordered, body["order_id"], body["attempt"] == 1)
                 for setl_id, amount_fen in self.asked[body["order_id"]]:
+                    assert self.ordered[setl_id] <= self.wanted[setl_id], "nothing is ordered anew by itself"
                     assert amount_fen <= self.unfunded(setl_id), "the bank is asked for no more than is due"
                     assert setl_id not in self.doubted, "nor for a bill that does not add up"
             elif body["kind"] == "refund":
                 for setl_id, amount_fen in self.asked[body["order_id"]]:
                     assert amount_fen <= self.too_much(setl_id), "nor is more sent back than came in too much"
+
+    def _count(self, counts, order_id, more=1):
+        for setl_id, _ in self.asked[order_id]:
+            counts[setl_id] += more
 
     def _authorization(self, body):
         name = body["authorization_id"]
@@ -96,6 +109,7 @@ class Ledger:
         self.captured[setl_id] = body["captured_fen"]
         if any(each["code"] == "DATA_QUALITY" for each in body["reasons"]):
             self.doubted.add(setl_id)
+        self.wanted[setl_id] += 1
         self.standing[setl_id] = True
         self.dues[setl_id] = max(self.dues[setl_id], body["due_fen"])
         self.services[setl_id] = body["service"]
@@ -190,6 +204,7 @@ class Ledger:
         """What a bank got back for a settlement that stands again was not repaid: it will lend it once more."""
         if self.kinds[order_id] != "refund":
             return
+        self._count(self.wanted, order_id)
         for setl_id, _ in self.asked[order_id]:
             if self.standing[setl_id] and not self.agreements[setl_id].startswith("card"):
                 self.paid[setl_id] = min(self.paid[setl_id], self.net(setl_id))

@@ -28,6 +28,11 @@ amounts = st.one_of(st.integers(1, 400_000), st.sampled_from([1, 99_999, 100_000
 picks = st.integers(0, 11)  # which of those that there are: drawn before anybody looks how many there are
 
 
+def code_of(result, cause):
+    """A bank may call off for good what another one refuses for good."""
+    return "ACCOUNT_CLOSED" if (result, cause) == ("cancelled", "person") else None
+
+
 class Person:
     """A life, its second book, and what the bank was sent."""
 
@@ -111,7 +116,7 @@ class Person:
 
     def bank(self, order, result, amount, cause):
         self.book_answer(order["order_id"], order["attempt"], result, amount)
-        self.hear(self.life.bank(order, result, amount, cause=cause))
+        self.hear(self.life.bank(order, result, amount, cause=cause, code=code_of(result, cause)))
 
     def book_answer(self, order_id, attempt, result, amount):
         """The bank's word in the second book: about an order it still has, or late, about what it moved after all."""

@@ -39,3 +39,12 @@ def test_a_refund_that_a_bank_refused_is_not_asked_for_again_while_its_bill_stan
     state.time_passes(who=by_card, hours=26)
     assert [order["kind"] for order in state.people[by_card].sent.values()] == ["debit", "refund"]
     assert state.people[by_card].sent.popitem()[1]["attempt"] == 1
+
+
+def test_a_debit_that_a_bank_calls_off_again_and_again_comes_to_an_end():
+    state, by_card = Money(), 0
+    state.a_visit_on_credit(who=by_card, name="A1", mdtrt="M1", amount=80_000, more=0)
+    for _ in range(20):
+        state.time_passes(who=by_card, hours=26)
+        state.bank_answers(who=by_card, pick=0, result="cancelled", cause="bank")
+    assert len(state.people[by_card].sent) == 1

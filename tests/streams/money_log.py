@@ -28,7 +28,7 @@ from risk.person_fold import Person as Remembered
 from risk.policy import Policy, parse_policy
 from streams.shards import position_of
 from tests.risk.credit_life import HOSPITAL, Life, Told
-from tests.risk.money_machine import AGREEMENTS, INSUTYPE, LINE_FEN, Person
+from tests.risk.money_machine import AGREEMENTS, INSUTYPE, LINE_FEN, Person, code_of
 from tests.streams.lane_world import PEOPLE, World
 
 
@@ -111,7 +111,7 @@ class LoggedPerson(Person):
         self.calls.setdefault(name, set()).add(attempt)
 
     def bank(self, order, result, amount, cause):
-        self.life.bank(order, result, amount, cause=cause)
+        self.life.bank(order, result, amount, cause=cause, code=code_of(result, cause))
 
     def note(self, fact: Fact, applied: Applied, now_ms: int, told: Told) -> None:
         """One record of the log, what the plain fold makes of it, and what the topics say was said at it."""
