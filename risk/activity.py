@@ -276,12 +276,6 @@ def row_of(activity: Activity, setl: int) -> Row | None:
     return next((row for row in activity.rows if row.setl == setl), None)
 
 
-def without_tombstones(activity: Activity, *names: int) -> Activity:
-    """The activity in which no reversal waits for the settlement of these names any more."""
-    stones = tuple(stone for stone in activity.tombstones if stone.key not in names)
-    return activity if len(stones) == len(activity.tombstones) else replace(activity, tombstones=stones)
-
-
 def with_undone(activity: Activity, message: str, setl: int, at_ms: int) -> Activity:
     """The activity that knows which message reversed this settlement, if one did."""
     if not message:

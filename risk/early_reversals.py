@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from risk.activity import COUNTED, TOMBSTONE_MS, Activity, Early, Tombstone, hash64
 from risk.facts import SettlementReversed
 from risk.receipts import receipt_of
-from risk.senders import early, is_foreign
+from risk.senders import INSTITUTION, bound_to, early, is_bound, is_foreign, speaks_for
 
 
 class Come(NamedTuple):
@@ -25,6 +25,28 @@ def waiting(activity: Activity, key: int, fact: SettlementReversed, at_ms: int) 
         if stone.key == key and (stone.early is None or (by is not None and stone.early.source == by.source)):
             return None
     return replace(activity, tombstones=(*activity.tombstones, Tombstone(key, at_ms, by)))
+
+
+def taken_back(activity: Activity, key: int, source: str, owner: str) -> Activity | None:
+    """The activity in which no reversal waits for this settlement any more; None: one would that this source may not
+    take back. `owner`: whose settlement it is, as far as its capture tells; else only what its own institution said
+    itself is known to be an institution's to take back.
+    """
+    stones = [stone for stone in activity.tombstones if stone.key == key]
+    if not stones:
+        return activity
+    own = [stone for stone in stones if _may_take_back(stone, source, owner)]
+    if not own or any(stone.early is None for stone in stones if stone not in own):
+        return None
+    return replace(activity, tombstones=tuple(stone for stone in activity.tombstones if stone not in own))
+
+
+def _may_take_back(stone: Tombstone, source: str, owner: str) -> bool:
+    if not is_bound(source):
+        return True
+    if owner:
+        return not is_foreign(stone.early, owner)
+    return stone.early is not None and speaks_for(source, INSTITUTION, bound_to(stone.early.source))
 
 
 def come(activity: Activity, fixmedins_code: str, *names: int) -> Come:

@@ -125,7 +125,7 @@ def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
             activity, told = with_boxes(person.activity, activity, fact, moment)
             return replace(applied.then(activity, told), said=[*applied.said, *more])
         case SettlementReinstated():
-            counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment)
+            counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment, credit=person.credit)
             return _touched(person, _recounted(person, fact, moment, counted=counted, money=reinstate), moment)
         case TimerDue():
             return _due(person, fact, moment)
@@ -197,7 +197,7 @@ def _recounted(
 ) -> Applied:
     """A settlement was undone, or counts again: first in conduct, then, by `money`, in credit."""
     institution = counted.receipt.institution if counted.receipt is not None else 0
-    if is_foreign_bill(person.credit, institution, fact, fact.setl_id or ""):
+    if counted.result == "refused" or is_foreign_bill(person.credit, institution, fact, fact.setl_id or ""):
         return _refused(person, fact, moment)
     after = replace(person, activity=counted.activity)
     applied = Applied(after, counted.result, list(counted.outputs), counted.contributions)

@@ -27,7 +27,6 @@ from risk.activity import (
     with_settlement,
     with_undone,
     with_year_sum,
-    without_tombstones,
 )
 from risk.admissions import admission_of
 from risk.bills import is_interim, marks_of_bill, told_marks_of, with_bad_codes
@@ -41,7 +40,8 @@ from risk.contributions import (
     Contribution,
     contributions,
 )
-from risk.early_reversals import come, waiting
+from risk.credit import Credit
+from risk.early_reversals import come, taken_back, waiting
 from risk.event_ids import message_of, split
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
@@ -54,6 +54,7 @@ from risk.policy_counters import CounterRule
 from risk.receipts import receipt_named, receipt_of, with_receipt
 from risk.refused import forbidden_before
 from risk.regulars import regulars_told
+from risk.senders import institution_of
 from risk.settlement_counts import beside
 from risk.terms import Terms
 
@@ -63,7 +64,7 @@ SECOND_HOP_RULES = ("D01", "M03", "M04", "M09", "P18", "Q01", "Q02")
 
 
 class Counted(msgspec.Struct, frozen=True, gc=False):
-    """What a settlement record did: applied, duplicate, conflict, or waiting (a reversal without its original)."""
+    """What a settlement record did: applied, duplicate, conflict, refused, or waiting (no original)."""
 
     activity: Activity
     result: str
@@ -202,14 +203,19 @@ def reverse(psn_no: str, activity: Activity, fact: SettlementReversed, moment: M
     return Counted(after, "applied", in_order(outputs), moved, row, known)
 
 
-def reinstate(psn_no: str, activity: Activity, fact: SettlementReinstated, moment: Moment) -> Counted:
-    """A reversal was itself undone: the settlement counts again and opens nothing."""
+def reinstate(
+    psn_no: str, activity: Activity, fact: SettlementReinstated, moment: Moment, *, credit: Credit | None = None
+) -> Counted:
+    """A reversal was itself undone: the settlement counts again and opens nothing. `credit` knows whose it is before
+    it comes.
+    """
     setl = hash64(fact.setl_id or "")
     message = hash64(fact.original_msgid or "")
     setl = next((each.setl for each in activity.undone if message and each.message == message), setl)
     known = receipt_of(activity, setl, message) or receipt_of(activity, 0, setl)
     if known is None:  # undone and done again before it came: it will count
-        return Counted(without_tombstones(activity, setl), "waiting", [], [])
+        left = taken_back(activity, setl, fact.source, institution_of(credit, fact.setl_id or ""))
+        return Counted(activity, "refused", [], []) if left is None else Counted(left, "waiting", [], [])
     if known.state == COUNTED:
         return Counted(activity, "duplicate", [], [])
     row = row_of(activity, known.setl)

@@ -137,9 +137,12 @@ class PersonOracle:
         return self.judge.reversed(row, to_ms(fact.occurred_at))
 
     def _reinstated(self, fact: SettlementReinstated) -> None:
-        self.tombstones = [t for t in self.tombstones if t.fact.setl_id != fact.setl_id]
+        waiting = [t for t in self.tombstones if t.fact.setl_id == fact.setl_id]
+        own = [t for t in waiting if _may_take_back(fact, t.fact)]
+        if all(_bound_to(t.fact) for t in waiting if t not in own):
+            self.tombstones = [t for t in self.tombstones if t not in own]
         for row in self.known:
-            if row.fact.setl_id == fact.setl_id and not row.counted:
+            if row.fact.setl_id == fact.setl_id and not row.counted and _may_undo(fact, row.fact):
                 row.counted = True
                 self.judge.count(row)
                 self.contributions = [Contribution("reinstated", row, to_ms(fact.occurred_at))]
@@ -449,10 +452,20 @@ def _names(reversal: SettlementReversed, original: SettlementCompleted) -> bool:
     return reversal.medins_setl_id is not None and reversal.medins_setl_id in (original.medins_setl_id, message)
 
 
-def _may_undo(reversal: SettlementReversed, original: SettlementCompleted) -> bool:
+def _bound_to(fact: Fact) -> str:
+    """The institution whose token sent it; none: who may speak of anybody's."""
+    kind, _, whose = fact.source.partition(":")
+    return whose.split("/")[0] if kind == "institution" else ""
+
+
+def _may_undo(fact: SettlementReversed | SettlementReinstated, original: SettlementCompleted) -> bool:
     """An institution's own token undoes that institution's bills; who has no such token, anybody's."""
-    kind, _, whose = reversal.source.partition(":")
-    return kind != "institution" or whose.split("/")[0] == original.fixmedins_code
+    return _bound_to(fact) in ("", original.fixmedins_code)
+
+
+def _may_take_back(fact: SettlementReinstated, waiting: SettlementReversed) -> bool:
+    """Of a bill that nobody knows yet an institution takes back its own reversal only."""
+    return _bound_to(fact) in ("", _bound_to(waiting))
 
 
 def _data_quality(rule_id: str, row: Row) -> Alert:

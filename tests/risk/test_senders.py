@@ -191,6 +191,42 @@ def test_each_institution_waits_for_its_own_settlement_and_an_operator_for_any()
         assert folded.result == result
 
 
+@pytest.mark.parametrize("by", [{"setl_id": "S1"}, {"original_msgid": "R1"}], ids=["bill", "reversal's message"])
+@pytest.mark.parametrize("undone_by", [MINE, "operator"])
+def test_another_cannot_take_back_a_reversal_that_waits(undone_by, by):
+    folded = Folded()
+    folded.tell(facts.SettlementReversed, undone_by, "2208:R1:0", setl_id="S1")
+    before = folded.person
+    folded.assert_refused(before, folded.tell(facts.SettlementReinstated, THEIRS, **by))
+    told = folded.settled()
+    assert ([row.state for row in folded.person.activity.rows], told.decisions) == ([SILENCED], [])
+
+
+def test_who_may_take_back_a_reversal_that_waits():
+    for undone_by, source, is_counted in ((MINE, f"institution:{HOSPITAL}/x", True), (MINE, "operator", True),
+                                          (MINE, MINE, True), ("operator", "operator", True),
+                                          ("operator", MINE, False)):  # fmt: skip
+        folded = Folded()
+        folded.tell(facts.SettlementReversed, undone_by, setl_id="S1")
+        told = folded.tell(facts.SettlementReinstated, source, setl_id="S1")
+        assert bool(letters_of(told)) is not is_counted, "whose it is, nobody knows yet: its sender is told"
+        folded.settled()
+        assert [row.state for row in folded.person.activity.rows] == [COUNTED if is_counted else SILENCED]
+
+
+def test_of_what_it_captured_an_institution_takes_back_anybodys_reversal():
+    folded = Folded()
+    folded.settled(setl_id="S0")
+    folded.tell(facts.SettlementReversed, setl_id="S0")
+    folded.capture("S1", 50_000)
+    folded.tell(facts.SettlementReversed, "operator", setl_id="S1")
+    before = folded.person
+    folded.assert_refused(before, folded.tell(facts.SettlementReinstated, THEIRS, setl_id="S1"))
+    folded.tell(facts.SettlementReinstated, MINE, setl_id="S1")
+    assert folded.person.credit.obligations[-1].claim_fen == 50_000
+    assert folded.person.activity.tombstones == ()
+
+
 def test_a_reversal_of_another_that_waits_keeps_nobody_from_capturing():
     folded = Folded()
     folded.settled(setl_id="S0")
