@@ -5,7 +5,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from risk.activity import COUNTED, TOMBSTONE_MS, Activity, Early, Tombstone, hash64
-from risk.facts import SettlementReversed
+from risk.credit import Credit
+from risk.facts import SettlementReinstated, SettlementReversed
 from risk.receipts import receipt_of
 from risk.senders import INSTITUTION, bound_to, early, is_bound, is_foreign, speaks_for
 
@@ -66,6 +67,21 @@ def was_reversed(activity: Activity, fixmedins_code: str, *names: int) -> bool:
         for stone in activity.tombstones
         if stone.key in names and not is_foreign(stone.early, fixmedins_code)
     )
+
+
+def is_capture_undone(credit: Credit | None, setl_id: str) -> bool:
+    """Did a checkout capture it, and a reversal undo that? The money knows it longer than a reversal waits, until that
+    one is taken back.
+    """
+    return credit is not None and any(each.setl_id == setl_id and each.reversed_by for each in credit.obligations)
+
+
+def naming(activity: Activity, credit: Credit | None, fact: SettlementReinstated) -> SettlementReinstated:
+    """A reinstatement that names the reversal's message only, with the settlement, if a checkout captured that."""
+    message = hash64(fact.original_msgid or "") if credit is not None and not fact.setl_id else 0
+    setl = next((each.setl for each in activity.undone if message and each.message == message), 0)
+    booked = credit.obligations if credit is not None and setl else ()
+    return next((replace(fact, setl_id=each.setl_id) for each in booked if hash64(each.setl_id) == setl), fact)
 
 
 def is_reversed(activity: Activity, setl_id: str, fixmedins_code: str) -> bool:

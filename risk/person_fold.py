@@ -30,7 +30,7 @@ from risk.care_rules import bill_undone, cared
 from risk.contributions import Contribution
 from risk.credit import Context, Credit
 from risk.credit_visits import credit_told
-from risk.early_reversals import is_reversed
+from risk.early_reversals import is_reversed, naming
 from risk.facts import (
     AuthorizationCaptureRequested,
     BedChecked,
@@ -125,6 +125,7 @@ def _folded(person: Person, fact: Fact, moment: Moment) -> Applied:
             activity, told = with_boxes(person.activity, activity, fact, moment)
             return replace(applied.then(activity, told), said=[*applied.said, *more])
         case SettlementReinstated():
+            fact = naming(person.activity, person.credit, fact)
             counted = reinstate_settlement(fact.psn_no, person.activity, fact, moment, credit=person.credit)
             return _touched(person, _recounted(person, fact, moment, counted=counted, money=reinstate), moment)
         case TimerDue():
@@ -169,7 +170,7 @@ def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Appli
         return _refused(person, fact, moment)
     visit = visit_of(person.activity, fact.mdtrt_id) if person.activity.visits else None
     as_told, fact = fact, filled(fact, admission_of(person.activity, visit, fact.mdtrt_id, fact.med_type))
-    counted = count_settlement(fact.psn_no, person.activity, fact, moment)
+    counted = count_settlement(fact.psn_no, person.activity, fact, moment, credit=credit)
     said: list[Output] = counted.outputs
     if counted.result == "conflict":
         said = [*said, dead_letter(as_told, moment, CONFLICT)]
@@ -220,8 +221,7 @@ def _recounted(
 
 def _is_captured(credit: Credit | None, fact: SettlementReversed | SettlementReinstated, counted: Counted) -> bool:
     """Has a checkout captured it, although its own event has not come? Then there is money to move, if no conduct."""
-    known = credit is not None and obligation_of(credit, fact.setl_id or "") is not None
-    return known and counted.result == "waiting"
+    return counted.result == "waiting" and credit is not None and obligation_of(credit, fact.setl_id or "") is not None
 
 
 def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:

@@ -36,8 +36,7 @@ class Settled(Protocol):
 def counted(
     credit: Credit | None, settlement: SettlementCompleted, context: Context, *, amounts_add_up: bool, counts: bool
 ) -> Step:
-    """A settlement comes; `counts`: unless it was reversed before. What a checkout captured of it is undone then, or
-    stands again if that reversal was itself undone by a message that named no settlement.
+    """A settlement comes; `counts`: unless it was reversed before. What a checkout captured of it is undone then.
 
     One that was undone may be reinstated, so the amounts are the event's all the same.
     """
@@ -48,11 +47,7 @@ def counted(
     if not counts:
         credit, said = reverse(credit, None, settlement, context)
     record, more = settle(credit, settlement, context, amounts_add_up)
-    said += more
-    if counts and booked.reversed_by and record is not None:
-        record, more = reinstate(record, None, settlement, context)
-        said += more
-    return record, said
+    return record, [*said, *more]
 
 
 def reverse(
@@ -196,9 +191,7 @@ def _gone_back(credit: Credit, obligation: Obligation, back_fen: int, reopened_f
     return decision(context, "after_visit", decision_id, body)
 
 
-def reinstate(
-    credit: Credit, original: Settled | None, fact: SettlementReinstated | SettlementCompleted, context: Context
-) -> Move:
+def reinstate(credit: Credit, original: Settled | None, fact: SettlementReinstated, context: Context) -> Move:
     """The reversal was itself undone: the claim stands again, out of what it put on hold as far as that is still held.
 
     What another bill took meanwhile, or what expired, is owed all the same. Only so does a claim that stands again pass

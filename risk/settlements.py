@@ -41,7 +41,7 @@ from risk.contributions import (
     contributions,
 )
 from risk.credit import Credit
-from risk.early_reversals import come, taken_back, waiting
+from risk.early_reversals import come, is_capture_undone, taken_back, waiting
 from risk.event_ids import message_of, split
 from risk.facts import SettlementCompleted, SettlementReinstated, SettlementReversed
 from risk.judging import closed, in_order, judge
@@ -115,7 +115,9 @@ def row_of_settlement(
     )
 
 
-def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Moment) -> Counted:
+def count(
+    psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Moment, *, credit: Credit | None = None
+) -> Counted:
     """Count a settlement (already filled from its visit), once by `setl_id`, and judge it."""
     setl, content = hash64(fact.setl_id), content_of(fact)
     known = receipt_of(activity, setl) if activity.receipts else None
@@ -129,7 +131,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
     sent = hash64(message_of(fact.event_id)) if activity.tombstones else message
     activity, early, foreign = come(activity, fact.fixmedins_code, setl, message, sent)
     letters = [forbidden_before(each, moment) for each in foreign]
-    state = SILENCED if early else COUNTED
+    state = SILENCED if early or is_capture_undone(credit, fact.setl_id) else COUNTED
     marks = marks_of(fact, moment.terms)
     more = beside(activity, fact, marks=marks, policy=moment.policy, terms=moment.terms)
     visit = visit_of(activity, fact.mdtrt_id) if activity.visits else None
@@ -148,7 +150,7 @@ def count(psn_no: str, activity: Activity, fact: SettlementCompleted, moment: Mo
         area=fact.insuplc_admdvs or activity.area,
         kept_ms=rows_kept_ms(moment.policy),
     )
-    if early:
+    if state == SILENCED:
         return Counted(after, "applied", letters, [], row)
 
     wrong = [] if amounts_add_up(fact) else moment.quality_alert("Q03", fact.fixmedins_code, mdtrt_id=fact.mdtrt_id)

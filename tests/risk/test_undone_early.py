@@ -3,6 +3,7 @@
 import pytest
 
 from risk import facts
+from risk.activity import COUNTED, SILENCED
 from tests.risk.whole_life import WholeLife
 
 
@@ -67,6 +68,33 @@ def test_if_the_reversal_was_undone_the_bill_stands_with_the_amounts_of_its_even
     assert ("Q06", "opened") in alerts
     (order,) = life.pass_time(hours=30).orders
     assert order["amount_fen"] == life.used == 30_000
+
+
+@pytest.mark.parametrize("mode", ["card", "line"])
+def test_what_was_undone_stays_undone_however_late_its_bill_comes_until_somebody_takes_that_back(mode):
+    life = captured(mode)
+    orders = life.reverse().orders
+    for order in orders:
+        life.bank(order, "settled")
+    life.pass_time(hours=24 * 41)
+    life.settle(500, "S9", mdtrt_id="M9", credit_fen=0)
+    assert life.person.activity.tombstones == ()
+    orders = life.settle(80_000, authorization_id="A1").orders + life.pass_time(hours=48).orders
+    assert (orders, life.used, [row.state for row in life.person.activity.rows]) == ([], 0, [COUNTED, SILENCED])
+    orders = life.reinstate().orders + life.pass_time(hours=48).orders
+    assert [each["kind"] for each in orders] == ["debit" if mode == "card" else "draw"]
+    assert (life.used, [row.state for row in life.person.activity.rows]) == (80_000, [COUNTED, COUNTED])
+
+
+def test_who_takes_back_the_reversal_by_its_message_lets_the_capture_stand_at_once():
+    life = captured()
+    life.tell(facts.SettlementReversed, event_id="2208:M8:0", setl_id="S1")
+    theirs = "institution:H43050200002/t"
+    life.tell(facts.SettlementReinstated, event_id="2601:M7:0", original_msgid="M8", source=theirs)
+    assert (life.result, life.used) == ("refused", 0)
+    life.tell(facts.SettlementReinstated, event_id="2601:M9:0", original_msgid="M8")
+    assert life.used == 80_000
+    assert len(life.pass_time(hours=48).orders) == 1
 
 
 def test_reversed_twice_before_its_bill_it_is_undone_once():
