@@ -91,7 +91,7 @@ class Applied(Struct, frozen=True, gc=False):
 
 def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
     """Fold one record of this person."""
-    foreign = foreign_early(person.activity, fact)
+    foreign = foreign_early(person.activity, person.credit, fact)
     applied = _folded(person, fact, moment) if foreign is None else _after(foreign, person, fact, moment)
     if applied.person.credit is person.credit:
         return applied
@@ -102,8 +102,10 @@ def apply(person: Person, fact: Fact, moment: Moment) -> Applied:
 def _after(foreign: Visit, person: Person, fact: Fact, moment: Moment) -> Applied:
     """Fold a record as if another institution's token had not told of its visit: what that moved is taken back."""
     activity = without_visit(person.activity, foreign)
-    told = visit_told(person.activity, activity, Visit(foreign.mdtrt_id, "", ""), moment)
     applied = _folded(replace(person, activity=activity), fact, moment)
+    if applied.result == "refused":
+        return replace(applied, person=person)
+    told = visit_told(person.activity, activity, Visit(foreign.mdtrt_id, "", ""), moment)
     letters = [forbidden_before(foreign.early, moment)] if foreign.early is not None else []
     return replace(applied, said=[*letters, *applied.said], contributions=[*told, *applied.contributions])
 
@@ -160,8 +162,7 @@ def _context(person: Person, fact: Fact, moment: Moment, visit: Visit | None) ->
 def _with_credit(applied: Applied, step: Step) -> Applied:
     """What happened to the activity, and then to the credit record."""
     credit, more = step
-    after = Person(applied.person.activity, credit)
-    return Applied(after, applied.result, [*applied.said, *more], applied.contributions)
+    return replace(applied, person=Person(applied.person.activity, credit), said=[*applied.said, *more])
 
 
 def _settled(person: Person, fact: SettlementCompleted, moment: Moment) -> Applied:
@@ -211,8 +212,7 @@ def _recounted(
         context = _context(after, fact, moment, visit)
         if counted.row is not None:
             context = replace(context, mdtrt=counted.row.mdtrt)
-        step = money(person.credit, counted.receipt, fact, context)
-        applied = _with_credit(applied, step)
+        applied = _with_credit(applied, money(person.credit, counted.receipt, fact, context))
     end_ms = visit_end_ms(visit, grace_ms_of(moment.terms)) if visit is not None else 0
     if 0 < end_ms <= moment.now_ms:
         return applied  # what undoes a bill does not open its visit again
@@ -228,8 +228,8 @@ def _due(person: Person, fact: TimerDue, moment: Moment) -> Applied:
     """A due timer whose cause is gone changes no byte."""
     if person.credit is None:
         return Applied(person, "applied", [], [])
-    step = due(person.credit, fact.due_ms, _context(person, fact, moment, None))
-    return _with_credit(Applied(person, "applied", [], []), step)
+    credit, said = due(person.credit, fact.due_ms, _context(person, fact, moment, None))
+    return Applied(Person(person.activity, credit), "applied", said, [])
 
 
 def _visited(person: Person, fact: VisitFact, moment: Moment) -> Applied:

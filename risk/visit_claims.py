@@ -15,17 +15,21 @@ from risk.visits import VisitFact
 WithItsCode = VisitOpened | FeeAdded | SettlementCompleted | AuthorizationRequested
 
 
-def foreign_early(activity: Activity, fact: Fact) -> Visit | None:
+def foreign_early(activity: Activity, credit: Credit | None, fact: Fact) -> Visit | None:
     """The visit of that number, if only another institution's token has told of it so far. Against an end, which names
-    no institution, anything counts that does; against a line, which does, only a registration.
+    no institution, anything counts that does; against a line, which does, only a registration. Who has money
+    under its number ended what is its own: then only a registration counts as well.
     """
     if not activity.visits or not isinstance(fact, WithItsCode):
         return None
     visit = visit_of(activity, fact.mdtrt_id)
     if visit is None or visit.early is None or not is_foreign(visit.early, fact.fixmedins_code):
         return None
-    is_end = visit.early.event_type != FeeAdded.event_type
-    return visit if is_end or isinstance(fact, VisitOpened) else None
+    if isinstance(fact, VisitOpened):
+        return visit
+    codes = _of_money(credit, visit.mdtrt_id)
+    is_its_own = bool(codes) and not is_foreign(visit.early, codes[0])
+    return None if is_its_own or visit.early.event_type == FeeAdded.event_type else visit
 
 
 def without_visit(activity: Activity, visit: Visit) -> Activity:

@@ -304,6 +304,40 @@ def test_whoever_names_his_code_knows_nothing_of_how_another_ended_his_visit(kin
     )
 
 
+@pytest.mark.parametrize("kind", ["closed", "cancelled"])
+@pytest.mark.parametrize("then", ["a line", "billed", "asked for credit"])
+def test_whose_hold_stands_under_its_number_has_ended_its_own_visit(kind, then):
+    folded = Folded()
+    folded.settled("card_withhold")
+    bare = replace(folded.person.activity, visits=())  # never registered
+    folded.person = replace(folded.person, activity=bare)
+    folded.tell(EARLY[kind][0], MINE, mdtrt_id="M1")
+    before = folded.person
+    assert before.activity.visits[0].ended_ms
+    named = {"mdtrt_id": "M1", "fixmedins_code": OTHER}
+    if then == "a line":
+        folded.assert_refused(before, folded.tell(facts.FeeAdded, THEIRS, **EARLY["a line"][1] | named))
+        return
+    if then == "billed":
+        told = folded.settle("S2", credit_fen=0, source=THEIRS, fixmedins_code=OTHER)
+    else:
+        told = folded.tell(
+            facts.AuthorizationRequested, authorization_id="A2", service="visit_first", med_type="11",
+            amount_fen=80_000, attempt="t", reply_to="api", **named,
+        )  # fmt: skip
+    assert letters_of(told) == []
+    assert [(each.fixmedins_code, each.ended_ms > 0) for each in folded.person.activity.visits] == [(HOSPITAL, True)]
+
+
+@pytest.mark.parametrize("kind", ["closed", "cancelled"])
+def test_a_record_that_is_refused_takes_nobodys_end_back(kind):
+    folded, line = Folded(), EARLY["a line"][1] | {"mdtrt_id": "M1"}
+    folded.settle(source=MINE, credit_fen=0)
+    folded.tell(EARLY[kind][0], MINE, mdtrt_id="M1")
+    before = folded.person
+    folded.assert_refused(before, folded.tell(facts.FeeAdded, THEIRS, **line))
+
+
 def test_the_lines_that_came_first_are_those_of_the_visit_until_it_is_opened():
     folded, (kind, fields) = Folded(), EARLY["a line"]
     line = fields | {"mdtrt_id": "M1"}
