@@ -40,8 +40,9 @@ def without_visit(activity: Activity, visit: Visit) -> Activity:
 def is_foreign_visit(activity: Activity, credit: Credit | None, fact: VisitFact, visit: Visit | None) -> bool:
     """Does an institution speak about the visit of another? `activity`: as it was; `visit`: as the record leaves it.
 
-    Where nobody has opened it, or it is forgotten, it is whose hold, capture, stay, line or bill stands under its
-    number, the first of them; who opens one that others have only billed is heard: a bill is no registration.
+    Where nobody has opened it, or it is forgotten, it is whose hold, capture, early payment, stay, line or bill
+    stands under its number, the first of them; who opens one that others have only billed, or were paid for, is heard:
+    that is no registration.
     """
     if not is_bound(fact.source):
         return False
@@ -53,7 +54,7 @@ def is_foreign_visit(activity: Activity, credit: Credit | None, fact: VisitFact,
         return False
     codes = _of_money(credit, mdtrt_id)
     if not isinstance(fact, VisitOpened):
-        codes += _of_conduct(activity, mdtrt_id)
+        codes += _paid_early(credit, mdtrt_id) + _of_conduct(activity, mdtrt_id)
     return bool(codes) and not speaks_for(fact.source, INSTITUTION, codes[0])
 
 
@@ -62,6 +63,11 @@ def _of_money(credit: Credit | None, mdtrt_id: str) -> list[str]:
         return []
     held = [hold.fixmedins_code for hold in credit.authorizations if hold.mdtrt_id == mdtrt_id]
     return held + [each.fixmedins_code for each in credit.obligations if each.mdtrt_id == mdtrt_id]
+
+
+def _paid_early(credit: Credit | None, mdtrt_id: str) -> list[str]:
+    wants = credit.wants if credit is not None and mdtrt_id else ()
+    return [want.fixmedins_code for want in wants if want.mdtrt_id == mdtrt_id and want.topped_up_fen]
 
 
 def _of_conduct(activity: Activity, mdtrt_id: str) -> list[str]:

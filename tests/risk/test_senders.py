@@ -389,6 +389,29 @@ def test_a_visit_that_nobody_opened_is_whose_hold_and_bill_stand_under_its_numbe
     assert folded.result == "applied"
 
 
+@pytest.mark.parametrize("kind", ["closed", "cancelled"])
+def test_what_was_paid_early_waits_though_another_ends_the_visit(kind):
+    folded = Folded()
+    folded.settled()
+    folded.tell(
+        facts.AuthorizationRequested, authorization_id="A2", service="visit_first", med_type="11",
+        amount_fen=900_000, attempt="t2", reply_to="api", event_id=f"auth:{HOSPITAL}:A2",
+        **VISIT | {"mdtrt_id": "M2"},
+    )  # fmt: skip
+    pay = {"mdtrt_id": "M2", "amount_fen": 30_000, "channel": "counter", "ref": "1", "fixmedins_code": HOSPITAL}
+    folded.tell(facts.TopupReceived, MINE, **pay)
+    folded.tell(
+        facts.AuthorizationReleaseRequested, authorization_id="A2", fixmedins_code=HOSPITAL, request_id="R",
+        attempt="t3", reply_to="api",
+    )  # fmt: skip
+    before = folded.person
+    assert before.credit.authorizations == ()
+    assert [want.topped_up_fen for want in before.credit.wants] == [30_000]
+    folded.assert_refused(before, folded.tell(EARLY[kind][0], THEIRS, mdtrt_id="M2"))
+    told = folded.tell(facts.VisitCancelled, MINE, mdtrt_id="M2")
+    assert [each["surplus_fen"] for each in told.decisions] == [30_000]
+
+
 def test_the_lines_of_a_forgotten_visit_are_taken_back_by_their_own_institution_only():
     folded = Folded()
     line = {"med_list_codg": "X", "cnt_x10000": 10_000, "amount_fen": 1, "feedetl_sn": "1"}
