@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from risk.activity import Early, hash32
+from risk.credit import Context
 from risk.facts import Fact
 from risk.moment import Moment
 from risk.outputs import Output
@@ -44,12 +45,12 @@ def dead_letter(fact: Fact, moment: Moment, reason: str) -> Output:
     return told
 
 
-def forbidden_before(told: Early, moment: Moment) -> Output:
+def forbidden_before(told: Early, moment: Moment | Context) -> Output:
     """A record came early, and what it spoke of, which has come now, is not its sender's own."""
     return _letter(told, moment, SENDER_FORBIDDEN)
 
 
-def _letter(told: Early, moment: Moment, reason: str) -> Output:
+def _letter(told: Early, moment: Moment | Context, reason: str) -> Output:
     identity = f"dl_{hash32(told.event_id):08x}_{moment.position}"
     detail_zh, detail_en = _WHY[reason]
     body: dict[str, Any] = {

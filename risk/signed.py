@@ -48,7 +48,10 @@ class Dispute(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """What a source told of an agreement whose signing has not come yet: its line, its end, the wish for it."""
+    """What a source told of an agreement whose signing has not come yet: its line, its end, the wish for it.
+
+    `event_id`, `event_type`: its last word.
+    """
 
     agreement_no: str
     source: str
@@ -56,6 +59,8 @@ class Ahead(NamedTuple):
     line_ms: int = 0
     ended_ms: int = 0
     ending_ms: int = 0
+    event_id: str = ""
+    event_type: str = ""
 
 
 class Standing(NamedTuple):

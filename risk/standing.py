@@ -8,7 +8,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from risk.credit import Context, Credit
+from risk.activity import Early
+from risk.credit import Context, Credit, Move
 from risk.facts import (
     AgreementLineChanged,
     AgreementSigned,
@@ -26,7 +27,9 @@ from risk.facts import (
 )
 from risk.limits import agreement_of
 from risk.local_time import to_ms
+from risk.outputs import Output, Reply
 from risk.policy_values import UNRATED
+from risk.refused import forbidden_before
 from risk.senders import BANK, speaks_for
 from risk.signed import Agreement, Ahead, Dispute, Level, Listing, Standing, Suspension
 
@@ -176,13 +179,14 @@ def _with_case(credit: Credit, entry: Dispute) -> Credit:
 # --- agreements ------------------------------------------------------------------------------------------------------
 
 
-def agreement_signed(credit: Credit, fact: AgreementSigned, context: Context) -> Credit:
+def agreement_signed(credit: Credit, fact: AgreementSigned, context: Context) -> Move:
     """The person and a bank signed, or signed again."""
+    said: list[Output | Reply] = []
     told_ms, before = context.occurred_ms, agreement_of(credit, fact.agreement_no)
     line_fen, line_ms = fact.bank_line_fen or 0, told_ms
     if before is not None:
         if told_ms < max(before.signed_ms, before.ended_ms, before.ending_ms):
-            return credit
+            return credit, said
         if before.line_ms > told_ms:
             line_fen, line_ms = before.line_fen, before.line_ms
     agreement = Agreement(
@@ -199,15 +203,16 @@ def agreement_signed(credit: Credit, fact: AgreementSigned, context: Context) ->
         shared=fact.line_kind == "shared",
     )
     if before is None and credit.standing.ahead:
-        credit, agreement = _with_told_ahead(credit, agreement)
-    return with_agreement(credit, agreement)
+        agreement, (credit, said) = _with_told_ahead(credit, agreement, context)
+    return with_agreement(credit, agreement), said
 
 
 def line_changed(credit: Credit, fact: AgreementLineChanged, context: Context) -> Credit:
     """The bank raised or lowered its line."""
     before = agreement_of(credit, fact.agreement_no)
     if before is None:
-        return with_ahead(credit, Ahead(fact.agreement_no, fact.source, fact.bank_line_fen, context.occurred_ms))
+        told = Ahead(fact.agreement_no, fact.source, fact.bank_line_fen, context.occurred_ms)
+        return with_ahead(credit, told._replace(event_id=fact.event_id, event_type=fact.event_type))
     if context.occurred_ms < before.line_ms:
         return credit
     return with_agreement(credit, before._replace(line_fen=fact.bank_line_fen, line_ms=context.occurred_ms))
@@ -225,10 +230,17 @@ def with_ahead(credit: Credit, told: Ahead) -> Credit:
     return _with(credit, standing._replace(ahead=(*others, told)[-AHEAD_MOST:]))
 
 
-def _with_told_ahead(credit: Credit, agreement: Agreement) -> tuple[Credit, Agreement]:
-    """The signing came at last: what its bank had told before of a later time holds, as if it had come in order."""
+def _with_told_ahead(credit: Credit, agreement: Agreement, context: Context) -> tuple[Agreement, Move]:
+    """The signing came at last: what its bank had told before of a later time holds, as if it had come in order.
+
+    Another bank is told that its word is none.
+    """
+    letters: list[Output | Reply] = []
     for told in credit.standing.ahead:
-        if told.agreement_no != agreement.agreement_no or not speaks_for(told.source, BANK, agreement.bank_code):
+        if told.agreement_no != agreement.agreement_no:
+            continue
+        if not speaks_for(told.source, BANK, agreement.bank_code):
+            letters.append(forbidden_before(Early(told.source, told.event_id, told.event_type), context))
             continue
         if told.line_ms >= agreement.line_ms:
             agreement = agreement._replace(line_fen=told.line_fen, line_ms=told.line_ms)
@@ -237,7 +249,7 @@ def _with_told_ahead(credit: Credit, agreement: Agreement) -> tuple[Credit, Agre
         elif told.ending_ms >= agreement.signed_ms:
             agreement = agreement._replace(ending_ms=told.ending_ms)
     left = tuple(each for each in credit.standing.ahead if each.agreement_no != agreement.agreement_no)
-    return _with(credit, credit.standing._replace(ahead=left)), agreement
+    return agreement, (_with(credit, credit.standing._replace(ahead=left)), letters)
 
 
 def with_agreement(credit: Credit, agreement: Agreement) -> Credit:

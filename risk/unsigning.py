@@ -22,8 +22,9 @@ def terminated(credit: Credit, fact: AgreementTerminated, context: Context) -> M
     """The mandate ended, or should."""
     before = agreement_of(credit, fact.agreement_no)
     if before is None:
-        by = "ending_ms" if fact.requested_by == "person" else "ended_ms"
-        return with_ahead(credit, Ahead(fact.agreement_no, fact.source, **{by: context.occurred_ms})), []
+        at_ms, wished = context.occurred_ms, fact.requested_by == "person"
+        told = Ahead(fact.agreement_no, fact.source, event_id=fact.event_id, event_type=fact.event_type)
+        return with_ahead(credit, told._replace(ending_ms=at_ms) if wished else told._replace(ended_ms=at_ms)), []
     if before.ended_ms or context.occurred_ms < before.signed_ms:
         return credit, []
     if fact.requested_by != "person":

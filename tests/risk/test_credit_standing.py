@@ -185,9 +185,13 @@ def test_a_wish_told_before_the_signing_ends_the_agreement_when_it_is_signed():
 
 def test_another_bank_ends_no_agreement_in_advance_and_only_the_newest_few_are_remembered():
     life = Life()
-    life.tell(facts.AgreementTerminated, agreement_no="line", source="bank:CCB/token")
-    life.tell(facts.AgreementSigned, agreement_no="line", source="bank:BOCOM/token", **SIGNED)
+    life.tell(facts.AgreementTerminated, agreement_no="line", source="bank:CCB/token", event_id="E1")
+    life.tell(facts.AgreementLineChanged, agreement_no="line", source="bank:BOCOM/token", bank_line_fen=1)
+    told = life.tell(facts.AgreementSigned, agreement_no="line", source="bank:BOCOM/token", **SIGNED)
     assert not life.credit.agreements[0].ended_ms
+    assert [(each["reason"], each["source"], each["event_id"]) for each in told.on("deadletter")] == [
+        ("SENDER_FORBIDDEN", "bank:CCB/token", "E1")
+    ]
     for number in range(2 * AHEAD_MOST):
         life.tell(facts.AgreementTerminated, agreement_no=f"other {number}")
     assert len(life.credit.standing.ahead) == AHEAD_MOST
