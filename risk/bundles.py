@@ -161,8 +161,7 @@ def waiting_in(credit: Credit, bundle: Bundle) -> list[Obligation]:
     """The captures of a bundle that no order is at work on, without those that nothing may be moved for."""
     found = []
     for obligation in credit.obligations:
-        stopped = obligation.given_back or obligation.doubted
-        if covers(bundle, obligation) and obligation.claim_fen and not stopped:
+        if covers(bundle, obligation) and obligation.claim_fen and not obligation.is_stopped:
             order = latest_order(credit, obligation)
             if order is None or is_over(credit, order):
                 found.append(obligation)

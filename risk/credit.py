@@ -183,6 +183,11 @@ class Obligation(NamedTuple):
         return 0 if self.reversed_by else self.captured_fen
 
     @property
+    def is_stopped(self) -> bool:
+        """Is nothing more moved for it? The bank gave it back by itself, or its own event does not add up."""
+        return bool(self.given_back or self.doubted)
+
+    @property
     def top_up_fen(self) -> int:
         """What the person owes at the counter, before anything was topped up."""
         return 0 if self.reversed_by else self.due_fen - self.captured_fen

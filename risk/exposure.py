@@ -190,7 +190,7 @@ def is_overdue(credit: Credit, obligation: Obligation, now_ms: int) -> bool:
         told = next((each for each in credit.agreements if each.agreement_no == obligation.agreement_no), None)
         return told is not None and _bank_says_overdue(told, obligation)
     order = latest_order(credit, obligation)
-    if order is None or not order.refused_ms or now_ms < order.late_ms:
+    if order is None or obligation.is_stopped or not order.refused_ms or now_ms < order.late_ms:
         return False
     # An unknown answer or a dispute stops the clock; a further attempt under way does not, only its answer does.
     return order.state is not FundingState.UNKNOWN and not order.kept and not order.stopped_ms

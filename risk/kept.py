@@ -63,7 +63,7 @@ def clocked(credit: Credit, context: Context) -> Credit:
         for each in credit.bundles
     )
     orders = tuple(
-        _clocked(each, credit, _members(credit, each), context)
+        _clocked(each, credit, going_on(credit, each), context)
         if each.kind == "debit" and each.state is not FundingState.SETTLED
         else each
         for each in credit.orders
@@ -72,9 +72,11 @@ def clocked(credit: Credit, context: Context) -> Credit:
     return credit if same else replace(credit, bundles=bundles, orders=orders)
 
 
-def _members(credit: Credit, order: Order) -> list[Obligation]:
+def going_on(credit: Credit, order: Order) -> list[Obligation]:
+    """The bills that an order goes on with: one that nothing more is moved for keeps no other back."""
     names = {item.setl_id for item in order.items}
-    return [each for each in credit.obligations if each.setl_id in names]
+    members = [each for each in credit.obligations if each.setl_id in names]
+    return [each for each in members if not each.is_stopped] or members
 
 
 def _clocked(each: _Ordered, credit: Credit, members: list[Obligation], context: Context) -> _Ordered:

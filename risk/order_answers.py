@@ -12,6 +12,7 @@ from risk.credit import Context, Credit, Move, Obligation
 from risk.decided import after_visit, surplus
 from risk.exposure import Moved, latest_order, moved, returnable_fen, unfunded_of
 from risk.facts import BankOrderResult
+from risk.kept import going_on
 from risk.legs import FundingAction, funded_after
 from risk.ordered import Bundle, FundingState, Item, Order
 from risk.orders import cancel, emit, with_order
@@ -146,7 +147,7 @@ def _given_up(credit: Credit, order: Order, fact: BankOrderResult, context: Cont
         told = [surplus(context, order, back_fen, giver="institution")] if back_fen else []
         return with_order(credit, order), [*told]
     sums = moved(credit)
-    owed = [each for each in credit.obligations if latest_order(credit, each) == order and unfunded_of(each, sums)]
+    owed = [each for each in going_on(credit, order) if latest_order(credit, each) == order and unfunded_of(each, sums)]
     if not owed:
         return credit, []
     said = Said(ReasonCode.BANK_REFUSED, Outcome.HOLD, fact.code, None, "bundle")

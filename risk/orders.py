@@ -12,7 +12,7 @@ from risk.bundles import by_day, next_order_id, waiting_in
 from risk.credit import Context, Credit, Move, Obligation
 from risk.decided import after_visit, order_output
 from risk.exposure import latest_order, moved, returnable_fen, surplus_of, unfunded_of
-from risk.kept import kept_by
+from risk.kept import going_on, kept_by
 from risk.legs import FundingAction, funded_after
 from risk.limits import agreement_of
 from risk.local_time import day_of, day_start_ms, local_day
@@ -113,7 +113,8 @@ def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int
 def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
     """The next attempt of a refused or partly paid debit or refund, for what is still due; nothing due ends it."""
     sums = moved(credit)
-    by_setl = {each.setl_id: each for each in credit.obligations}
+    members = going_on(credit, order)
+    by_setl = {each.setl_id: each for each in members}
     rest = []
     for item in order.items:
         obligation = by_setl.get(item.setl_id)
@@ -128,7 +129,6 @@ def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
         return with_order(credit, order._replace(items=tuple(rest), state=state, retry_ms=0, kept="")), []
     agreement = agreement_of(credit, order.agreement_no)
     assert agreement is not None, order
-    members = [by_setl[item.setl_id] for item in rest if item.setl_id in by_setl]
     reason = kept_by(credit, members, agreement, context) if order.kind == "debit" else None
     if reason is not None:
         if order.kept == reason.code.value:

@@ -189,6 +189,47 @@ def test_it_stops_no_other_bill_of_its_visit():
     assert [item["setl_id"] for item in order["items"]] == ["S2"]
 
 
+def two_in_one_debit():
+    """Of 800 and 500 yuan, one captured at a checkout; the person's card refuses it."""
+    life = Life("2024-03-01").sign()
+    life.authorize(200_000, scope="visit")
+    life.capture(80_000, final=False)
+    life.settle(50_000, "S2", authorization_id="A1")
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    assert order["amount_fen"] == 130_000
+    return life, order
+
+
+@pytest.mark.parametrize("ends", ["settled", "given up", "overdue"])
+def test_it_stops_no_other_bill_of_a_debit_that_was_refused(ends):
+    life, order = two_in_one_debit()
+    life.bank(order, "rejected", cause="person")
+    life.settle(80_000, authorization_id="A1", add_up=False)
+    told = life.pass_time(until=("2024-03-02", 23))
+    (again,) = told.orders
+    assert [(item["setl_id"], item["amount_fen"]) for item in again["items"]] == [("S2", 50_000)]
+    if ends == "settled":
+        assert life.bank(again, "settled").orders == []
+        assert (life.used, life.pass_time(hours=24 * 60).orders) == (80_000, [])
+        return
+    told = life.bank(again, "rejected", code="ACCOUNT_CLOSED" if ends == "given up" else "", cause="person")
+    if ends == "given up":
+        assert [(each["reasons"][0]["code"], each["captured_fen"]) for each in told.decisions] == [
+            ("BANK_REFUSED", 50_000)
+        ]
+    told = life.pass_time(until=("2024-03-04", 3))
+    late = [(each["decision"], each["overdue_fen"]) for each in told.decisions if each["kind"] == "arrears"]
+    assert late == [("suspend", 50_000)]
+
+
+def test_what_the_bank_gave_back_by_itself_stops_no_other_bill_of_its_debit():
+    life, order = two_in_one_debit()
+    life.bank(order, "partial", 80_000)
+    life.repaid(80_000, "card", kind=facts.BankRefunded)
+    (again,) = life.pass_time(until=("2024-03-02", 23)).orders
+    assert [(item["setl_id"], item["amount_fen"]) for item in again["items"]] == [("S2", 50_000)]
+
+
 def test_a_draw_has_left_before_its_event_comes_and_that_the_event_does_not_add_up_is_told():
     _, orders, told = doubted("line")
     assert [order["kind"] for order in orders] == ["draw"]
