@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from risk.bundles import waiting_in
 from risk.credit import Context, Credit, Obligation, authorization_event
 from risk.holds import ended_hold, open_hold
-from risk.ordered import Bundle, FundingState, Order
+from risk.ordered import Bundle, FundingState, Order, stood_ms
 from risk.outputs import alert_id, derived_id, event_of, record_id
 from risk.policy_rules import Rule
 from risk.reasons import Outcome, ReasonCode, Said
@@ -85,7 +85,7 @@ def _clocked(each: _Ordered, credit: Credit, members: list[Obligation], context:
         return each
     if stopped:
         return each._replace(stopped_ms=context.now_ms)
-    return each._replace(stopped_ms=0, waited_ms=each.waited_ms + context.now_ms - each.stopped_ms)
+    return each._replace(stopped_ms=0, waited_ms=stood_ms(each, context.now_ms))
 
 
 def concerns(about: str, credit: Credit, obligation: Obligation, context: Context) -> bool:

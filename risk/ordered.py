@@ -4,6 +4,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
+def stood_ms(clock: "Order | Bundle", now_ms: int) -> int:
+    """How long its clock stood still so far, since it last said when it is due: one that still does counts too."""
+    return clock.waited_ms + (now_ms - clock.stopped_ms if clock.stopped_ms else 0)
+
+
 class FundingState(StrEnum):
     """Where the money to the institution stands."""
 

@@ -16,7 +16,7 @@ from risk.kept import going_on, kept_by
 from risk.legs import FundingAction, funded_after
 from risk.limits import agreement_of
 from risk.local_time import day_of, day_start_ms, local_day
-from risk.ordered import Bundle, FundingState, Item, Order
+from risk.ordered import Bundle, FundingState, Item, Order, stood_ms
 from risk.outputs import Output, Reply, derived_id
 from risk.policy_values import InstitutionTable
 from risk.reasons import Outcome
@@ -98,7 +98,7 @@ def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int
         1,
         FundingState.SUBMITTED,
         context.now_ms,
-        bundle.close_ms + int(context.terms["debit_due_ms"].value) + bundle.waited_ms,
+        bundle.close_ms + int(context.terms["debit_due_ms"].value) + stood_ms(bundle, context.now_ms),
         not_before_ms=bundle.emit_ms,
     )
     order = counted(order, context.now_ms)
@@ -148,7 +148,8 @@ def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
         retry_ms=0,
         kept="",
         not_before_ms=order.retry_ms,
-        due_ms=order.due_ms + order.waited_ms,  # as the bank is told from now on
+        due_ms=order.due_ms + stood_ms(order, context.now_ms),  # as the bank is told from now on
+        stopped_ms=0,
         waited_ms=0,
     )
     again = counted(again, context.now_ms)

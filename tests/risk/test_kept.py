@@ -110,6 +110,26 @@ def test_only_a_grave_suspicion_holds():
     assert len(life.pass_time(until=("2024-03-02", 12)).orders) == 1
 
 
+@pytest.mark.parametrize("ends", ["closed", "undone", "paid"])
+def test_however_what_kept_it_ends_a_debit_is_due_as_much_later_as_its_clock_stood_still(ends):
+    life = Life("2024-03-01").sign()
+    life.authorize(200_000, scope="visit")
+    life.settle(80_000, authorization_id="A1")
+    life.settle(50_000, "S2", authorization_id="A1")
+    dispute(life, "S2")
+    assert life.pass_time(until=("2024-03-07", 10)).orders == []  # closed at 02:00 on the 2nd
+    if ends == "closed":
+        told = dispute(life, "S2", opened=False)
+    else:
+        told = life.reverse("S2") if ends == "undone" else life.top_up(50_000, setl_id="S2")
+    (order,) = told.orders
+    assert order["amount_fen"] == (130_000 if ends == "closed" else 80_000)
+    assert order["due_at"] == "2024-03-09T10:00:00.000+08:00"
+    told = life.bank(order, "rejected", cause="person")
+    assert told.decisions == []
+    assert life.authorize(1, "A2", "M2").reply["decision"] == "approve"
+
+
 def test_a_draw_is_held_before_it_leaves():
     life = Life("2024-03-01").sign(agreements=("line",))
     life.authorize(80_000)
