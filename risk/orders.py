@@ -183,6 +183,8 @@ def _emit_refund(credit: Credit, obligation: Obligation, amount_fen: int, contex
         kept="",
         not_before_ms=context.now_ms,
         told=(),
+        stopped_ms=0,  # the clock of the order it is about is not its own
+        waited_ms=0,
     )
     return replace(credit, orders=(*credit.orders, order)), [order_output(context, order)]
 
@@ -203,6 +205,8 @@ def cancel(credit: Credit, order: Order, cause: str, context: Context) -> Move:
         due_ms=context.now_ms,
         not_before_ms=context.now_ms,
         told=(),
+        stopped_ms=0,  # the clock of the order it is about is not its own
+        waited_ms=0,
     )
     return replace(credit, orders=(*credit.orders, wish)), [order_output(context, wish)]
 

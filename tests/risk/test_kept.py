@@ -130,6 +130,23 @@ def test_however_what_kept_it_ends_a_debit_is_due_as_much_later_as_its_clock_sto
     assert life.authorize(1, "A2", "M2").reply["decision"] == "approve"
 
 
+@pytest.mark.parametrize("asks", ["refund", "cancel"])
+def test_what_goes_back_has_a_clock_of_its_own(asks):
+    life, _ = captured()
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    dispute(life, "S1")
+    life.pass_time(hours=24 * 9)
+    dispute(life, "S1", opened=False)
+    if asks == "refund":
+        life.bank(order, "settled")
+    (back,) = life.reverse().orders
+    assert (back["kind"], life.credit.orders[-1].late_ms) == (asks, life.now_ms + 1)
+    if asks == "refund":
+        life.bank(back, "rejected", code="DOWN", cause="bank")
+        (again,) = life.pass_time(hours=48).orders
+        assert (again["attempt"], again["due_at"]) == (2, back["due_at"])
+
+
 def test_a_draw_is_held_before_it_leaves():
     life = Life("2024-03-01").sign(agreements=("line",))
     life.authorize(80_000)
