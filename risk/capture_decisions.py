@@ -17,6 +17,7 @@ _CLAUSES = {
     ReasonCode.MONTH_CAP: "month_cap_fen",
     ReasonCode.MANDATE_INVALID: "services_on",
     ReasonCode.APPROVED_EXCEEDED: "bundle",
+    ReasonCode.BANK_REFUSED: "bundle",
 }
 
 

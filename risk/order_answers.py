@@ -206,7 +206,8 @@ def _draw_refused(credit: Credit, order: Order, fact: BankOrderResult, context: 
         obligation, refused_fen = obligation_of(credit, item.setl_id), item.amount_fen - item.moved_fen
         if obligation is None or not refused_fen or obligation.reversed_by:
             continue  # reversed: nobody owes it, and a reinstatement takes the capture as it was
-        changed = obligation._replace(captured_fen=max(0, obligation.captured_fen - refused_fen))
+        captured_fen = max(0, obligation.captured_fen - refused_fen)
+        changed = obligation._replace(captured_fen=captured_fen, short_by=ReasonCode.BANK_REFUSED.value)
         credit = with_obligation(credit, changed)
         outcome = Outcome.SPLIT if changed.captured_fen else Outcome.TOP_UP
         reason = Said(ReasonCode.BANK_REFUSED, outcome, fact.code, None, "bundle")

@@ -136,6 +136,19 @@ def test_a_refused_draw_becomes_a_top_up_owed_to_the_institution():
     assert told.orders == []
 
 
+@pytest.mark.parametrize(("lent_fen", "decision"), [(0, "top_up"), (30_000, "split")])
+def test_why_a_refused_draw_left_a_top_up_is_told_as_often_as_the_bill_is(lent_fen, decision):
+    life = Life("2024-03-01").sign(agreements=("line",))
+    life.authorize(80_000)
+    (order,) = life.capture(80_000).orders
+    life.bank(order, "partial" if lent_fen else "rejected", lent_fen, code="NO_LINE", cause="bank")
+    said = life.settle(70_000, authorization_id="A1").decisions
+    life.reverse()
+    said += life.reinstate().decisions
+    told = [(each["decision"], each["captured_fen"], [why["code"] for why in each["reasons"]]) for each in said]
+    assert told == [(decision, lent_fen, ["BANK_REFUSED"])] * 2
+
+
 def test_a_cancelled_draw_of_a_reversed_settlement_is_nobodys_debt_and_reinstated_it_is_drawn_again():
     life, told = signed("line")
     life.reverse()
