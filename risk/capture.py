@@ -115,6 +115,11 @@ def topped_up_of(credit: Credit, mdtrt_id: str) -> int:
     return sum(want.topped_up_fen for want in credit.wants if want.mdtrt_id == mdtrt_id)
 
 
+def paid_since(credit: Credit, mdtrt_id: str) -> int:
+    """The day of the first of these payments; 0 = nothing was paid."""
+    return min([each.paid_day for each in credit.wants if each.mdtrt_id == mdtrt_id and each.paid_day], default=0)
+
+
 def without_wants(credit: Credit, mdtrt_id: str) -> Credit:
     """The visit asks for nothing more, and what was paid for it is booked or goes back."""
     if not any(want.mdtrt_id == mdtrt_id for want in credit.wants):
@@ -208,11 +213,13 @@ def _book(credit: Credit, bill: Bill, booking: Booking, context: Context) -> Mov
         told_ms=context.occurred_ms,
         short_by=booking.short_by.value if captured_fen < bill.tender_fen else "",
         doubted=bill.doubted,
+        paid_day=paid_since(credit, bill.mdtrt_id),
     )
     credit = replace(without_wants(credit, bill.mdtrt_id), obligations=(*credit.obligations, obligation))
     left_fen = bill.topped_up_fen - topped_up_fen - paid_fen
     if left_fen and not bill.final:  # paid early: it waits for the next bill of the visit
         rest = Want(bill.mdtrt_id, bill.fixmedins_code, service, 0, topped_up_fen=left_fen)
+        rest = rest._replace(paid_day=obligation.paid_day)
         credit, left_fen = replace(credit, wants=(*credit.wants, rest)), 0
     ordered: list[Output | Reply] = []
     if captured_fen:

@@ -144,7 +144,7 @@ class Obligation(NamedTuple):
     the record that booked it; `event_id`: the event that told of it last; `told_ms`: when it was booked, or the newest
     event of a visit nobody registered. `overdue_ms`: since when. `reopened_fen`: what its reversal put on hold again.
     `doubted`: its own event, if the amounts that it tells do not add up.
-    `short_by`: the code of what left a top-up.
+    `short_by`: the code of what left a top-up. `paid_day`: the log's day of the first payment that came before it.
     `bank_overdue_ms`, `bank_cured_ms`: when the bank last said so of this very one (of all: Agreement).
     """
 
@@ -176,6 +176,7 @@ class Obligation(NamedTuple):
     bank_overdue_ms: int = 0
     bank_cured_ms: int = 0
     short_by: str = ""
+    paid_day: int = 0
 
     @property
     def claim_fen(self) -> int:

@@ -15,6 +15,7 @@ from risk.credit import Context, Credit, Move, Obligation
 from risk.exposure import latest_order, moved, still_asked_fen, unfunded_of, used_of
 from risk.facts import BankCured, BankOverdue, BankRefunded, BankRepaid, TopupReceived
 from risk.limits import agreement_of
+from risk.local_time import local_day
 from risk.ordered import FundingState, Item, Order
 from risk.orders import cancel, with_order
 from risk.outputs import Output, Reply, derived_id
@@ -37,12 +38,13 @@ def topped_up(credit: Credit, fact: TopupReceived, context: Context) -> Move:
     booked: Booked = []
     if fact.setl_id:
         credit, left_fen = _paid_on_bills(credit, fact, left_fen, booked)
-    credit, waiting_fen = _kept_for_the_visit(credit, fact, left_fen, waits=False)
+    today = local_day(context.now_ms)
+    credit, waiting_fen = _kept_for_the_visit(credit, fact, left_fen, today, waits=False)
     left_fen -= waiting_fen
     if not fact.setl_id:
         credit, left_fen = _paid_on_bills(credit, fact, left_fen, booked)
     if left_fen and not booked:
-        credit, early_fen = _kept_for_the_visit(credit, fact, left_fen, waits=True)
+        credit, early_fen = _kept_for_the_visit(credit, fact, left_fen, today, waits=True)
         waiting_fen, left_fen = waiting_fen + early_fen, left_fen - early_fen
     known = booked or waiting_fen or any(each.mdtrt_id == fact.mdtrt_id for each in credit.obligations)
     credit, said = _overtaken(credit, booked, context)
@@ -52,7 +54,9 @@ def topped_up(credit: Credit, fact: TopupReceived, context: Context) -> Move:
     return credit, [_payment(context, fact.amount_fen, booked, left_fen, giver="institution", **more), *said]
 
 
-def _kept_for_the_visit(credit: Credit, fact: TopupReceived, fen: int, *, waits: bool) -> tuple[Credit, int]:
+def _kept_for_the_visit(
+    credit: Credit, fact: TopupReceived, fen: int, today: int, *, waits: bool
+) -> tuple[Credit, int]:
     """What the visit asks above its hold is covered, so much; `waits`: the rest, paid early, waits for its bill."""
     own = [want for want in credit.wants if want.mdtrt_id == fact.mdtrt_id]
     own = [want for want in own if speaks_for(fact.source, INSTITUTION, want.fixmedins_code)]
@@ -60,14 +64,14 @@ def _kept_for_the_visit(credit: Credit, fact: TopupReceived, fen: int, *, waits:
     for want in own:
         part_fen = fen - kept_fen if waits else min(fen - kept_fen, still_asked_fen(credit, want))
         if part_fen:
-            more = want._replace(topped_up_fen=want.topped_up_fen + part_fen)
+            more = want._replace(topped_up_fen=want.topped_up_fen + part_fen, paid_day=want.paid_day or today)
             credit = replace(credit, wants=tuple(more if each is want else each for each in credit.wants))
             kept_fen += part_fen
     if own:
         return credit, kept_fen
     for hold in credit.authorizations if fen and waits else ():
         if hold.mdtrt_id == fact.mdtrt_id and speaks_for(fact.source, INSTITUTION, hold.fixmedins_code):
-            want = Want(hold.mdtrt_id, hold.fixmedins_code, hold.service, 0, topped_up_fen=fen)
+            want = Want(hold.mdtrt_id, hold.fixmedins_code, hold.service, 0, topped_up_fen=fen, paid_day=today)
             return replace(credit, wants=(*credit.wants, want)), fen
     return credit, 0
 

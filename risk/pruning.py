@@ -16,7 +16,7 @@ from risk.activity import (
     visit_end_ms,
 )
 from risk.admissions import without_settled
-from risk.credit import Credit, Obligation
+from risk.credit import EMPTY, Credit
 from risk.insured import without_past
 from risk.local_time import HOUR_MS, day_start_ms, local_day
 from risk.moment import Moment
@@ -39,7 +39,7 @@ def on_a_new_day(before: Activity, after: Activity, moment: Moment, credit: Cred
     if local_day(before.touched_ms) == moment.day and local_day(before.newest_ms) == local_day(after.newest_ms):
         return after
     after = pruned(after, rows_kept_ms=rows_kept_ms(moment.policy), grace_ms=grace_ms_of(moment.terms))
-    return _without_old_keys(after, credit.obligations if credit is not None else ())
+    return _without_old_keys(after, credit or EMPTY)
 
 
 def grace_ms_of(terms: Terms) -> int:
@@ -71,17 +71,18 @@ def pruned(activity: Activity, *, rows_kept_ms: int, grace_ms: int) -> Activity:
     return replace(activity, **changes) if changes else activity
 
 
-def _without_old_keys(activity: Activity, owed: tuple[Obligation, ...]) -> Activity:
-    """The activity with the receipts and keys of the last 400 days; those of money stay as long as what is owed does:
-    a bill may be undone, and a payment sent again, however old they are (forgetting.py says when it is forgotten).
+def _without_old_keys(activity: Activity, credit: Credit) -> Activity:
+    """The activity with the receipts and keys of the last 400 days; those of money stay as long as what is owed, or was
+    paid early, does: a bill may be undone, and a payment sent again, however old (forgetting.py says till when).
     """
     since = local_day(activity.touched_ms) - RECEIPT_DAYS
     receipts, seen = activity.receipts, activity.seen
     if _has_old(receipts, RECEIPT, 3, since):
-        bills = {hash64(each.setl_id) for each in owed}
+        bills = {hash64(each.setl_id) for each in credit.obligations}
         receipts = _kept(receipts, RECEIPT, lambda fields: fields[3] >= since or fields[0] in bills)
     if _has_old(seen, SEEN, 2, since):
-        first = min([since, *(each.placed_day for each in owed)])
+        paid = [each.paid_day for each in (*credit.obligations, *credit.wants) if each.paid_day]
+        first = min([since, *(each.placed_day for each in credit.obligations), *paid])
         seen = _kept(seen, SEEN, lambda fields: fields[2] >= first)
     if (receipts, seen) == (activity.receipts, activity.seen):
         return activity

@@ -9,6 +9,7 @@ class Want(NamedTuple):
     """What a visit asked beyond what it got, while it is open or lately refused (rules.md L80-L100: uncovered).
 
     `waits_until_ms`: till when what was paid for it waits for a bill (waiting.py); 0 = the visit goes on.
+    `paid_day`: the log's day of the first of these payments.
     """
 
     mdtrt_id: str
@@ -18,6 +19,7 @@ class Want(NamedTuple):
     refused_until_ms: int = 0
     topped_up_fen: int = 0
     waits_until_ms: int = 0
+    paid_day: int = 0
 
 
 class Unbooked(NamedTuple):

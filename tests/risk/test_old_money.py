@@ -62,6 +62,31 @@ def test_a_bill_of_last_year_told_today_is_undone_tomorrow():
     assert [kind for kind, _, _ in debtor.left] == ["debit", "cancel"]
 
 
+@pytest.mark.parametrize("bills", [1, 2, 0])
+def test_a_payment_that_came_before_the_authorization_of_its_bill_is_booked_once(bills):
+    debtor, stay = Debtor(), {"service": "deposit_free", "med_type": "21"}
+    debtor.registers(("2024-03-01", 9), "21")
+    debtor.asks(("2024-03-01", 10), name="A0", **stay)
+    debtor.pays(("2024-03-01", 12), ("2024-03-01", 12))
+    if bills:
+        names = {"authorization_id": "A0", "fixmedins_code": HOSPITAL, "attempt": "r", "reply_to": "api"}
+        debtor.tell(facts.AuthorizationReleaseRequested, when=("2024-03-03", 9), request_id="r", **names)
+    for number in range(1, bills + 1):  # of two bills the first one takes the half of it
+        debtor.asks(("2024-03-04", 9 + number), name=f"A{number}", scope="visit", **stay)
+        cash_fen = 15_000 if number < bills else 80_000
+        debtor.is_billed(("2024-03-04", 9 + number, 30), cash_fen, f"S{number}", f"A{number}", mid_setl_flag="1")
+    before = debtor.person.credit
+    assert sum(each.paid_fen for each in before.obligations) == (30_000 if bills else 0)
+    for day in ("2024-03-05", "2025-04-09"):
+        debtor.lives_on(day)
+    booked = [(each.setl_id, each.paid_fen, each.topped_up_fen) for each in debtor.person.credit.obligations]
+    waits = [each.topped_up_fen for each in debtor.person.credit.wants]
+    debtor.pays(("2024-03-01", 12), ("2025-04-10", 10))
+    after = debtor.person.credit
+    assert [(each.setl_id, each.paid_fen, each.topped_up_fen) for each in after.obligations] == booked
+    assert [each.topped_up_fen for each in after.wants] == waits == ([] if bills else [30_000])
+
+
 def test_what_is_owed_no_more_is_forgotten_after_four_hundred_days_and_its_keys_with_it():
     debtor = Debtor().owes(("2024-03-01", 11))
     debtor.pays(("2024-03-01", 12), ("2024-03-01", 12))

@@ -65,10 +65,10 @@ class Patient:
         more = {"fixmedins_type": "1", "med_type": med_type, "insutype": "310", "insuplc_admdvs": "430502"}
         return self.tell(facts.VisitOpened, when=when, **more, **VISIT)
 
-    def asks(self, when, amount_fen=80_000, name="A1", service="visit_first", med_type="11"):
+    def asks(self, when, amount_fen=80_000, name="A1", service="visit_first", med_type="11", **more):
         return self.tell(
             facts.AuthorizationRequested, when=when, authorization_id=name, service=service, med_type=med_type,
-            amount_fen=amount_fen, attempt=name, reply_to="api", event_id=f"auth:{HOSPITAL}:{name}", **VISIT,
+            amount_fen=amount_fen, attempt=name, reply_to="api", event_id=f"auth:{HOSPITAL}:{name}", **VISIT, **more,
         )  # fmt: skip
 
     def captures(self, when, cash_fen=80_000, setl_id="S1", name="A1"):
@@ -78,11 +78,11 @@ class Patient:
             event_id=f"auth:{HOSPITAL}:{name}:R1",
         )  # fmt: skip
 
-    def is_billed(self, when, cash_fen=80_000, setl_id="S1", name: str | None = "A1", arrives=None):
+    def is_billed(self, when, cash_fen=80_000, setl_id="S1", name: str | None = "A1", arrives=None, **more):
         return self.tell(
             facts.SettlementCompleted, when=when, arrives=arrives, setl_id=setl_id, fixmedins_type="1", med_type="11",
             medfee_sumamt_fen=cash_fen, fund_pay_sumamt_fen=0, psn_part_amt_fen=cash_fen, acct_pay_fen=0,
-            psn_cash_pay_fen=cash_fen, authorization_id=name, **VISIT,
+            psn_cash_pay_fen=cash_fen, authorization_id=name, **VISIT, **more,
         )  # fmt: skip
 
     def is_reversed(self, when, setl_id="S1"):
