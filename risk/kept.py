@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from risk.bundles import waiting_in
 from risk.credit import Context, Credit, Obligation, authorization_event
+from risk.exposure import moved, unfunded_of
 from risk.holds import ended_hold, open_hold
 from risk.ordered import Bundle, FundingState, Order, stood_ms
 from risk.outputs import alert_id, derived_id, event_of, record_id
@@ -73,9 +74,9 @@ def clocked(credit: Credit, context: Context) -> Credit:
 
 
 def going_on(credit: Credit, order: Order) -> list[Obligation]:
-    """The bills that an order goes on with: one that nothing more is moved for keeps no other back."""
-    names = {item.setl_id for item in order.items}
-    members = [each for each in credit.obligations if each.setl_id in names]
+    """The bills that an order goes on with: one that nothing more is due or moved for keeps no other back."""
+    names, sums = {item.setl_id for item in order.items}, moved(credit)
+    members = [each for each in credit.obligations if each.setl_id in names and unfunded_of(each, sums)]
     return [each for each in members if not each.is_stopped] or members
 
 

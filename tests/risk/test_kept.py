@@ -169,6 +169,20 @@ def test_a_retry_is_held_with_its_reason_and_leaves_when_that_ends():
     assert again["attempt"] == 2
 
 
+@pytest.mark.parametrize("ends", ["undone", "paid"])
+def test_a_bill_that_nothing_is_due_for_keeps_no_other_bill_of_its_debit_however_disputed(ends):
+    life, order = two_in_one_debit()  # at 08:00 on the 2nd, and due at 02:00 on the 4th
+    life.bank(order, "rejected", cause="person")
+    dispute(life, "S2")
+    assert life.pass_time(until=("2024-03-07", 8)).orders == []
+    told = life.reverse("S2") if ends == "undone" else life.top_up(50_000, setl_id="S2")
+    (again,) = told.orders
+    assert (again["attempt"], [item["setl_id"] for item in again["items"]]) == (2, ["S1"])
+    assert again["due_at"] == "2024-03-09T02:00:00.000+08:00"
+    assert life.bank(again, "rejected", cause="person").decisions == []
+    assert [each["decision"] for each in life.pass_time(until=("2024-03-09", 3)).decisions] == ["suspend"]
+
+
 def test_the_gravest_standing_reason_is_told_and_when_it_ends_the_next_one():
     life, _ = captured()
     dispute(life, "S1")
