@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from risk.activity import Visit, visit_end_ms
 from risk.credit import Context, Credit, Obligation
-from risk.exposure import latest_order
+from risk.exposure import latest_order, moved, unfunded_of
 from risk.local_time import DAY_MS, HOUR_MS, OFFSET_MS, day_start_ms, local_day
 from risk.ordered import Bundle, FundingState, Order
 from risk.outputs import derived_id
@@ -177,6 +177,14 @@ def is_over(credit: Credit, order: Order) -> bool:
     if order.kind == "draw" or order.state is FundingState.SETTLED:
         return True
     return order.state is FundingState.CANCELLED and (not order.rest_fen or is_called_back(credit, order))
+
+
+def given_up(credit: Credit, obligation: Obligation) -> Order | None:
+    """The debit that nobody asks the bank for any more, though money is owed: the institution collects by itself."""
+    order = latest_order(credit, obligation)
+    if order is None or order.in_flight or order.retry_ms or is_over(credit, order):
+        return None
+    return order if unfunded_of(obligation, moved(credit)) else None
 
 
 def is_called_back(credit: Credit, order: Order) -> bool:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from risk.answers import capture_body, decision
-from risk.bundles import next_order_id
+from risk.bundles import given_up, next_order_id
 from risk.credit import Context, Credit, HoldState, Obligation
 from risk.exposure import latest_order
 from risk.kept import kept_by
@@ -55,6 +55,9 @@ def captured(
     kept = kept_by(credit, [obligation], agreement, context) if obligation.captured_fen else None
     if kept is not None:
         said.append(kept)
+    refused = given_up(credit, obligation)
+    if refused is not None:
+        said.append(Said(ReasonCode.BANK_REFUSED, Outcome.HOLD, refused.order_id, None, "bundle"))
     if not said:
         said.append(Said(ReasonCode.OK, Outcome.WITHHOLD, obligation.due_fen, obligation.captured_fen, "bundle"))
     body = capture_body(credit, obligation, context, order_id=order_id_of(credit, obligation)) | {
@@ -83,6 +86,9 @@ def _state_of(credit: Credit, obligation: Obligation) -> HoldState:
 
 def order_id_of(credit: Credit, obligation: Obligation) -> str:
     """The order that brings this capture's money: the one that was sent, else the one its bundle will become."""
+    refused = given_up(credit, obligation)
+    if refused is not None:
+        return refused.order_id
     for bundle in credit.bundles:
         if (bundle.key, bundle.agreement_no) == (obligation.bundle, obligation.agreement_no):
             return next_order_id(credit, bundle, obligation.mode)

@@ -36,6 +36,7 @@ class Ledger:
         self.wanted = defaultdict(int)  # setl_id -> how often something made an order of its own due
         self.ordered = defaultdict(int)  # setl_id -> how many debits or draws asked for it
         self.excess_fen = 0  # what banks returned beyond what came, until it is told
+        self.given_up = set()  # bills whose debit nobody asks for any more
         self.beyond = defaultdict(int)  # setl_id -> what the bank moved without being asked for it any more
 
     def hear(self, told):
@@ -51,6 +52,8 @@ class Ledger:
                 self._reversal(body)
             elif body["reasons"] and body["reasons"][0]["code"] == "BANK_REFUSED" and "setl_id" in body:
                 self.captured[body["setl_id"]] = body["captured_fen"]
+            elif body["reasons"] and body["reasons"][0]["code"] == "BANK_REFUSED":
+                self.given_up |= {item["setl_id"] for item in body["items"]}
         for body in told.on("withholding"):
             self.kinds[body["order_id"]] = body["kind"]
             self.asked[body["order_id"]] = [[item["setl_id"], item["amount_fen"]] for item in body["items"]]
@@ -59,6 +62,7 @@ class Ledger:
                 self._count(self.wanted, body["order_id"])
             if body["kind"] in ("debit", "draw"):
                 self._count(self.ordered, body["order_id"], body["attempt"] == 1)
+                self.given_up -= {setl_id for setl_id, _ in self.asked[body["order_id"]]}
                 for setl_id, amount_fen in self.asked[body["order_id"]]:
                     assert self.ordered[setl_id] <= self.wanted[setl_id], "nothing is ordered anew by itself"
                     assert amount_fen <= self.unfunded(setl_id), "the bank is asked for no more than is due"
@@ -111,6 +115,9 @@ class Ledger:
             self.doubted.add(setl_id)
         self.wanted[setl_id] += 1
         self.standing[setl_id] = True
+        if setl_id in self.given_up and self.owed(setl_id):
+            told = [each["code"] for each in body["reasons"]]
+            assert "BANK_REFUSED" in told, "what nobody asks the bank for is not said to be withheld"
         self.dues[setl_id] = max(self.dues[setl_id], body["due_fen"])
         self.services[setl_id] = body["service"]
         self.agreements[setl_id] = body["agreement_no"]
