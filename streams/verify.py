@@ -163,10 +163,10 @@ def prove(
             del findings.differences[known:]
             findings.unproved.append(f"{log.tag}: moved while it was read; stop the lanes, then verify")
             continue
-        if outputs:
-            ahead.note(log.partition, _ahead(kafka, log, shard, end))
         if snapshots is not None and len(findings.differences) == known:
             write_snapshot(snapshots, _snapshot(shard, meta))
+        if outputs:  # folds the shard on: it stands no longer where Redis does
+            ahead.note(log.partition, _ahead(kafka, log, shard, end))
         done, total = findings.records - earlier, findings.records
         _progress(f"{log.tag} 已核对 {done} 条，累计 {total} / {done} records folded and compared, {total} so far")
     if outputs and not findings.unproved:

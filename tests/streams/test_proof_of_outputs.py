@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ from streams import proof_of_outputs
 from streams.person_shard import PersonShard
 from streams.proof_of_outputs import Derived, compare_outputs
 from streams.shards import Effects, Record
-from streams.verify import Findings, begun, folded, logs
+from streams.verify import Findings, begun, folded, logs, prove
 from tests.streams.lane_world import World, rush, settlements
 
 DAY_MS = 86_400_000
@@ -148,6 +149,17 @@ def test_what_a_killed_lane_said_of_records_not_applied_yet_is_no_difference(wor
     world.append_at(0, false, world.topics.alerts)
     world.flush()
     assert world.proof().differences == [f"{world.topics.alerts}: al_0/opened was said by no record"]
+
+
+@pytest.mark.kafka
+def test_a_snapshot_written_beside_the_proof_of_outputs_is_of_the_position_redis_stands_at(
+    world: World, tmp_path: Path
+):
+    killed_before_a_commit(world)
+    where = (world.kafka.bootstrap, world.redis.url, world.topics)
+    assert prove(*where, clock="log", outputs=True, snapshots=tmp_path).told == []
+    assert len(list(tmp_path.glob("*.snapshot"))) == len(world.logs())
+    assert prove(*where, clock="log", outputs=False, snapshots=tmp_path).told == []
 
 
 @pytest.mark.kafka
