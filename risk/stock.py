@@ -3,7 +3,8 @@
 An `Item` is what is left, and the sums of the last forty local days: bounded, however much is sold. Beside it each of
 those days has a value with its movements, a row each, so that a count counts by its instant: what is left is the newest
 count and what moved after it, in whatever order they came. What is told by the unit (trdn_flag) is counted in pills: of
-it is only known that something came. Only the day touched is rewritten (design.md 2).
+it is only known that something came, so that nobody knows how many boxes there are until they are counted again. Only
+the day touched is rewritten (design.md 2).
 """
 
 from struct import Struct
@@ -55,6 +56,12 @@ class Item(Stored, frozen=True):
     days: bytes = b""
     opened: str = ""  # the event that opened an episode of stock_rules.py
     rated: str = ""  # that of its second level
+    by_unit_ms: int = 0  # the newest instant at which pills came in or were found; deleted or not: what came before?
+
+    @property
+    def is_known(self) -> bool:
+        """Whether boxes were counted since pills came in, so that what is left can be said in boxes."""
+        return self.is_counted and self.counted_ms >= self.by_unit_ms
 
 
 class Day(NamedTuple):
@@ -109,6 +116,8 @@ def changed(item: Item, slot: bytes, change: Change) -> tuple[Item, bytes] | Non
     day = local_day(change.at_ms)
     if change.by_unit:
         item = _turned(item, day)
+        if change.movement in BRINGS and change.sign > 0:
+            item = replace(item, by_unit_ms=max(item.by_unit_ms, change.at_ms))
         return (replace(item, days=_summed(item, day, change)) if day > item.newest_day - DAYS_KEPT else item), slot
     if change.movement == "counted":
         return _counted(item, slot, change, day)

@@ -4,8 +4,9 @@ had for far more than it paid.
 Since the last count: what was counted, plus what came in, less what went back or out otherwise, is what there was to
 sell. A sale is held against it from the third local day on: a purchase may be told 48 hours late (domain.md 2.7). An
 item that was never counted is not judged, nobody knows what it began with; nor is one whose code is a placeholder, for
-it is many items; nor a movement told more than that behind the item's newest. What is told by the unit is no box
-(stock.py). What was sold is the institution's 3505; fee lines are not compared with it.
+it is many items; nor a movement told more than that behind the item's newest. What is sold by the unit, or comes back
+so, is no box; what comes in or is counted so is some boxes, nobody knows how many, and the item is not judged until
+boxes are counted again (stock.py). What was sold is the institution's 3505; fee lines are not compared with it.
 
 The second level is in money: what was sold in some days before these, at the price last asked, in per cent of what
 there was to sell in them, at the price last paid (prices.py). A count (3501) states no price: what it found is worth
@@ -36,7 +37,7 @@ _FEN = 10**8
 
 def oversold_x10000(item: Item) -> int:
     """How much more was sold than there was, before the newest dates."""
-    if not item.is_counted:
+    if not item.is_known:
         return 0
     recent = sum(day.sold_x10000 for day in days_of(item) if day.date > item.newest_day - OPEN_DAYS)
     return max(0, -(left_x10000(item) + max(0, recent)))
@@ -45,7 +46,7 @@ def oversold_x10000(item: Item) -> int:
 def sold_percent(item: Item, prices: Prices, rule: StockRule) -> int:
     """What was sold in the rule's days, in per cent of the worth of what there was to sell; 0: it cannot be said."""
     asked, paid = prices.sold.pric_x1000000, prices.purchased.pric_x1000000
-    if not (item.is_counted and asked and paid):
+    if not (item.is_known and asked and paid):
         return 0
     until = item.newest_day - OPEN_DAYS
     since = max(until - rule.window_days, local_day(item.counted_ms))
