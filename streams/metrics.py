@@ -94,10 +94,12 @@ class Metrics:
             self.hold_age_seconds.labels(f"{quantile:g}").set(ordered[place] if ordered else 0.0)
 
     def _owns(self, lane: int, shards: frozenset[str]) -> None:
-        """A shard that went to another worker is measured there: its last figures here would stand for ever."""
+        """A shard that went to another worker is measured there: its last figures here would stand for ever. One that
+        went to another lane is that lane's alone: the one that had it may have died, and never says that it lost it.
+        """
         if self._owned.get(lane) == shards:
             return
-        self._owned[lane] = shards
+        self._owned = {other: theirs - shards for other, theirs in self._owned.items()} | {lane: shards}
         for shard in self.clocks_ms.keys() - frozenset().union(*self._owned.values()):
             del self.clocks_ms[shard]
             self.event_lag_seconds.remove(shard)

@@ -91,6 +91,19 @@ def test_the_shards_of_a_lane_that_died_are_unserved_and_counted_until_somebody_
     assert 'xinmai_shard_unserved{partition="p3"} 0.0' in shown(metrics)
 
 
+def test_a_shard_that_a_dead_lane_left_to_another_is_gone_from_here_when_that_one_gives_it_away():
+    metrics = Metrics()
+    metrics.heard({**PULSE, "lane": 0})
+    metrics.heard({"kind": "died", "lane": 0})  # and never starts again
+    metrics.heard({**PULSE, "lane": 1})
+    assert 'xinmai_shard_unserved{partition="p3"} 0.0' in shown(metrics)
+    metrics.heard({"kind": "died", "lane": 0})
+    assert 'xinmai_shard_unserved{partition="p3"} 0.0' in shown(metrics), "lane 1 serves it"
+    metrics.heard({**PULSE, "lane": 1, "shards": []})  # to another worker, which says what becomes of it
+    assert metrics.owned == frozenset()
+    assert not [line for line in shown(metrics) if 'partition="p3"' in line]
+
+
 def test_a_shard_that_has_applied_nothing_since_its_claim_is_not_half_a_century_behind():
     metrics = Metrics()
     metrics.heard({**PULSE, "shards": [{**PULSE["shards"][0], "record_ms": 0, "serving": False}]})
