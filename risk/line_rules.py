@@ -174,7 +174,8 @@ def _shown(rule: MeasuredRule, level: Level, sold: Sold) -> tuple[int, list[Line
     since_ms = line.at_ms - window_ms
     of_item = [each for each in sold.of_item if since_ms < each.at_ms <= line.at_ms and counts(rule, each)]
     if row is not None:
-        bought = -(-sum(each.cnt_x10000 for each in of_item) // _UNIT_X10000)  # a part of a unit counts as one
+        # in what its lines count by, pieces (trdn_flag) too: the list allows so many of those; a part of one is one
+        bought = -(-sum(each.cnt_x10000 for each in of_item) // _UNIT_X10000)
         more = max(0, bought - row.units) if line.cnt_x10000 else 0
         return more, [each for each in of_item if not each.is_same(line)]
     if kind == "repeated":
