@@ -113,7 +113,7 @@ def is_json(line: bytes) -> bool:
     """Whether a line can be read at all; what stands in it is for the edge to judge."""
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets too deep for a reader are none that any edge takes
         return False
     return True
 

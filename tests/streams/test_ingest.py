@@ -255,14 +255,15 @@ def test_a_directory_cannot_be_sent(settings, capsys, tmp_path):
 
 @pytest.mark.usefixtures("lane")
 @pytest.mark.parametrize("form", ["canonical", "national"])
-def test_a_file_that_is_no_json_at_all_brings_one_sentence_and_no_letter(settings, capsys, tmp_path, form):
+@pytest.mark.parametrize("line", ["# no event", "[" * 30_000 + "]" * 30_000], ids=["words", "too deep to be read"])
+def test_a_file_that_is_no_json_at_all_brings_one_sentence_and_no_letter(settings, capsys, tmp_path, form, line):
     path = tmp_path / "README.md"
-    path.write_text("# no event\n" * 20 + visit())
+    path.write_text(f"{line}\n" * 20 + visit())
     assert run_ingest(settings, str(path), format=form, as_json=True) == 2
     told = capsys.readouterr()
     assert (told.out, told.err.count("nothing was sent")) == ("", 1)
     assert not read_letters(settings.kafka, settings.topics.deadletter).by_id
-    path.write_text("# no event\n" * 19 + visit())  # one that can be read: the others are told apart
+    path.write_text(f"{line}\n" * 19 + visit())  # one that can be read: the others are told apart
     assert run_ingest(settings, str(path), format=form, as_json=True) == 1
     assert len(read_letters(settings.kafka, settings.topics.deadletter).by_id) == (19 if form == "canonical" else 20)
 
