@@ -80,7 +80,7 @@ def orders_reconcile(*, date: str, bank: str | None = None, statement: Path | No
     Args:
         date: The local day, `2026-04-01`.
         bank: One bank only; without it every bank that was given orders.
-        statement: A file, NDJSON or CSV, instead of asking; without --bank it is the statement of all banks.
+        statement: A file (or `-`, stdin), NDJSON or CSV, instead of asking; without --bank it is that of all banks.
     """
     from streams.reconcile import run_reconcile
 

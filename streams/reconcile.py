@@ -4,11 +4,13 @@ Read are the topics alone, never Redis: the bank's word is compared with the log
 """
 
 import asyncio
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
 from rich.console import Console
@@ -41,7 +43,8 @@ def run_reconcile(settings: "Settings", *, day: str, bank: str | None, statement
         raise Stop(f"日期无效：{day}", f"--date is {day!r}, expected 2026-04-01") from error
     attempts = read_attempts(settings, on)
     if statement is not None:
-        bookings = parse_statement(statement.read_text(encoding="utf-8"), bank_code=bank or "", day=on)
+        with _opened(statement) as stream:
+            bookings = parse_statement(stream.read(), bank_code=bank or "", day=on)
     else:
         banks = [bank] if bank else sorted({each.bank_code for each in attempts.values()})
         bookings = asyncio.run(fetched(settings, banks, on))
@@ -51,6 +54,12 @@ def run_reconcile(settings: "Settings", *, day: str, bank: str | None, statement
     else:
         print_report(on, report)
     return 1 if report.differences else 0
+
+
+def _opened(statement: Path) -> TextIO:
+    if statement == Path("-"):
+        return TextIOWrapper(sys.stdin.buffer, encoding="utf-8")
+    return statement.open(encoding="utf-8")
 
 
 def reconciled(day: int, bookings: Iterable[Booking], attempts: Attempts, *, bank: str | None) -> Report:

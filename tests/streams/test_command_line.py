@@ -87,6 +87,15 @@ def test_a_dash_is_stdin_for_ingest(words, file, form, monkeypatch):
     assert asked == [(file, form)]
 
 
+def test_a_dash_is_the_statement_on_stdin(monkeypatch):
+    monkeypatch.setenv("XINMAI_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("XINMAI_REDIS", "redis://127.0.0.1:1/0")
+    asked = []
+    monkeypatch.setattr("streams.reconcile.run_reconcile", lambda _, **words: asked.append(words["statement"]) or 0)
+    assert run(["orders", "reconcile", "--date", "2026-01-01", "--statement", "-"]) == 0
+    assert asked == [Path("-")]
+
+
 def test_a_city_on_stdout_leaves_what_stands_at_stdin_alone(tmp_path):
     kept = tmp_path / "kept.txt"
     kept.write_text("precious\n")

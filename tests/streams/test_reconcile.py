@@ -5,6 +5,8 @@ import json
 import time
 from dataclasses import asdict
 from datetime import timedelta
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import orjson
 import pytest
@@ -171,13 +173,15 @@ def test_another_banks_word_about_an_order_counts_for_nothing(books, capsys):
     assert found(said(books, capsys)[1]) == [("still_unknown", "or_7", 0)]
 
 
-def test_a_statement_may_come_as_a_file(books, capsys, tmp_path):
+def test_a_statement_may_come_as_a_file_or_on_stdin(books, capsys, tmp_path, monkeypatch):
     path = tmp_path / "statement.csv"
     rows = [row for row in books.bank.book.bookings() if row["bank_code"] == "BCM"]
     names = ("order_id", "attempt", "kind", "amount_fen", "bank_ref", "booked_at")
     lines = [",".join(names), *(",".join(str(row[name]) for name in names) for row in rows)]
     path.write_text("\n".join(lines))
     assert said(books, capsys, bank="BCM", statement=path)[0] == 0
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(path.read_bytes())))
+    assert said(books, capsys, bank="BCM", statement=Path("-"))[0] == 0
     path.write_text("\n".join(lines[:-1]))
     code, body = said(books, capsys, bank="BCM", statement=path)
     assert (code, [line["finding"] for line in body["differences"]]) == (1, ["missing_at_bank"])
