@@ -124,7 +124,8 @@ def exclusions(content: object, where: str) -> Exclusions:
     found = []
     for row in read_rows(content, where):
         name = row.text("name", choices=EXCLUSIONS)
-        med_types, diag_groups = _texts(row, "med_types"), _texts(row, "diag_groups")
+        med_types = _texts(row, "med_types")
+        diag_groups = tuple(each.upper() for each in _texts(row, "diag_groups"))  # as facts' diagnoses are kept
         emergency = row.has("emergency") and read_flag(row.take("emergency"), row.place("emergency"))
         transfer = row.has("transfer") and read_flag(row.take("transfer"), row.place("transfer"))
         row.finish()

@@ -49,8 +49,9 @@ class Book:
         """Is it care that the rule holds against nobody?"""
         named = self.rules[rule].get("except", ())
         for each in self.rules["exclusions"]:
+            groups = [group.upper() for group in each.get("diag_groups", ())]
             of_kind = care.med_type.startswith(tuple(each.get("med_types", ()))) or (
-                care.diagnosis and care.diagnosis.startswith(tuple(each.get("diag_groups", ())))
+                care.diagnosis and care.diagnosis.startswith(tuple(groups))
             )
             if each["name"] in named and (of_kind or (each.get("emergency") and care.emergency)):
                 return True

@@ -175,3 +175,5 @@ def test_care_is_excluded_by_diagnosis_kind_or_emergency():
     assert read.of("11", "C34", emergency=False) == ("oncology",)
     assert read.of("1301", "", emergency=False) == read.of("11", "", emergency=True) == ("emergency",)
     assert read.of("11", "J18", emergency=False) == ()
+    small = exclusions([{"name": "oncology", "diag_groups": ["c", "z51"]}], "e")
+    assert small.of("11", "C34") == small.of("11", "Z51") == ("oncology",)
