@@ -98,10 +98,8 @@ def _wrong(visit: Visit, fact: FeeAdded, terms: Terms) -> Iterator[int]:
 
 
 def _is_signed(fact: FeeAdded, terms: Terms) -> bool:
-    """Does it name a prescription and a pharmacist? 无 is neither; a prescription may well have the number 9."""
-    number, pharmacist = fact.rxno or "", fact.phar_code or ""
-    numbered = number and (not number.strip("9") or not is_nobody(number, terms))
-    return bool(numbered and pharmacist and not is_nobody(pharmacist, terms))
+    """Does it name a prescription and a pharmacist? 无 is neither; 9, 00 or 99 is a number that a counter may give."""
+    return all(code and (code.strip().isdigit() or not is_nobody(code, terms)) for code in (fact.rxno, fact.phar_code))
 
 
 def _too_long(visit: Visit, fact: FeeAdded, terms: Terms) -> bool:

@@ -92,7 +92,7 @@ class Town:
 
     def line(self, visit: str, psn_no: str, code: str, at_ms: int, **more: Any) -> None:
         draw = self.draw
-        number, pharmacist = draw.choice(("R", "R", "R", "99", "无")), draw.choice((None, "F", "F", "未知"))
+        number, pharmacist = draw.choice(("R", "R", "0", "99", "无")), draw.choice((None, "F", "99", "未知"))
         signed = draw.choice(({}, {"rx_flag": True, "rxno": number, "phar_code": pharmacist}))
         coded = draw.choice((None, (CODE,), (CODE,), (CODE,), (CODE[1:],), ("0" * 20,)))
         what = {

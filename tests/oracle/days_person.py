@@ -327,8 +327,8 @@ class PersonDays(PersonOracle):
         coded, codes = self.book.rules["coded_items"], fact.drug_trac_codg or ()
         should = fact.med_list_codg.startswith(tuple(coded["items"])) and fact.fixmedins_code[:1] in ("H", "P")
         has = bool(codes) and all(len(code) == 20 and code.isdigit() and code != code[0] * 20 for code in codes)
-        number = fact.rxno or ""
-        signed = not self._nowhere(fact.phar_code or "") and (set(number) == {"9"} or not self._nowhere(number))
+        pharmacist, number = (code or "" for code in (fact.phar_code, fact.rxno))
+        signed = not any(self._nowhere(code) and not code.strip().isdigit() for code in (pharmacist, number))
         tallies = self._counts_for(fact)
         if should and not has:
             tallies.append(Tally("uncoded_lines", "institution", fact.fixmedins_code, to_ms(fact.occurred_at)))
