@@ -55,7 +55,7 @@ class Stay(Stored, frozen=True):
     cancelled: bool = False
     told: tuple[str, ...] = ()
     served: bytes = b""  # what was done, line by line (idle_days.py)
-    known_ms: int = 0  # the newest instant told of him when he was first known as admitted; 0: none after `opened_ms`
+    known_ms: int = 0  # the newest instant told of it when first known as an admission; 0: none after `opened_ms`
 
 
 class Above(Stored, frozen=True, order=True):
@@ -79,6 +79,7 @@ class Care(Stored, frozen=True):
     messages: Messages = ()
     stays: tuple[Stay, ...] = ()
     above: tuple[Above, ...] = ()
+    found_ms: int = 0  # when he was last found in a bed of which no stay is known yet (idle_days.py)
 
 
 NO_CARE = Care()

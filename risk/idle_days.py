@@ -1,9 +1,10 @@
 """H01: a bed in which nothing was done (挂床). A stay's fee lines and bed checks, by day, and the days without any.
 
 Judged once both are known: that the patient was discharged, and that the stay was settled, for lines may be uploaded
-until then. Whole local days between the day of admission and the day of discharge count, and none of which something
-was told before the admission was: its lines and checks had no stay yet to stand on. A line taken back is no care; of
-several institutions none is accused under a placeholder. The alert is about the institution.
+until then. Whole local days between the day of admission and the day of discharge count, and none up to the newest of
+which something was told of this visit, or a bed check, before the admission was: they had no stay yet to stand on. What
+is told of him elsewhere hides no day. A line taken back is no care; of several institutions none is accused under a
+placeholder. The alert is about the institution.
 """
 
 from functools import lru_cache
@@ -45,8 +46,10 @@ def bed_checked(activity: Activity, fact: BedChecked, moment: Moment) -> Activit
     """The activity in which the patient was found in his bed that day; not found is no care."""
     care = unpacked(activity.care)
     stay = stay_of(care, fact.mdtrt_id)
-    if stay is None or fact.result != "present" or not idle_rules(moment.terms):
+    if fact.result != "present" or not idle_rules(moment.terms):
         return activity
+    if stay is None:
+        return replace(activity, care=packed(replace(care, found_ms=max(care.found_ms, moment.occurred_ms))))
     row = SERVED.pack(moment.occurred_ms, 0, 0, 0)
     return replace(activity, care=packed(with_stay(care, replace(stay, served=stay.served + row))))
 

@@ -29,7 +29,7 @@ def stay_told(care: Care, visit: Visit, fact: Fact, moment: Moment, *, activity:
             return care, []
         # who is kept for observation is admitted by his record
         at_ms = moment.occurred_ms if isinstance(fact, VisitOpened) else visit.opened_ms
-        known = admitted(fact, visit, at_ms, activity.touched_ms)
+        known = admitted(fact, visit, at_ms, max(visit.newest_ms, care.found_ms))
     stay = replace(
         known,
         med_type=visit.med_type,

@@ -140,7 +140,7 @@ class Care:
     ended_ms: int | None = None
     cancelled: bool = False
     told: bool = False  # H01 speaks once of a stay
-    known_ms: int | None = None  # when it was told as an admission: the newest instant of all that was told of him
+    known_ms: int | None = None  # when it was told as an admission: the newest instant told of it, or of an unknown bed
 
     @property
     def is_stay(self) -> bool:
@@ -163,6 +163,8 @@ class PersonDays(PersonOracle):
         self.judge.measures = []
         self.line_keys: set[tuple[str, str]] = set()
         self.newest_ms, self.newest_day = 0, 0
+        self.told_ms: dict[str, int] = {}  # a visit's newest record, from the first that makes it known
+        self.found_ms = 0  # when he was last found in a bed whose stay was not known
         self.late = False
 
     def apply(self, fact: Fact) -> list[Alert]:
@@ -171,10 +173,11 @@ class PersonDays(PersonOracle):
         self.newest_day = local_day(self.newest_ms)
         self.late = self.judge.is_silent(to_ms(fact.occurred_at))
         super().apply(fact)  # its own alerts are those of other numbers
+        self._told_of_visit(fact)
         said = self._happened(fact)
         for each in self.visits.values():
             if each.is_stay and each.known_ms is None:
-                each.known_ms = self.newest_ms
+                each.known_ms = max(self.told_ms.get(each.mdtrt_id, 0), self.found_ms)
         there = {
             each.mdtrt_id: Tally("in_house", "institution", each.code, each.opened_ms)
             for each in self.visits.values()
@@ -184,6 +187,15 @@ class PersonDays(PersonOracle):
         self.moved += [(1, tally) for visit, tally in there.items() if visit not in self.lying]
         self.lying = there
         return said
+
+    def _told_of_visit(self, fact: Fact) -> None:
+        mdtrt_id, at_ms = getattr(fact, "mdtrt_id", None) or "", to_ms(fact.occurred_at)
+        if isinstance(fact, BedChecked):
+            stay = self.visits.get(mdtrt_id)
+            if fact.result == "present" and not (stay is not None and stay.is_stay):
+                self.found_ms = max(self.found_ms, at_ms)
+        elif mdtrt_id in self.told_ms or isinstance(fact, VisitOpened | FeeAdded):
+            self.told_ms[mdtrt_id] = max(self.told_ms.get(mdtrt_id, 0), at_ms)
 
     def _happened(self, fact: Fact) -> list[Alert]:
         match fact:
