@@ -162,6 +162,7 @@ class Episode(Stored, frozen=True, order=True):
     place: str = ""  # the institution it is about; "" = the person
     opened_day: int = 0  # a person's: the local day it opened on, whose clause it ends under
     seen_at: str = ""  # where the bill that opened it was: who was told of the opening is told of the end
+    slope: bool = False  # P12's: what part of the year came lately, no share of the cap; its number may change its kind
 
 
 class Activity(Stored, frozen=True):

@@ -17,10 +17,11 @@ from risk.item_limits import misfits, misfits_told
 from risk.local_time import MINUTE_MS, local_day
 from risk.moment import Moment
 from risk.outputs import Output
-from risk.person_rules import Reading, clause_of, is_of_kind, measure, period_of, readings, singles, year_of
+from risk.person_rules import Reading, clause_of, is_slope, measure, period_of, readings, singles, year_of
 from risk.policy_measures import MeasuredRule
+from risk.policy_rules import Level, ShareRule
 from risk.policy_values import AnnualCap
-from risk.terms import Terms
+from risk.terms import Clause, Terms
 
 _NEVER = 2**62
 
@@ -155,7 +156,7 @@ def _open_episode(episodes: list[Episode], reading: Reading, moment: Moment) -> 
             for each in episodes
             if (each.rule_id, each.level, each.period, each.place)
             == (reading.rule_id, reading.level, reading.period, reading.place)
-            and is_of_kind(each, moment)
+            and each.slope == is_slope(each.rule_id, each.level, moment.terms)
         ),
         None,
     )
@@ -172,6 +173,7 @@ def _episode(reading: Reading, crossing_id: str, seen_at: str, moment: Moment) -
         place=reading.place,
         opened_day=moment.day,
         seen_at=seen_at,
+        slope=is_slope(reading.rule_id, reading.level, moment.terms),
     )
 
 
@@ -203,8 +205,7 @@ def _alert(
 ) -> Output:
     """`closed` repeats the id that `opened` had: it is a function of the crossing event."""
     clause = clause_of(episode, moment) or moment.terms[episode.rule_id]
-    levels = clause.value.levels
-    level = next((each for each in levels if each.level == episode.level), levels[0])
+    level = _level_of(episode, clause)
     crossing = Crossing(
         episode.rule_id,
         episode.level,
@@ -225,5 +226,19 @@ def _alert(
         evidence=evidence,
         window_ms=level.window_ms,
         fixmedins_code=episode.seen_at or None,
+        texts=clause.value.texts(level.level),
         **optional,
     )
+
+
+def _level_of(episode: Episode, clause: Clause) -> Level:
+    """The clause's level that an episode is one of: a slope's is the slope, whatever its number. If there is none, the
+    lowest, under the rule's own sentence.
+    """
+    levels: tuple[Level, ...] = clause.value.levels
+    if isinstance(clause.value, ShareRule):
+        slope = clause.value.slope
+        if episode.slope and slope is not None:
+            return slope.level
+        levels = clause.value.of_cap
+    return next((each for each in levels if each.level == episode.level), levels[0]._replace(level=0))

@@ -58,15 +58,16 @@ class Moment(Struct, frozen=True, gc=False):
         episode: str = "opened",
         evidence: tuple[str, ...] = (),
         window_ms: int = 0,
+        texts: tuple[str, str] | None = None,
         **optional: Any,
     ) -> Output:
-        """An alert under this moment's policy, with the clause's own sentence."""
+        """An alert under this moment's policy, with the clause's own sentence unless another is given."""
         return alert(
             crossing,
             episode=episode,
             clause=clause.source(),
             policy_version=self.policy.version,
-            texts=clause.value.texts(crossing.level),
+            texts=texts or clause.value.texts(crossing.level),
             evidence=evidence,
             window_ms=window_ms,
             **optional,

@@ -246,23 +246,25 @@ def period_of(episode: Episode, at_ms: int) -> int:
 
 
 def clause_of(episode: Episode, moment: Moment) -> Clause | None:
-    """The clause that an episode opened with: a later entry may have other levels. None: the rule is not in force."""
+    """The clause that an episode ends under: the one of the day it opened on, for a later entry may have other levels;
+    of the policy that is active now, which may have others for that day too. None: the rule, or a slope, is not in
+    force any more.
+    """
     now = moment.terms.get(episode.rule_id)
-    return now and (moment.policy.on(episode.opened_day).get(episode.rule_id) or now)
+    found = (now and moment.policy.on(episode.opened_day).get(episode.rule_id), now)
+    return next((each for each in found if each and (not episode.slope or each.value.slope)), None)
 
 
-def is_of_kind(episode: Episode, moment: Moment) -> bool:
-    """Does its level measure what the level of that number does now? P12's may be a share of the cap, or a slope."""
-    own, now = clause_of(episode, moment), moment.terms.get(episode.rule_id)
-    if own is None or now is None or not isinstance(now.value, ShareRule):
-        return True
-    return bool(own.value.is_slope(episode.level) == now.value.is_slope(episode.level))
+def is_slope(rule_id: str, level: int, terms: Terms) -> bool:
+    """Does the level of that number measure P12's slope now, and no share of the cap?"""
+    clause = terms.get(rule_id)
+    return clause is not None and isinstance(clause.value, ShareRule) and clause.value.is_slope(level)
 
 
 def measure(activity: Activity, episode: Episode, at_ms: int, clause: Clause) -> int:
     """What the episode's rule measures now: over its own period, or over the window that ends at `at_ms`."""
     if episode.rule_id == "P12":
-        if not clause.value.is_slope(episode.level):
+        if not episode.slope:
             return year_sum(activity, episode.period)
         slope = clause.value.slope
         bills = lately(activity, clause.value, slope, year=episode.period, at_ms=at_ms)

@@ -34,8 +34,8 @@ class Rule:
     level_texts: tuple[tuple[str, str] | None, ...] = ()  # a level's own (zh, en); None: the rule's
 
     def texts(self, level: int) -> tuple[str, str]:
-        """The sentence of this level, (zh, en)."""
-        own = self.level_texts[level - 1] if level <= len(self.level_texts) else None  # an earlier entry may have more
+        """The sentence of this level, (zh, en); of one that the rule has not, its own."""
+        own = self.level_texts[level - 1] if 0 < level <= len(self.level_texts) else None
         return own or (self.text_zh, self.text_en)
 
     @property

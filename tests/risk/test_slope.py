@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from risk.facts import Fact, SettlementCompleted, SettlementReversed
+from risk.facts import Fact, PolicyActivated, SettlementCompleted, SettlementReversed
 from risk.local_time import SHANGHAI
 from tests.oracle.case_log import facts_of
 from tests.oracle.production import Engine
@@ -110,9 +110,21 @@ def test_the_logs_reach_both_ends() -> None:
 
 def from_november(*levels: str) -> dict[str, str]:
     """The city's policy with other levels from November on."""
-    entry = f"""
+    entry, rules = _entry("2026-11-01", levels), CITY["rules.toml"]
+    return CITY | {"rules.toml": rules.replace("[[P13]] # one bill", f"{entry}[[P13]] # one bill", 1)}
+
+
+def from_the_first(*levels: str) -> dict[str, str]:
+    """The city's policy with other levels from the first day on."""
+    rules = CITY["rules.toml"]
+    first, end = rules.index("[[P12]]"), rules.index("[[P13]] # one bill")
+    return CITY | {"rules.toml": rules[:first] + _entry("2023-01-01", levels) + rules[end:]}
+
+
+def _entry(since: str, levels: tuple[str, ...]) -> str:
+    return f"""
 [[P12]]
-effective_from = 2026-11-01
+effective_from = {since}
 document = "d"
 article = "a"
 value.levels = [{", ".join(levels)}]
@@ -120,8 +132,6 @@ value.text_zh = "封顶 {{observed_yuan}} {{allowed_yuan}}"
 value.text_en = "cap {{observed_yuan}} of {{allowed_yuan}}"
 
 """
-    rules = CITY["rules.toml"]
-    return CITY | {"rules.toml": rules.replace("[[P13]] # one bill", f"{entry}[[P13]] # one bill", 1)}
 
 
 CAP = '{ theta = 90, kind = "warning", sev = 2 }'
@@ -131,11 +141,17 @@ SLOPE = (
 )
 
 
-def said_of(files: dict[str, str], *bills: tuple[str, int]) -> list[tuple[int, str, int, int, str]]:
-    """Level, end, observed, allowed and sentence of each of P12's alerts."""
+def said_of(
+    files: dict[str, str], *bills: tuple[str, int], then: dict[str, str] | None = None, after: int = 0
+) -> list[tuple[int, str, int, int, str]]:
+    """Level, end, observed, allowed and sentence of each of P12's alerts; `then` is activated after so many bills."""
     insured = {"med_type": "21", "insured_at": "430502", "insutype": "390"}
     engine = Engine(Parameters(), files=files)
-    engine.fold(facts_of({"log": [{"at": at, "bill_fen": fen, "fund_fen": fen, **insured} for at, fen in bills]}, {}))
+    facts = facts_of({"log": [{"at": at, "bill_fen": fen, "fund_fen": fen, **insured} for at, fen in bills]}, {})
+    if then is not None:
+        named = {"version": "2", "digest": "2", "files": then}
+        facts.insert(after, PolicyActivated(event_id="P", occurred_at=facts[after - 1].occurred_at, psn_no="", **named))
+    engine.fold(facts)
     bodies = [output.body for output in engine.outputs if output.body.get("rule_id") == "P12"]
     return [(b["level"], b["episode"], b["observed"], b["allowed"], b["vola_cont_en"]) for b in bodies]
 
@@ -175,3 +191,32 @@ def test_and_the_slope_opens_and_ends_beside_it() -> None:
     steep = [each[:4] for each in said if each[4].startswith("lately")]
     assert steep == [(2, "opened", 45, 41), (2, "closed", 0, 41)]
     assert sum(each[1] == "closed" for each in said) == sum(each[1] == "opened" for each in said)
+
+
+NEAR, NEXT_YEAR = ("2026-06-01 09:00", 14_000_000), ("2027-01-02 09:00", 100)
+
+
+def test_a_policy_whose_slope_has_the_number_of_an_open_share_ends_no_share() -> None:
+    said = said_of(CITY, NEAR, ("2026-07-11 09:00", 100), NEXT_YEAR, then=from_the_first(CAP, SLOPE), after=1)
+    assert [each[:4] for each in said] == [
+        (1, "opened", 14_000_000, 12_000_000),
+        (2, "opened", 14_000_000, 13_500_000),
+        (1, "closed", 14_000_100, 12_000_000),
+        (2, "closed", 14_000_100, 13_500_000),
+    ]
+    assert [each[4] for each in said[2:]] == ["cap 140,001.00 of 120,000.00", "cap 140,001.00 of 135,000.00"]
+
+
+STEEP = (("2026-05-01 09:00", 4_000_000), ("2026-05-02 09:00", 4_000_000), ("2026-05-03 09:00", 100))
+
+
+def test_a_slope_ends_as_the_slope_of_the_policy_then_active_whatever_its_number() -> None:
+    said = said_of(CITY, *STEEP, ("2026-06-20 09:00", 100), NEXT_YEAR, then=from_the_first(CAP, SLOPE), after=3)
+    assert [each[:4] for each in said] == [(4, "opened", 100, 41), (4, "closed", 0, 41)]
+    assert said[1][4] == "lately 0 of 41"
+
+
+def test_a_slope_that_the_policy_has_no_more_ends_without_a_word() -> None:
+    """Nothing measures it any more, as with a rule that is not in force."""
+    said = said_of(CITY, *STEEP, ("2026-06-20 09:00", 100), NEXT_YEAR, then=from_the_first(CAP), after=3)
+    assert [each[:4] for each in said] == [(4, "opened", 100, 41)]
