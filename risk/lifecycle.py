@@ -93,7 +93,9 @@ Handler = Callable[[Credit, Any, Context], Credit | Move]
 
 
 def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Context) -> Move:
-    """The visit ended: it asks for nothing more, its bundles close, a deposit-free hold lasts some working days yet."""
+    """The visit ended: it asks for nothing more, its bundles close, a deposit-free hold lasts some working days yet.
+    A cancelled one releases the holds of its own institution; another's ends by its time.
+    """
     said: list[Output | Reply] = []
     visit = context.visit
     if visit is None:
@@ -104,7 +106,7 @@ def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Co
     for hold in credit.authorizations:
         if hold.mdtrt_id != visit.mdtrt_id:
             continue
-        if isinstance(fact, VisitCancelled):
+        if isinstance(fact, VisitCancelled) and visit.fixmedins_code in ("", hold.fixmedins_code):
             credit, more = asked.let_go(credit, hold, HoldAction.RELEASE, context)
             said += more
         elif hold.service == "deposit_free" and not hold.had_ended:

@@ -41,8 +41,8 @@ def is_foreign_visit(activity: Activity, credit: Credit | None, fact: VisitFact,
     """Does an institution speak about the visit of another? `activity`: as it was; `visit`: as the record leaves it.
 
     Where nobody has opened it, or it is forgotten, it is whose hold, capture, early payment, stay, line or bill
-    stands under its number, the first of them; who opens one that others have only billed, or were paid for, is heard:
-    that is no registration.
+    stands under its number, the first of them. Who opens one is heard unless another has captured under it: to bill,
+    to be paid, or to ask for credit is no registration, and costs nothing. His end releases none of their holds.
     """
     if not is_bound(fact.source):
         return False
@@ -52,9 +52,10 @@ def is_foreign_visit(activity: Activity, credit: Credit | None, fact: VisitFact,
     known = visit_of(activity, mdtrt_id)
     if known is not None and known.fixmedins_type:
         return False
-    codes = _of_money(credit, mdtrt_id)
-    if not isinstance(fact, VisitOpened):
-        codes += _paid_early(credit, mdtrt_id) + _of_conduct(activity, mdtrt_id)
+    if isinstance(fact, VisitOpened):
+        codes = _captured(credit, mdtrt_id)
+    else:
+        codes = _of_money(credit, mdtrt_id) + _paid_early(credit, mdtrt_id) + _of_conduct(activity, mdtrt_id)
     return bool(codes) and not speaks_for(fact.source, INSTITUTION, codes[0])
 
 
@@ -62,7 +63,12 @@ def _of_money(credit: Credit | None, mdtrt_id: str) -> list[str]:
     if credit is None or not mdtrt_id:
         return []
     held = [hold.fixmedins_code for hold in credit.authorizations if hold.mdtrt_id == mdtrt_id]
-    return held + [each.fixmedins_code for each in credit.obligations if each.mdtrt_id == mdtrt_id]
+    return held + _captured(credit, mdtrt_id)
+
+
+def _captured(credit: Credit | None, mdtrt_id: str) -> list[str]:
+    booked = credit.obligations if credit is not None and mdtrt_id else ()
+    return [each.fixmedins_code for each in booked if each.mdtrt_id == mdtrt_id]
 
 
 def _paid_early(credit: Credit | None, mdtrt_id: str) -> list[str]:
