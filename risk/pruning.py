@@ -81,8 +81,8 @@ def _without_old_keys(activity: Activity, credit: Credit) -> Activity:
         bills = {hash64(each.setl_id) for each in credit.obligations}
         receipts = _kept(receipts, RECEIPT, lambda fields: fields[3] >= since or fields[0] in bills)
     if _has_old(seen, SEEN, 2, since):
-        paid = [each.paid_day for each in (*credit.obligations, *credit.wants) if each.paid_day]
-        first = min([since, *(each.placed_day for each in credit.obligations), *paid])
+        early = [each.paid_day for each in credit.obligations] + [each.paid_day for each in credit.wants]
+        first = min([since, *(each.placed_day for each in credit.obligations), *(day for day in early if day)])
         seen = _kept(seen, SEEN, lambda fields: fields[2] >= first)
     if (receipts, seen) == (activity.receipts, activity.seen):
         return activity

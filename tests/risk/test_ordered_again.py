@@ -1,7 +1,8 @@
-"""What is ordered again after its refund: by an order of its own, as much as went back, however the parts fall."""
+"""What is ordered again after its refund: an order of its own, as much as went back; and what never is: given up."""
 
 import pytest
 
+from tests.risk.credit_life import Life
 from tests.risk.test_orders import legs, signed
 
 
@@ -51,3 +52,32 @@ def test_a_repayment_counts_no_more_once_the_bank_got_its_money_back_whatever_is
     assert life.used == 100_000
     life.bank(again, "settled")
     assert life.used == 100_000
+
+
+@pytest.mark.parametrize(("hour", "paid_fen"), [(10, 0), (23, 0), (10, 80_000)])
+def test_a_debit_that_was_given_up_stays_so_and_that_is_told_when_its_bill_stands_again(hour, paid_fen):
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    life.settle(80_000, authorization_id="A1")
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    life.bank(order, "rejected", code="ACCOUNT_CLOSED", cause="person")
+    life.pass_time(until=("2024-03-04", hour))
+    life.reverse()
+    (decision,) = [each for each in life.reinstate().decisions if each["kind"] == "capture"]
+    assert (decision["decision"], decision["order_id"], decision["captured_fen"]) == ("hold", order["order_id"], 80_000)
+    assert [each["code"] for each in decision["reasons"]] == ["BANK_REFUSED"]
+    if paid_fen:  # at the counter, as it was told: nothing is refused any more
+        life.top_up(paid_fen)
+        assert life.used == 0
+    assert life.pass_time(hours=24 * 20).orders == []
+
+
+def test_another_amount_of_a_bill_whose_debit_was_given_up_is_not_withheld_either():
+    life = Life("2024-03-01").sign()
+    life.authorize(80_000)
+    life.capture(80_000)
+    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
+    life.bank(order, "rejected", code="ACCOUNT_CLOSED", cause="person")
+    (decision,) = life.settle(70_000, authorization_id="A1").decisions
+    assert (decision["decision"], decision["captured_fen"]) == ("hold", 70_000)
+    assert [each["code"] for each in decision["reasons"]] == ["BANK_REFUSED"]

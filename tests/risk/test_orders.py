@@ -219,32 +219,6 @@ def test_a_hard_decline_is_not_tried_again_whatever_the_bank_calls_it(result, co
     assert [each["setl_id"] for each in other["items"]] == ["S2"]
 
 
-@pytest.mark.parametrize(("hour", "paid_fen"), [(10, 0), (23, 0), (10, 80_000)])
-def test_a_debit_that_was_given_up_stays_so_and_that_is_told_when_its_bill_stands_again(hour, paid_fen):
-    life, order = debited()
-    life.bank(order, "rejected", code="ACCOUNT_CLOSED", cause="person")
-    life.pass_time(until=("2024-03-04", hour))
-    life.reverse()
-    (decision,) = [each for each in life.reinstate().decisions if each["kind"] == "capture"]
-    assert (decision["decision"], decision["order_id"], decision["captured_fen"]) == ("hold", order["order_id"], 80_000)
-    assert [each["code"] for each in decision["reasons"]] == ["BANK_REFUSED"]
-    if paid_fen:  # at the counter, as it was told: nothing is refused any more
-        life.top_up(paid_fen)
-        assert (life.used, legs(life)[1]) == (0, "paid")
-    assert life.pass_time(hours=24 * 20).orders == []
-
-
-def test_another_amount_of_a_bill_whose_debit_was_given_up_is_not_withheld_either():
-    life = Life("2024-03-01").sign()
-    life.authorize(80_000)
-    life.capture(80_000)
-    (order,) = life.pass_time(until=("2024-03-02", 8)).orders
-    life.bank(order, "rejected", code="ACCOUNT_CLOSED", cause="person")
-    (decision,) = life.settle(70_000, authorization_id="A1").decisions
-    assert (decision["decision"], decision["captured_fen"]) == ("hold", 70_000)
-    assert [each["code"] for each in decision["reasons"]] == ["BANK_REFUSED"]
-
-
 def given_up(life, order, result):
     """Every attempt is answered so, until there is none any more."""
     attempts, last = [], []
