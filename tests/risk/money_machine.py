@@ -203,10 +203,12 @@ class Money(RuleBasedStateMachine):
         person.settled.add(setl_id)
         person.hear(person.life.settle(bill, setl_id, mdtrt, add_up=times >= 0, authorization_id=name))
 
-    @rule(who=people, name=names, amount=amounts, bill=amounts, how=st.sampled_from(["unnamed", "otherwise", "not so"]))
-    def the_bill_comes_before_its_capture(self, *, who, name, amount, bill, how):
-        """An event that names no authorization, one that was paid otherwise, or one that does not add up."""
-        person, mdtrt, setl_id = self.people[who], self.fresh("E"), self.fresh("X")
+    @rule(who=people, amount=amounts, bill=amounts, how=st.sampled_from(["unnamed", "otherwise", "not so"]))
+    def the_bill_comes_before_its_capture(self, *, who, amount, bill, how):
+        """An event that names no authorization, one that was paid otherwise, or one that does not add up. The hold is
+        of this visit: a bill captured out of another visit's hold ends with that one, which the event does not name.
+        """
+        person, name, mdtrt, setl_id = self.people[who], self.fresh("A"), self.fresh("E"), self.fresh("X")
         person.authorize(amount, name, mdtrt, self.fresh("t"))
         person.settled.add(setl_id)
         told = {"credit_fen": 0} if how == "otherwise" else {}
