@@ -44,12 +44,12 @@ def after_discharge_ms(ended_ms: int, context: Context) -> int:
 
 
 def registered(credit: Credit, fact: VisitOpened | VisitUpdated, context: Context) -> Credit:
-    """A stay is known as one: what was held for it before lasts as long."""
+    """A stay is known as one: what its hospital held for it before lasts as long."""
     visit = context.visit
     if visit is None or visit.ended_ms or not visit.admission:
         return credit
     for hold in credit.authorizations:
-        if hold.mdtrt_id == visit.mdtrt_id and _is_deposit(hold) and hold.expires_ms:
+        if lasts_as_long(hold, visit) and hold.expires_ms:
             credit = with_hold(credit, hold._replace(expires_ms=0))
     return credit
 
@@ -57,11 +57,13 @@ def registered(credit: Credit, fact: VisitOpened | VisitUpdated, context: Contex
 def prolonged(hold: Authorization, context: Context) -> Authorization:
     """The hold whose time has come, but of whose visit more was heard meanwhile."""
     visit = context.visit_of(hold.mdtrt_id)
-    if visit is None or not _is_deposit(hold) or "bundle" not in context.terms:
+    if visit is None or not lasts_as_long(hold, visit) or "bundle" not in context.terms:
         return hold
     until_ms = _deposit_ends_ms(visit, visit.newest_ms, context)
     return hold if 0 < until_ms <= context.now_ms else hold._replace(expires_ms=until_ms)
 
 
-def _is_deposit(hold: Authorization) -> bool:
-    return hold.service == "deposit_free" and not hold.had_ended
+def lasts_as_long(hold: Authorization, visit: Visit) -> bool:
+    """Is it a deposit-free hold for this stay? One of another institution under its number ends by its own time."""
+    own = hold.mdtrt_id == visit.mdtrt_id and visit.fixmedins_code in ("", hold.fixmedins_code)
+    return own and hold.service == "deposit_free" and not hold.had_ended

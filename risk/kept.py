@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from risk.bundles import waiting_in
 from risk.credit import Context, Credit, Obligation, authorization_event
-from risk.exposure import moved, unfunded_of
+from risk.exposure import Moved, moved, unfunded_of
 from risk.holds import ended_hold, open_hold
 from risk.ordered import Bundle, FundingState, Order, stood_ms
 from risk.outputs import alert_id, derived_id, event_of, record_id
@@ -63,8 +63,9 @@ def clocked(credit: Credit, context: Context) -> Credit:
         _clocked(each, credit, waiting_in(credit, each), context) if 0 < each.close_ms <= context.now_ms else each
         for each in credit.bundles
     )
+    sums = moved(credit)
     orders = tuple(
-        _clocked(each, credit, going_on(credit, each), context)
+        _clocked(each, credit, going_on(credit, each, sums), context)
         if each.kind == "debit" and each.state is not FundingState.SETTLED
         else each
         for each in credit.orders
@@ -73,9 +74,9 @@ def clocked(credit: Credit, context: Context) -> Credit:
     return credit if same else replace(credit, bundles=bundles, orders=orders)
 
 
-def going_on(credit: Credit, order: Order) -> list[Obligation]:
+def going_on(credit: Credit, order: Order, sums: dict[str, Moved]) -> list[Obligation]:
     """The bills that an order goes on with: one that nothing more is due or moved for keeps no other back."""
-    names, sums = {item.setl_id for item in order.items}, moved(credit)
+    names = {item.setl_id for item in order.items}
     members = [each for each in credit.obligations if each.setl_id in names and unfunded_of(each, sums)]
     return [each for each in members if not each.is_stopped] or members
 

@@ -19,7 +19,7 @@ from risk.capture_request import capture_requested
 from risk.credit import EMPTY, Context, Credit, Move, Step, with_terms
 from risk.decided import quality_alert
 from risk.demand import watch
-from risk.expiry import after_discharge_ms, prolonged, registered
+from risk.expiry import after_discharge_ms, lasts_as_long, prolonged, registered
 from risk.exposure import assert_sound
 from risk.facts import (
     AgreementLineChanged,
@@ -69,6 +69,7 @@ from risk.legs import assert_legs_moved
 from risk.orders import emit
 from risk.outputs import Output, Reply
 from risk.reversal import Settled
+from risk.senders import INSTITUTION, speaks_for
 from risk.signals import next_ms as signals_ms
 from risk.signals import signalled
 from risk.unbooked import noted, still_unbooked
@@ -94,7 +95,7 @@ Handler = Callable[[Credit, Any, Context], Credit | Move]
 
 def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Context) -> Move:
     """The visit ended: it asks for nothing more, its bundles close, a deposit-free hold lasts some working days yet.
-    A cancelled one releases the holds of its own institution; another's ends by its time.
+    A cancelled one releases the holds that its sender may speak of; another's ends by its time.
     """
     said: list[Output | Reply] = []
     visit = context.visit
@@ -106,10 +107,10 @@ def visit_closed(credit: Credit, fact: VisitClosed | VisitCancelled, context: Co
     for hold in credit.authorizations:
         if hold.mdtrt_id != visit.mdtrt_id:
             continue
-        if isinstance(fact, VisitCancelled) and visit.fixmedins_code in ("", hold.fixmedins_code):
+        if isinstance(fact, VisitCancelled) and speaks_for(fact.source, INSTITUTION, hold.fixmedins_code):
             credit, more = asked.let_go(credit, hold, HoldAction.RELEASE, context)
             said += more
-        elif hold.service == "deposit_free" and not hold.had_ended:
+        elif lasts_as_long(hold, visit):
             until_ms = after_discharge_ms(visit.ended_ms or context.occurred_ms, context)
             credit = asked.with_known(credit, hold._replace(expires_ms=until_ms))
             if not until_ms:  # an unknown year: fails closed, and says so
@@ -124,7 +125,7 @@ def visit_opened_again(credit: Credit, fact: VisitReopened, context: Context) ->
         return credit
     credit = visit_reopened(credit, visit, context)
     for hold in credit.authorizations:
-        if hold.mdtrt_id == visit.mdtrt_id and hold.service == "deposit_free" and not hold.had_ended:
+        if lasts_as_long(hold, visit):
             credit = asked.with_known(credit, hold._replace(expires_ms=0))
     return credit
 

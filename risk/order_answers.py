@@ -146,7 +146,7 @@ def _given_up(credit: Credit, order: Order, fact: BankOrderResult, context: Cont
         order = order._replace(items=(item._replace(amount_fen=item.moved_fen + back_fen),))
         told = [surplus(context, order, back_fen, giver="institution")] if back_fen else []
         return with_order(credit, order), [*told]
-    owed = [each for each in going_on(credit, order) if latest_order(credit, each) == order]
+    owed = [each for each in going_on(credit, order, moved(credit)) if latest_order(credit, each) == order]
     if not owed:
         return credit, []
     said = Said(ReasonCode.BANK_REFUSED, Outcome.HOLD, fact.code, None, "bundle")

@@ -113,7 +113,7 @@ def _ordered(credit: Credit, bundle: Bundle, members: list[tuple[Obligation, int
 def _emit_again(credit: Credit, order: Order, context: Context) -> Move:
     """The next attempt of a refused or partly paid debit or refund, for what is still due; nothing due ends it."""
     sums = moved(credit)
-    members = going_on(credit, order)
+    members = going_on(credit, order, moved(credit))
     by_setl = {each.setl_id: each for each in members}
     rest = []
     for item in order.items:

@@ -153,10 +153,12 @@ def _visit_before(activity: Activity, fact: VisitFact, occurred_ms: int) -> Visi
 
 
 def _opened(visit: Visit, fact: VisitOpened, occurred_ms: int) -> Visit:
-    """The registration fills what is not known yet: what a later record told stands."""
+    """The registration fills what is not known yet: what a later record told stands. It says whose the visit is: a line
+    before it may have been coded for another place.
+    """
     return replace(
         visit,
-        fixmedins_code=visit.fixmedins_code or fact.fixmedins_code,
+        fixmedins_code=visit.fixmedins_code if visit.fixmedins_type else fact.fixmedins_code,
         fixmedins_type=visit.fixmedins_type or fact.fixmedins_type,
         med_type=visit.med_type or fact.med_type or "",
         insutype=visit.insutype or fact.insutype or "",

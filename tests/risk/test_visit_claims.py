@@ -12,15 +12,7 @@ from tests.risk.test_senders import EARLY, MINE, OPENED, OTHER, THEIRS, VISIT, F
 @pytest.mark.parametrize("service", ["visit_first", "deposit_free"])
 def test_a_hold_keeps_nobody_from_opening_the_visit_and_outlasts_anothers_end_of_it(end, service):
     folded = Folded()
-    folded.settled()
-    named = {"mdtrt_id": "M2", "fixmedins_code": HOSPITAL}
-    folded.tell(
-        facts.AuthorizationRequested, authorization_id="A2", service="visit_first", med_type="11", scope="visit",
-        amount_fen=10_000, attempt="t", reply_to="api", event_id=f"auth:{HOSPITAL}:A2", **named,
-    )  # fmt: skip
-    (hold,) = folded.person.credit.authorizations
-    credit = replace(folded.person.credit, authorizations=(hold._replace(service=service),))
-    folded.person = replace(folded.person, credit=credit)
+    asked(folded, service)
     theirs = {"mdtrt_id": "M2", "fixmedins_code": OTHER}
     kind = {"med_type": "21" if service == "deposit_free" else "11"}
     folded.tell(facts.VisitOpened, THEIRS, **OPENED | kind | theirs)
@@ -47,3 +39,43 @@ def test_what_is_refused_because_another_spoke_first_is_heard_when_it_is_sent_ag
     folded.tell(facts.VisitOpened, MINE, **OPENED, **VISIT)
     folded.tell(mine, MINE, "mine", **said)
     assert folded.result == "applied"
+
+
+def asked(folded: Folded, service: str) -> None:
+    """A hold on M2; the agreement knows one service only, so the other is put in its place."""
+    folded.settled()
+    folded.tell(
+        facts.AuthorizationRequested, authorization_id="A2", service="visit_first", mdtrt_id="M2", med_type="11",
+        scope="visit", fixmedins_code=HOSPITAL, amount_fen=10_000, attempt="t", reply_to="api",
+        event_id=f"auth:{HOSPITAL}:A2",
+    )  # fmt: skip
+    (hold,) = folded.person.credit.authorizations
+    credit = replace(folded.person.credit, authorizations=(hold._replace(service=service),))
+    folded.person = replace(folded.person, credit=credit)
+
+
+def test_a_stay_that_another_opens_makes_no_hold_of_ours_endless():
+    folded = Folded()
+    asked(folded, "deposit_free")
+    (hold,) = folded.person.credit.authorizations
+    assert hold.expires_ms > folded.now_ms
+    theirs = {"mdtrt_id": "M2", "fixmedins_code": OTHER, "med_type": "21"}
+    folded.tell(facts.VisitOpened, THEIRS, **OPENED | theirs)
+    folded.tell(facts.VisitReopened, THEIRS, mdtrt_id="M2")
+    (after,) = folded.person.credit.authorizations
+    assert after.expires_ms == hold.expires_ms
+
+
+@pytest.mark.parametrize("service", ["visit_first", "deposit_free"])
+@pytest.mark.parametrize("registers", [True, False])
+def test_a_cancel_by_who_speaks_for_all_releases_it_whatever_place_a_line_named(service, registers):
+    folded = Folded()
+    folded.tell(facts.FeeAdded, "operator", **EARLY["a line"][1] | {"mdtrt_id": "M2", "fixmedins_code": OTHER})
+    asked(folded, service)
+    assert folded.person.credit.authorizations
+    if registers:
+        kind = {"mdtrt_id": "M2", "fixmedins_code": HOSPITAL, "med_type": "21" if service == "deposit_free" else "11"}
+        folded.tell(facts.VisitOpened, "operator", **OPENED | kind)
+        assert folded.person.activity.visits[-1].fixmedins_code == HOSPITAL
+    folded.tell(facts.VisitCancelled, "operator", mdtrt_id="M2")
+    assert folded.person.credit.authorizations == ()
