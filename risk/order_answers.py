@@ -22,7 +22,6 @@ from risk.signed import CREDIT_LINE
 
 HARD_DECLINES = frozenset({"MANDATE_CANCELLED", "ACCOUNT_CLOSED"})
 _MONEY = ("settled", "partial")
-_OVER = (FundingState.PARTIAL, FundingState.REJECTED, FundingState.CANCELLED)
 
 
 def order_result(credit: Credit, fact: BankOrderResult, context: Context) -> Move:

@@ -57,7 +57,6 @@ class Parameter(NamedTuple):
 
 
 _COUNT = window_rule(rolling=True, of_bills=True)
-_DATE = window_rule(rolling=False)
 _DATE_OF_BILLS = window_rule(rolling=False, of_bills=True)
 _BURST = window_rule(rolling=True, least=10, one_level=True)  # rules.md, D01: max(10, policy)
 _CARE = measured_rule(*OF_CARE)

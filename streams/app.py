@@ -55,7 +55,6 @@ from streams.probes import probe_server
 from streams.quick_fetch import fetch_quickly
 from streams.stop import Stop
 from streams.supervision import LaneSupervisor
-from streams.worker_name import own_name
 from streams.worker_services import LaneService, Watch
 
 if TYPE_CHECKING:
@@ -115,12 +114,11 @@ def run_worker(settings: "Settings") -> int:
     """The body of `xinmai worker`: lanes and agents until SIGTERM or Ctrl-C. Exit code 0 when ended on purpose."""
     logging.basicConfig(level=os.environ.get("XINMAI_LOG", "WARNING"), format=LOG_FORMAT)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # away, a broker would fill the log; the redrives say it
-    with own_name(settings):
-        worker = compose(settings, _partitions(settings))
-        try:
-            worker.execute_from_commandline()
-        except SystemExit as ending:
-            return ending.code if isinstance(ending.code, int) else 0
+    worker = compose(settings, _partitions(settings))
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
 
 
 def compose(settings: "Settings", partitions: int) -> faust.Worker:
